@@ -1,0 +1,26 @@
+//! The vocabulary of Ramal: ids, phone numbers, states, events and time.
+//!
+//! Nothing here does I/O or knows a runtime; every decision is a function of values, so that it can
+//! be tested by tables and properties.
+#![deny(missing_docs)]
+
+mod backoff;
+mod clock;
+mod event;
+mod id;
+mod key;
+mod link;
+mod message;
+mod phone;
+
+pub use backoff::Backoff;
+pub use clock::{Clock, FakeClock, SystemClock, Timestamp};
+pub use event::{Event, EventKind, MessageEvent, NumberEvent, Peer};
+pub use id::{
+    CorrelationId, DeliveryId, EventId, IdError, KeyId, MessageId, NodeId, NumberId, TenantId,
+    WebhookId,
+};
+pub use key::{ApiToken, KeyHash, KeyScope, TokenError, WebhookSecret, WebhookSecretError};
+pub use link::{CloseReason, Input, InvalidTransition, Link, Step, WireState};
+pub use message::{Direction, MessageStatus, WireId};
+pub use phone::{PhoneError, PhoneNumber};

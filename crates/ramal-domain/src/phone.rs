@@ -1,0 +1,140 @@
+//! Phone numbers in E.164.
+
+use std::{fmt, str::FromStr};
+
+/// Fewest digits that a QR-paired number may have (contract C.1: "min 10 digits").
+const MIN_DIGITS: usize = 10;
+/// Most digits that E.164 allows.
+const MAX_DIGITS: usize = 15;
+
+/// A phone number in E.164: country code and subscriber number, digits only inside.
+///
+/// `Debug` shows the last three digits only, so that no log line carries a whole number.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PhoneNumber(String);
+
+/// Why a text is not an E.164 phone number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PhoneError {
+    /// Something other than an optional leading `+` and digits.
+    #[error("a phone number is written in E.164: an optional + and digits only, such as +5511999999999")]
+    NotDigits,
+    /// Too short or too long.
+    #[error("a phone number has 10 to 15 digits, country code included")]
+    Length,
+    /// No numbering plan has such a number.
+    #[error("no country's numbering plan has this phone number")]
+    Unassigned,
+}
+
+impl PhoneNumber {
+    /// Digits only, as responses print it: `5511999999999`.
+    pub fn digits(&self) -> &str {
+        &self.0
+    }
+
+    /// With a leading `+`, as webhook payloads print it: `+5511999999999`.
+    pub fn e164(&self) -> String {
+        format!("+{}", self.0)
+    }
+
+    /// For people who may not see the whole number: `+551199****9999`.
+    pub fn masked(&self) -> String {
+        let head: String = self.0.chars().take(6).collect();
+        let tail: String = self.0.chars().skip(self.0.len().saturating_sub(4)).collect();
+        format!("+{head}****{tail}")
+    }
+
+    /// Takes digits that WhatsApp itself named (the user part of a phone-number JID).
+    ///
+    /// WhatsApp is the authority on which numbers it has, so only the shape is checked.
+    ///
+    /// # Errors
+    ///
+    /// [`PhoneError`] when the text is not 5 to 15 digits.
+    pub fn from_whatsapp(user: &str) -> Result<Self, PhoneError> {
+        if !user.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(PhoneError::NotDigits);
+        }
+        if (5..=MAX_DIGITS).contains(&user.len()) {
+            Ok(Self(user.to_owned()))
+        } else {
+            Err(PhoneError::Length)
+        }
+    }
+}
+
+impl FromStr for PhoneNumber {
+    type Err = PhoneError;
+
+    /// Reads `+5511999999999` or `5511999999999`.
+    fn from_str(text: &str) -> Result<Self, PhoneError> {
+        let digits = text.strip_prefix('+').unwrap_or(text);
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(PhoneError::NotDigits);
+        }
+        if !(MIN_DIGITS..=MAX_DIGITS).contains(&digits.len()) {
+            return Err(PhoneError::Length);
+        }
+        // The plan check is on the country code and the shape only: WhatsApp has numbers that
+        // number plans lag behind (Brazil's ninth digit among them), so `is_valid` is too strict.
+        phonenumber::parse(None, format!("+{digits}")).map_err(|_source| PhoneError::Unassigned)?;
+        Ok(Self(digits.to_owned()))
+    }
+}
+
+impl fmt::Debug for PhoneNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tail: String = self.0.chars().skip(self.0.len().saturating_sub(3)).collect();
+        write!(f, "…{tail}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn both_spellings_are_one_number() {
+        let with_plus: PhoneNumber = "+5511999999999".parse().unwrap();
+
+        assert_eq!(Ok(with_plus.clone()), "5511999999999".parse());
+        assert_eq!(with_plus.digits(), "5511999999999");
+        assert_eq!(with_plus.e164(), "+5511999999999");
+        assert_eq!(with_plus.masked(), "+551199****9999");
+    }
+
+    #[test]
+    fn what_is_not_e164_is_refused_with_the_reason() {
+        for (text, expected) in [
+            ("", PhoneError::NotDigits),
+            ("+", PhoneError::NotDigits),
+            ("+55 11 99999-9999", PhoneError::NotDigits),
+            ("++5511999999999", PhoneError::NotDigits),
+            ("+551199", PhoneError::Length),
+            ("+5511999999999999", PhoneError::Length),
+            ("+0011999999999", PhoneError::Unassigned),
+            ("+٥٥١١٩٩٩٩٩٩٩٩٩", PhoneError::NotDigits),
+        ] {
+            assert_eq!(text.parse::<PhoneNumber>(), Err(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn debug_hides_all_but_the_last_digits() {
+        let phone: PhoneNumber = "+5511999998888".parse().unwrap();
+
+        assert_eq!(format!("{phone:?}"), "…888");
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_text_never_panics(text in "\\PC{0,24}") {
+            if let Ok(phone) = text.parse::<PhoneNumber>() {
+                prop_assert_eq!(phone.e164().parse(), Ok(phone));
+            }
+        }
+    }
+}

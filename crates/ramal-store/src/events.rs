@@ -1,0 +1,96 @@
+//! The record of what happened, and who is to be told.
+
+use ramal_domain::{DeliveryId, Event, EventKind, NumberId};
+use sqlx::Row as _;
+
+use crate::{StoreError, Tx};
+
+/// Subscribes to every event.
+pub(crate) const EVERYTHING: &str = "*";
+
+/// The record of what happened.
+#[derive(Debug)]
+pub struct Events<'a>(pub(crate) &'a mut Tx);
+
+impl Events<'_> {
+    /// Writes an event and one delivery for each webhook that subscribes to it: the number's own,
+    /// and for `number.created` all of the tenant's, since a new number has none (contract H9).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn record(&mut self, event: &Event) -> Result<(), StoreError> {
+        let seq: i64 = sqlx::query_scalar(
+            "insert into events (id, tenant_id, number_id, kind, body, created_at_ms)
+             values ($1, $2, $3, $4, $5, $6) returning seq",
+        )
+        .bind(event.id.to_string())
+        .bind(event.tenant.to_string())
+        .bind(event.number.to_string())
+        .bind(event.kind.name())
+        .bind(&event.body)
+        .bind(event.at.as_millis())
+        .fetch_one(&mut *self.0.inner)
+        .await?;
+        for webhook in self.audience(event).await? {
+            sqlx::query(
+                "insert into deliveries (id, seq, event_id, webhook_id, due_at_ms)
+                 values ($1, $2, $3, $4, $5)",
+            )
+            .bind(DeliveryId::mint().to_string())
+            .bind(seq)
+            .bind(event.id.to_string())
+            .bind(webhook)
+            .bind(event.at.as_millis())
+            .execute(&mut *self.0.inner)
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn audience(&mut self, event: &Event) -> Result<Vec<String>, StoreError> {
+        let rows = if event.kind == EventKind::NumberCreated {
+            sqlx::query("select id, events from webhooks where tenant_id = $1 and active = 1")
+                .bind(event.tenant.to_string())
+                .fetch_all(&mut *self.0.inner)
+                .await?
+        } else {
+            sqlx::query("select id, events from webhooks where number_id = $1 and active = 1")
+                .bind(event.number.to_string())
+                .fetch_all(&mut *self.0.inner)
+                .await?
+        };
+        let mut audience = Vec::new();
+        for row in rows {
+            let events: String = row.try_get("events")?;
+            if subscribes(&events, event.kind) {
+                audience.push(row.try_get("id")?);
+            }
+        }
+        Ok(audience)
+    }
+
+    /// The names of a number's events, oldest first: for tests and the timeline.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn kinds_of(&mut self, number: NumberId) -> Result<Vec<EventKind>, StoreError> {
+        let names: Vec<String> =
+            sqlx::query_scalar("select kind from events where number_id = $1 order by seq")
+                .bind(number.to_string())
+                .fetch_all(&mut *self.0.inner)
+                .await?;
+        names
+            .iter()
+            .map(|name| {
+                name.parse().map_err(|_| StoreError::Inconsistent { column: "events.kind" })
+            })
+            .collect()
+    }
+}
+
+/// `events` is the JSON array that `webhooks.rs` wrote: names without anything to escape.
+fn subscribes(events: &str, kind: EventKind) -> bool {
+    crate::webhooks::names(events).any(|name| name == EVERYTHING || name == kind.name())
+}

@@ -1,0 +1,41 @@
+//! Repositories of Ramal, on SQLite (embedded) and PostgreSQL.
+//!
+//! One code path serves both: `sqlx`'s `Any` driver, SQL that both dialects understand, and
+//! [`Dialect`] where they must differ. Every repository method has a case in the conformance suite
+//! (`tests/it`), which runs on both databases.
+//!
+//! A unit of work is a [`Tx`]: repositories borrow from it, [`Tx::commit`] consumes it, dropping it
+//! undoes everything. On SQLite [`Store::begin`] takes the write lock at once, so that a unit of
+//! work never fails half-way for lack of it; [`Store::read`] never waits for a writer.
+#![deny(missing_docs)]
+
+mod db;
+mod deliveries;
+mod error;
+mod events;
+mod idempotency;
+mod keys;
+mod messages;
+mod numbers;
+mod row;
+mod session_state;
+mod tenants;
+mod vault;
+mod webhooks;
+
+pub use db::{Dialect, Options, Store, Tx};
+pub use deliveries::{AttemptRecord, Deliveries, DueDelivery, LoggedAttempt, Verdict};
+pub use error::StoreError;
+pub use events::Events;
+pub use idempotency::{Claim, Idempotency, StoredAnswer};
+pub use keys::{Key, Keys, NewKey};
+pub use messages::{
+    Accepted, Draft, Failure, InboundMessage, Message, Messages, QueuedMessage, Receipt,
+};
+pub use numbers::{
+    Identity, NewNumber, Number, NumberStage, Numbers, Reservation, Runnable, Stepped,
+};
+pub use session_state::{Epoch, SessionState, SessionStateError, StateWrite};
+pub use tenants::{Tenant, Tenants};
+pub use vault::{MasterKey, MasterKeyError, Vault, VaultError};
+pub use webhooks::{NewWebhook, Webhook, WebhookChange, Webhooks};

@@ -1,0 +1,534 @@
+//! Messages, in and out: the queue of each number and the record of what was said.
+
+use std::{cmp::Ordering, time::Duration};
+
+use ramal_domain::{
+    CorrelationId, Direction, EventKind, MessageEvent, MessageId, MessageStatus, NumberId, Peer,
+    PhoneNumber, TenantId, Timestamp, WireId,
+};
+use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
+
+use crate::{StoreError, Tx, row};
+
+const COLUMNS: &str = "id, tenant_id, number_id, direction, status, peer, wire_id, \
+     correlation_id, kind, content, peer_name, origin, error_code, error_message, tries, \
+     created_at_ms, sent_at_ms, delivered_at_ms, read_at_ms";
+
+/// How long a message waits for a connection before it is given up (contract C.21).
+const QUEUE_MAX_AGE: Duration = Duration::from_hours(7 * 24);
+
+/// The kinds that contract E.3 allows as `type`; others are left out of events.
+const KINDS: [&str; 9] = [
+    "text", "image", "audio", "video", "document", "location", "contacts", "sticker", "reaction",
+];
+
+/// A stored message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Our id.
+    pub id: MessageId,
+    /// The owner.
+    pub tenant: TenantId,
+    /// The number that sent or received it.
+    pub number: NumberId,
+    /// Which way it went.
+    pub direction: Direction,
+    /// How far it has come.
+    pub status: MessageStatus,
+    /// The other side.
+    pub peer: Peer,
+    /// WhatsApp's id.
+    pub wire_id: WireId,
+    /// What ties it to its request.
+    pub correlation: CorrelationId,
+    /// `text`, …
+    pub kind: String,
+    /// The text.
+    pub content: Option<String>,
+    /// The other side's WhatsApp name.
+    pub peer_name: Option<String>,
+    /// Where it came from: `API`, …
+    pub origin: Option<String>,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// When it was accepted, or when WhatsApp says it was sent to us.
+    pub created_at: Timestamp,
+    /// When WhatsApp's server had it.
+    pub sent_at: Option<Timestamp>,
+    /// When the recipient's device had it.
+    pub delivered_at: Option<Timestamp>,
+    /// When it was read.
+    pub read_at: Option<Timestamp>,
+}
+
+/// Why a message was given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// A stable code of the contract's `errorCode` set.
+    pub code: String,
+    /// A sentence.
+    pub message: String,
+}
+
+/// An outbound text to be accepted.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    /// Our id.
+    pub id: MessageId,
+    /// The owner.
+    pub tenant: TenantId,
+    /// The number that sends.
+    pub number: NumberId,
+    /// WhatsApp's id, fixed before the first try.
+    pub wire_id: &'a WireId,
+    /// What ties it to its request.
+    pub correlation: CorrelationId,
+    /// The recipient.
+    pub to: &'a PhoneNumber,
+    /// The text.
+    pub text: &'a str,
+    /// Where it came from: `API`, …
+    pub origin: &'static str,
+}
+
+/// An accepted message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// Our id.
+    pub id: MessageId,
+    /// What ties it to its request.
+    pub correlation: CorrelationId,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// A message at the head of its number's queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueuedMessage {
+    /// Our id.
+    pub id: MessageId,
+    /// WhatsApp's id.
+    pub wire_id: WireId,
+    /// The recipient.
+    pub to: PhoneNumber,
+    /// The text.
+    pub text: String,
+    /// How many tries have failed.
+    pub tries: u32,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+}
+
+/// A message that WhatsApp delivered to us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InboundMessage {
+    /// The owner.
+    pub tenant: TenantId,
+    /// The number that got it.
+    pub number: NumberId,
+    /// WhatsApp's id.
+    pub wire_id: WireId,
+    /// The sender.
+    pub from: Peer,
+    /// What it is, in contract E.3's words; anything else is stored but not told as `type`.
+    pub kind: &'static str,
+    /// The text.
+    pub content: Option<String>,
+    /// The sender's WhatsApp name.
+    pub sender_name: Option<String>,
+    /// When WhatsApp says that it was sent.
+    pub at: Timestamp,
+}
+
+/// What a receipt says of a message of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receipt {
+    /// The recipient's device has it.
+    Delivered,
+    /// The recipient read it.
+    Read,
+}
+
+/// Messages, in and out.
+#[derive(Debug)]
+pub struct Messages<'a>(pub(crate) &'a mut Tx);
+
+impl Messages<'_> {
+    /// Accepts an outbound message: it is queued, and will be sent or reported as failed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn accept(
+        &mut self,
+        draft: &Draft<'_>,
+        now: Timestamp,
+    ) -> Result<Accepted, StoreError> {
+        sqlx::query(
+            "insert into messages (id, tenant_id, number_id, direction, status, peer, wire_id,
+               correlation_id, kind, content, origin, created_at_ms)
+             values ($1, $2, $3, 'out', 'QUEUED', $4, $5, $6, 'text', $7, $8, $9)",
+        )
+        .bind(draft.id.to_string())
+        .bind(draft.tenant.to_string())
+        .bind(draft.number.to_string())
+        .bind(draft.to.digits())
+        .bind(draft.wire_id.as_str())
+        .bind(draft.correlation.to_string())
+        .bind(draft.text)
+        .bind(draft.origin)
+        .bind(now.as_millis())
+        .execute(&mut *self.0.inner)
+        .await?;
+        Ok(Accepted { id: draft.id, correlation: draft.correlation, created_at: now })
+    }
+
+    /// A message of one of `tenant`'s numbers, by our id, its correlation id or WhatsApp's id
+    /// (contract: `GET /v1/messages/{id}`).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn find(
+        &mut self,
+        tenant: TenantId,
+        number: NumberId,
+        any_id: &str,
+    ) -> Result<Option<Message>, StoreError> {
+        let sql = format!(
+            "select {COLUMNS} from messages where tenant_id = $1 and number_id = $2
+             and (id = $3 or correlation_id = $3 or wire_id = $3) order by id limit 1"
+        );
+        let row = sqlx::query(AssertSqlSafe(sql))
+            .bind(tenant.to_string())
+            .bind(number.to_string())
+            .bind(any_id)
+            .fetch_optional(&mut *self.0.inner)
+            .await?;
+        row.as_ref().map(message).transpose()
+    }
+
+    /// The head of a number's queue: its oldest message that is not yet sent and is due.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn next_queued(
+        &mut self,
+        number: NumberId,
+    ) -> Result<Option<QueuedMessage>, StoreError> {
+        let row = sqlx::query(
+            "select id, wire_id, peer, content, tries, created_at_ms from messages
+             where number_id = $1 and status = 'QUEUED' order by created_at_ms, id limit 1",
+        )
+        .bind(number.to_string())
+        .fetch_optional(&mut *self.0.inner)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let tries: i64 = row.try_get("tries")?;
+        let digits: String = row.try_get("peer")?;
+        Ok(Some(QueuedMessage {
+            id: row::parsed(&row, "messages.id")?,
+            wire_id: WireId::from_text(row.try_get::<String, _>("wire_id")?),
+            to: PhoneNumber::from_whatsapp(&digits)
+                .map_err(|_bad_shape| StoreError::Inconsistent { column: "messages.peer" })?,
+            text: row.try_get::<Option<String>, _>("content")?.unwrap_or_default(),
+            tries: u32::try_from(tries).unwrap_or(u32::MAX),
+            created_at: row::time(&row, "messages.created_at_ms")?,
+        }))
+    }
+
+    /// Notes a try that did not succeed; the message stays at the head of its queue.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn tried(&mut self, id: MessageId) -> Result<(), StoreError> {
+        sqlx::query("update messages set tries = tries + 1 where id = $1 and status = 'QUEUED'")
+            .bind(id.to_string())
+            .execute(&mut *self.0.inner)
+            .await?;
+        Ok(())
+    }
+
+    /// WhatsApp's server has the message: `SENT` and `message.sent`, unless a receipt was faster.
+    /// Returns whether this was news.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn sent(&mut self, id: MessageId, now: Timestamp) -> Result<bool, StoreError> {
+        let Some(message) = self.lock(id).await? else { return Ok(false) };
+        self.advance(message, MessageStatus::Sent, now).await
+    }
+
+    /// The message is given up: `FAILED` and `message.failed`. Returns whether this was news.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn failed(
+        &mut self,
+        id: MessageId,
+        failure: &Failure,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let Some(mut message) = self.lock(id).await? else { return Ok(false) };
+        message.failure = Some(failure.clone());
+        self.advance(message, MessageStatus::Failed, now).await
+    }
+
+    /// Applies a receipt to outbound messages of `number`; returns how many it moved. A receipt
+    /// that overtook its predecessors tells those events as well, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn receipt(
+        &mut self,
+        number: NumberId,
+        wire_ids: &[WireId],
+        receipt: Receipt,
+        at: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let target = match receipt {
+            Receipt::Delivered => MessageStatus::Delivered,
+            Receipt::Read => MessageStatus::Read,
+        };
+        let mut moved = 0;
+        for wire_id in wire_ids {
+            let id: Option<String> = sqlx::query_scalar(
+                "select id from messages
+                 where number_id = $1 and wire_id = $2 and direction = 'out' limit 1",
+            )
+            .bind(number.to_string())
+            .bind(wire_id.as_str())
+            .fetch_optional(&mut *self.0.inner)
+            .await?;
+            let Some(id) = id else { continue };
+            let id = id
+                .parse()
+                .map_err(|_unparsable| StoreError::Inconsistent { column: "messages.id" })?;
+            if let Some(message) = self.lock(id).await?
+                && self.advance(message, target, at).await?
+            {
+                moved += 1;
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Stores a message that WhatsApp delivered, with its `message.received`. Returns `false` when
+    /// it was stored before: WhatsApp delivers again what was not acknowledged.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn receive(
+        &mut self,
+        inbound: &InboundMessage,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let id = MessageId::mint();
+        let done = sqlx::query(
+            "insert into messages (id, tenant_id, number_id, direction, status, peer, wire_id,
+               correlation_id, kind, content, peer_name, created_at_ms, delivered_at_ms)
+             values ($1, $2, $3, 'in', 'DELIVERED', $4, $5, $6, $7, $8, $9, $10, $11)
+             on conflict do nothing",
+        )
+        .bind(id.to_string())
+        .bind(inbound.tenant.to_string())
+        .bind(inbound.number.to_string())
+        .bind(peer_text(&inbound.from))
+        .bind(inbound.wire_id.as_str())
+        .bind(CorrelationId::mint().to_string())
+        .bind(inbound.kind)
+        .bind(inbound.content.clone())
+        .bind(inbound.sender_name.clone())
+        .bind(inbound.at.as_millis())
+        .bind(now.as_millis())
+        .execute(&mut *self.0.inner)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let Some(message) = self.lock(id).await? else { return Ok(false) };
+        self.tell(&message, EventKind::MessageReceived, inbound.at).await?;
+        Ok(true)
+    }
+
+    /// Gives up messages that waited too long without one try being possible. Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn expire_queued(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+        let ids: Vec<String> = sqlx::query_scalar(
+            "select id from messages where status = 'QUEUED' and created_at_ms < $1
+             order by id limit 500",
+        )
+        .bind(now.before(QUEUE_MAX_AGE).as_millis())
+        .fetch_all(&mut *self.0.inner)
+        .await?;
+        let mut given_up = 0;
+        for id in ids {
+            let id = id
+                .parse()
+                .map_err(|_unparsable| StoreError::Inconsistent { column: "messages.id" })?;
+            let failure = Failure {
+                code: "NEVER_ATTEMPTED_MAX_AGE_EXCEEDED".to_owned(),
+                message: "the number was not connected for seven days".to_owned(),
+            };
+            given_up += u64::from(self.failed(id, &failure, now).await?);
+        }
+        Ok(given_up)
+    }
+
+    async fn lock(&mut self, id: MessageId) -> Result<Option<Message>, StoreError> {
+        let sql = format!("select {COLUMNS} from messages where id = $1{}", self.0.for_update());
+        let row = sqlx::query(AssertSqlSafe(sql))
+            .bind(id.to_string())
+            .fetch_optional(&mut *self.0.inner)
+            .await?;
+        row.as_ref().map(message).transpose()
+    }
+
+    /// Moves a message forward, step by step, so that every event on the way is told.
+    async fn advance(
+        &mut self,
+        mut message: Message,
+        target: MessageStatus,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        if message.direction == Direction::Inbound || !message.status.may_become(target) {
+            return Ok(false);
+        }
+        for (status, kind) in way(message.status, target) {
+            message.status = status;
+            let mark = match status {
+                MessageStatus::Sent => Some(&mut message.sent_at),
+                MessageStatus::Delivered => Some(&mut message.delivered_at),
+                MessageStatus::Read => Some(&mut message.read_at),
+                MessageStatus::Queued | MessageStatus::Failed | MessageStatus::Canceled => None,
+            };
+            if let Some(mark) = mark {
+                *mark = Some(at);
+            }
+            self.tell(&message, kind, at).await?;
+        }
+        self.write_status(&message).await?;
+        Ok(true)
+    }
+
+    async fn write_status(&mut self, message: &Message) -> Result<(), StoreError> {
+        let failure = message.failure.as_ref();
+        sqlx::query(
+            "update messages set status = $2, sent_at_ms = $3, delivered_at_ms = $4,
+               read_at_ms = $5, error_code = $6, error_message = $7
+             where id = $1",
+        )
+        .bind(message.id.to_string())
+        .bind(message.status.name())
+        .bind(message.sent_at.map(Timestamp::as_millis))
+        .bind(message.delivered_at.map(Timestamp::as_millis))
+        .bind(message.read_at.map(Timestamp::as_millis))
+        .bind(failure.map(|failure| failure.code.clone()))
+        .bind(failure.map(|failure| failure.message.clone()))
+        .execute(&mut *self.0.inner)
+        .await?;
+        Ok(())
+    }
+
+    async fn tell(
+        &mut self,
+        message: &Message,
+        kind: EventKind,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let own: Option<String> = sqlx::query_scalar("select phone from numbers where id = $1")
+            .bind(message.number.to_string())
+            .fetch_optional(&mut *self.0.inner)
+            .await?;
+        let own = own
+            .and_then(|digits| PhoneNumber::from_whatsapp(&digits).ok())
+            .ok_or(StoreError::Inconsistent { column: "numbers.phone" })?;
+        let from_me = message.direction == Direction::Outbound;
+        let (from, to) = if from_me {
+            (Peer::Phone(own), message.peer.clone())
+        } else {
+            (message.peer.clone(), Peer::Phone(own))
+        };
+        let event = MessageEvent {
+            tenant: message.tenant,
+            number: message.number,
+            message: message.id,
+            // The contract's `messageId` is WhatsApp's id; a message that failed never got one.
+            wire_id: (kind != EventKind::MessageFailed).then(|| message.wire_id.clone()),
+            from_me,
+            from,
+            to,
+            content: message.content.clone(),
+            correlation: from_me.then_some(message.correlation),
+            participant_name: message.peer_name.clone(),
+            failure: message.failure.clone().map(|failure| (failure.message, failure.code)),
+            message_type: KINDS.into_iter().find(|known| *known == message.kind),
+        };
+        self.0.events().record(&event.build(kind, at)).await
+    }
+}
+
+/// The statuses between `from` and `target`, with the event that each one tells.
+fn way(
+    from: MessageStatus,
+    target: MessageStatus,
+) -> impl Iterator<Item = (MessageStatus, EventKind)> {
+    const FORWARD: [(MessageStatus, EventKind); 3] = [
+        (MessageStatus::Sent, EventKind::MessageSent),
+        (MessageStatus::Delivered, EventKind::MessageDelivered),
+        (MessageStatus::Read, EventKind::MessageRead),
+    ];
+    let failed = (target == MessageStatus::Failed)
+        .then_some((MessageStatus::Failed, EventKind::MessageFailed));
+    let forward = FORWARD.into_iter().filter(move |(status, _)| {
+        status.cmp(&from) == Ordering::Greater && target != MessageStatus::Failed
+            && *status <= target
+    });
+    forward.chain(failed)
+}
+
+fn peer_text(peer: &Peer) -> String {
+    match peer {
+        Peer::Phone(phone) => phone.digits().to_owned(),
+        Peer::Jid(jid) => jid.clone(),
+    }
+}
+
+fn message(row: &AnyRow) -> Result<Message, StoreError> {
+    let peer: String = row.try_get("peer")?;
+    let direction = match row.try_get::<String, _>("direction")?.as_str() {
+        "in" => Direction::Inbound,
+        "out" => Direction::Outbound,
+        _ => return Err(StoreError::Inconsistent { column: "messages.direction" }),
+    };
+    let code: Option<String> = row.try_get("error_code")?;
+    let sentence: Option<String> = row.try_get("error_message")?;
+    Ok(Message {
+        id: row::parsed(row, "messages.id")?,
+        tenant: row::parsed(row, "messages.tenant_id")?,
+        number: row::parsed(row, "messages.number_id")?,
+        direction,
+        status: row::parsed(row, "messages.status")?,
+        peer: PhoneNumber::from_whatsapp(&peer).map_or(Peer::Jid(peer), Peer::Phone),
+        wire_id: WireId::from_text(row.try_get::<String, _>("wire_id")?),
+        correlation: row::parsed(row, "messages.correlation_id")?,
+        kind: row.try_get("kind")?,
+        content: row.try_get("content")?,
+        peer_name: row.try_get("peer_name")?,
+        origin: row.try_get("origin")?,
+        failure: code.map(|code| Failure { code, message: sentence.unwrap_or_default() }),
+        created_at: row::time(row, "messages.created_at_ms")?,
+        sent_at: row::time_opt(row, "messages.sent_at_ms")?,
+        delivered_at: row::time_opt(row, "messages.delivered_at_ms")?,
+        read_at: row::time_opt(row, "messages.read_at_ms")?,
+    })
+}

@@ -1,0 +1,654 @@
+//! WhatsApp numbers: reservation, link, removal.
+
+use ramal_domain::{
+    CloseReason, Event, EventKind, Input, InvalidTransition, Link, NodeId, NumberEvent, NumberId,
+    PhoneNumber, TenantId, Timestamp,
+};
+use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
+
+use crate::{Epoch, StoreError, Tx, row};
+
+const COLUMNS: &str = "id, tenant_id, phone, name, stage, link, outage_reported, close_reason, \
+     link_since_ms, connected_at_ms, checked_at_ms, profile_name, jid, lid, epoch, \
+     unlink_pending, settings, pii_mode, pii_retention_days, restorable_until_ms, \
+     created_at_ms, updated_at_ms";
+
+/// Where a number is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NumberStage {
+    /// Being created: not listed, undone when no QR code comes.
+    Reserved,
+    /// Listed and usable.
+    Live,
+    /// Deleted; restorable for a while.
+    Removed,
+}
+
+/// Who a number is on WhatsApp.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// Our companion device's JID.
+    pub jid: Option<String>,
+    /// Our companion device's LID.
+    pub lid: Option<String>,
+    /// The profile (push) name.
+    pub profile_name: Option<String>,
+}
+
+/// A WhatsApp number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Number {
+    /// Its id.
+    pub id: NumberId,
+    /// Its owner.
+    pub tenant: TenantId,
+    /// Its phone number.
+    pub phone: PhoneNumber,
+    /// Its display name.
+    pub name: String,
+    /// Where it is in its life.
+    pub stage: NumberStage,
+    /// Whether it is connected.
+    pub link: Link,
+    /// Since when.
+    pub link_since: Timestamp,
+    /// When the present or last connection was made.
+    pub connected_at: Option<Timestamp>,
+    /// When WhatsApp last proved to answer.
+    pub checked_at: Option<Timestamp>,
+    /// Who it is on WhatsApp.
+    pub identity: Identity,
+    /// The fencing token of its session.
+    pub epoch: Epoch,
+    /// Whether the device of a removed number is still to be unlinked.
+    pub unlink_pending: bool,
+    /// Its settings, as a JSON object.
+    pub settings: String,
+    /// What is kept of its messages: `STORE_INDEFINITE`, `STORE_X_DAYS` or `RELAY_ONLY`.
+    pub pii_mode: String,
+    /// For how many days, with `STORE_X_DAYS`.
+    pub pii_retention_days: Option<i64>,
+    /// Until when a removed number can be restored.
+    pub restorable_until: Option<Timestamp>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+impl Number {
+    /// Builds a `number.*` event about it.
+    pub fn event(&self, kind: EventKind, at: Timestamp) -> Event {
+        let reason = match kind {
+            EventKind::NumberDisconnected => self.link.reason(),
+            _ => None,
+        };
+        NumberEvent {
+            tenant: self.tenant,
+            number: self.id,
+            phone: self.phone.clone(),
+            display_name: self.name.clone(),
+            profile_name: self.identity.profile_name.clone(),
+            reason,
+        }
+        .build(kind, at)
+    }
+}
+
+/// A number to be created.
+#[derive(Debug)]
+pub struct NewNumber<'a> {
+    /// Its id.
+    pub id: NumberId,
+    /// Its owner.
+    pub tenant: TenantId,
+    /// Its phone number.
+    pub phone: &'a PhoneNumber,
+    /// Its display name.
+    pub name: &'a str,
+    /// Its settings, as a JSON object.
+    pub settings: &'a str,
+}
+
+/// The outcome of a reservation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reservation {
+    /// The phone number is held for us.
+    Reserved(Epoch),
+    /// The tenant has a number with this phone number, or is creating one.
+    AlreadyActive,
+    /// The tenant removed a number with this phone number and may still restore it.
+    SoftDeleted,
+}
+
+/// A number for which a session should run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Runnable {
+    /// The number.
+    pub id: NumberId,
+    /// Whether the session is only needed to unlink the device.
+    pub unlink: bool,
+}
+
+/// The outcome of [`Numbers::step`].
+#[derive(Clone, Debug)]
+pub enum Stepped {
+    /// The new state is stored, and so is the event, if there was one to tell.
+    Done {
+        /// The number as it now is.
+        number: Box<Number>,
+        /// What was told.
+        announced: Option<EventKind>,
+    },
+    /// The input makes no sense in the present state; nothing changed.
+    Refused(InvalidTransition),
+    /// Another session owns the number, or it is gone; nothing changed.
+    Fenced,
+}
+
+/// WhatsApp numbers.
+#[derive(Debug)]
+pub struct Numbers<'a>(pub(crate) &'a mut Tx);
+
+impl Numbers<'_> {
+    /// Holds a phone number for a creation that may still fail. The row is not listed until
+    /// [`Numbers::publish`].
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn reserve(
+        &mut self,
+        new: &NewNumber<'_>,
+        owner: NodeId,
+        now: Timestamp,
+    ) -> Result<Reservation, StoreError> {
+        let soft_deleted: Option<i64> = sqlx::query_scalar(
+            "select epoch from numbers where tenant_id = $1 and phone = $2
+             and stage = 'removed' and restorable_until_ms > $3 limit 1",
+        )
+        .bind(new.tenant.to_string())
+        .bind(new.phone.digits())
+        .bind(now.as_millis())
+        .fetch_optional(&mut *self.0.inner)
+        .await?;
+        if soft_deleted.is_some() {
+            return Ok(Reservation::SoftDeleted);
+        }
+        let done = sqlx::query(
+            "insert into numbers (id, tenant_id, phone, name, stage, link, link_since_ms, owner,
+               epoch, settings, created_at_ms, updated_at_ms)
+             values ($1, $2, $3, $4, 'reserved', 'pairing', $5, $6, 1, $7, $5, $5)
+             on conflict do nothing",
+        )
+        .bind(new.id.to_string())
+        .bind(new.tenant.to_string())
+        .bind(new.phone.digits())
+        .bind(new.name)
+        .bind(now.as_millis())
+        .bind(owner.to_string())
+        .bind(new.settings)
+        .execute(&mut *self.0.inner)
+        .await?;
+        if done.rows_affected() == 1 {
+            Ok(Reservation::Reserved(Epoch(1)))
+        } else {
+            Ok(Reservation::AlreadyActive)
+        }
+    }
+
+    /// Lists a reserved number from now on; returns it, or `None` when the reservation is gone.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn publish(
+        &mut self,
+        id: NumberId,
+        now: Timestamp,
+    ) -> Result<Option<Number>, StoreError> {
+        let done = sqlx::query(
+            "update numbers set stage = 'live', created_at_ms = $2, updated_at_ms = $2
+             where id = $1 and stage = 'reserved'",
+        )
+        .bind(id.to_string())
+        .bind(now.as_millis())
+        .execute(&mut *self.0.inner)
+        .await?;
+        if done.rows_affected() == 1 { self.get(id).await } else { Ok(None) }
+    }
+
+    /// Undoes a reservation completely.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn abandon(&mut self, id: NumberId) -> Result<(), StoreError> {
+        sqlx::query("delete from numbers where id = $1 and stage = 'reserved'")
+            .bind(id.to_string())
+            .execute(&mut *self.0.inner)
+            .await?;
+        Ok(())
+    }
+
+    /// Undoes what dead processes left half-done: reservations of other owners, and pairing
+    /// attempts in which no phone had answered yet. Returns how many of each.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn recover(
+        &mut self,
+        living: NodeId,
+        now: Timestamp,
+    ) -> Result<(u64, u64), StoreError> {
+        let reserved =
+            sqlx::query("delete from numbers where stage = 'reserved' and owner <> $1")
+                .bind(living.to_string())
+                .execute(&mut *self.0.inner)
+                .await?;
+        let pairing = sqlx::query(
+            "update numbers set link = 'closed', close_reason = $2, link_since_ms = $3,
+               updated_at_ms = $3
+             where stage = 'live' and link = 'pairing' and jid is null and owner <> $1",
+        )
+        .bind(living.to_string())
+        .bind(CloseReason::CodesExpired.code())
+        .bind(now.as_millis())
+        .execute(&mut *self.0.inner)
+        .await?;
+        Ok((reserved.rows_affected(), pairing.rows_affected()))
+    }
+
+    /// A listed number of `tenant`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn find(
+        &mut self,
+        tenant: TenantId,
+        id: NumberId,
+    ) -> Result<Option<Number>, StoreError> {
+        Ok(self.find_removed_too(tenant, id).await?.filter(|n| n.stage == NumberStage::Live))
+    }
+
+    /// A listed or removed number of `tenant`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn find_removed_too(
+        &mut self,
+        tenant: TenantId,
+        id: NumberId,
+    ) -> Result<Option<Number>, StoreError> {
+        let found = self.get(id).await?;
+        Ok(found.filter(|n| n.tenant == tenant && n.stage != NumberStage::Reserved))
+    }
+
+    /// The listed numbers of `tenant`, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn list(&mut self, tenant: TenantId) -> Result<Vec<Number>, StoreError> {
+        let sql = format!(
+            "select {COLUMNS} from numbers
+             where tenant_id = $1 and stage = 'live' order by created_at_ms, id"
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(tenant.to_string())
+            .fetch_all(&mut *self.0.inner)
+            .await?;
+        rows.iter().map(number).collect()
+    }
+
+    /// How many numbers there are in each state that the API prints: for metrics.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn count_by_link(&mut self) -> Result<Vec<(String, i64)>, StoreError> {
+        let rows =
+            sqlx::query("select link, count(*) as n from numbers where stage = 'live' group by link")
+                .fetch_all(&mut *self.0.inner)
+                .await?;
+        rows.iter().map(|row| Ok((row.try_get("link")?, row.try_get("n")?))).collect()
+    }
+
+    /// Any number, whoever owns it: for workers, never for requests.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn get(&mut self, id: NumberId) -> Result<Option<Number>, StoreError> {
+        self.select(id, "").await
+    }
+
+    async fn select(
+        &mut self,
+        id: NumberId,
+        suffix: &'static str,
+    ) -> Result<Option<Number>, StoreError> {
+        let sql = format!("select {COLUMNS} from numbers where id = $1{suffix}");
+        let row = sqlx::query(AssertSqlSafe(sql))
+            .bind(id.to_string())
+            .fetch_optional(&mut *self.0.inner)
+            .await?;
+        row.as_ref().map(number).transpose()
+    }
+
+    /// Numbers for which a session should run: those that were connected, those whose phone had
+    /// answered a pairing, and removed ones whose device is still to be unlinked.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn runnable(&mut self) -> Result<Vec<Runnable>, StoreError> {
+        let rows = sqlx::query(
+            "select id, unlink_pending from numbers
+             where (stage = 'live' and (link in ('open', 'resuming')
+                                        or (link = 'pairing' and jid is not null)))
+                or (stage = 'removed' and unlink_pending = 1)
+             order by id",
+        )
+        .fetch_all(&mut *self.0.inner)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Runnable {
+                    id: row::parsed(row, "numbers.id")?,
+                    unlink: row::flag(row, "numbers.unlink_pending")?,
+                })
+            })
+            .collect()
+    }
+
+    /// Takes a number over for a new session: every session before it is fenced off from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn claim(
+        &mut self,
+        id: NumberId,
+        owner: NodeId,
+    ) -> Result<Option<Number>, StoreError> {
+        sqlx::query("update numbers set epoch = epoch + 1, owner = $2 where id = $1")
+            .bind(id.to_string())
+            .bind(owner.to_string())
+            .execute(&mut *self.0.inner)
+            .await?;
+        self.get(id).await
+    }
+
+    /// Moves the link by `input` and writes the event that this causes: one fact, one transaction.
+    /// A reserved or removed number moves without telling anybody.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn step(
+        &mut self,
+        id: NumberId,
+        epoch: Epoch,
+        input: Input,
+        now: Timestamp,
+    ) -> Result<Stepped, StoreError> {
+        let suffix = self.0.for_update();
+        let Some(mut number) = self.select(id, suffix).await?.filter(|n| n.epoch == epoch) else {
+            return Ok(Stepped::Fenced);
+        };
+        let step = match number.link.on(input) {
+            Ok(step) => step,
+            Err(refused) => return Ok(Stepped::Refused(refused)),
+        };
+        if step.next != number.link || input == Input::PairingStarted {
+            number.link_since = now;
+        }
+        if step.next == Link::Open {
+            number.checked_at = Some(now);
+            if number.link != Link::Open {
+                number.connected_at = Some(now);
+            }
+        }
+        number.link = step.next;
+        number.updated_at = now;
+        self.write_link(&number, input == Input::PairingStarted).await?;
+        let announced = step.announce.filter(|_| number.stage == NumberStage::Live);
+        if let Some(kind) = announced {
+            self.0.events().record(&number.event(kind, now)).await?;
+        }
+        Ok(Stepped::Done { number: Box::new(number), announced })
+    }
+
+    async fn write_link(&mut self, number: &Number, forget_jid: bool) -> Result<(), StoreError> {
+        let (name, reported, reason) = match number.link {
+            Link::Closed(reason) => ("closed", false, Some(reason.code())),
+            Link::Pairing => ("pairing", false, None),
+            Link::Open => ("open", false, None),
+            Link::Resuming { reported } => ("resuming", reported, None),
+        };
+        // A fresh pairing forgets who the device was: `jid` says that a phone has answered.
+        sqlx::query(
+            "update numbers set link = $2, outage_reported = $3, close_reason = $4,
+               link_since_ms = $5, connected_at_ms = $6, checked_at_ms = $7, updated_at_ms = $8,
+               jid = case when $9 = 1 then null else jid end
+             where id = $1",
+        )
+        .bind(number.id.to_string())
+        .bind(name)
+        .bind(i64::from(reported))
+        .bind(reason)
+        .bind(number.link_since.as_millis())
+        .bind(number.connected_at.map(Timestamp::as_millis))
+        .bind(number.checked_at.map(Timestamp::as_millis))
+        .bind(number.updated_at.as_millis())
+        .bind(i64::from(forget_jid))
+        .execute(&mut *self.0.inner)
+        .await?;
+        Ok(())
+    }
+
+    /// Notes who the number is on WhatsApp; what is `None` stays.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn identify(
+        &mut self,
+        id: NumberId,
+        epoch: Epoch,
+        identity: &Identity,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "update numbers set jid = coalesce($3, jid), lid = coalesce($4, lid),
+               profile_name = coalesce($5, profile_name)
+             where id = $1 and epoch = $2",
+        )
+        .bind(id.to_string())
+        .bind(epoch.0)
+        .bind(identity.jid.clone())
+        .bind(identity.lid.clone())
+        .bind(identity.profile_name.clone())
+        .execute(&mut *self.0.inner)
+        .await?;
+        Ok(())
+    }
+
+    /// Notes that WhatsApp proved to answer at `now`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn checked(
+        &mut self,
+        id: NumberId,
+        epoch: Epoch,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        sqlx::query("update numbers set checked_at_ms = $3 where id = $1 and epoch = $2")
+            .bind(id.to_string())
+            .bind(epoch.0)
+            .bind(now.as_millis())
+            .execute(&mut *self.0.inner)
+            .await?;
+        Ok(())
+    }
+
+    /// Removes a listed number: it disappears, its keys die, `number.removed` is told to its
+    /// webhooks, and its device waits to be unlinked. Returns it as it was.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn remove(
+        &mut self,
+        tenant: TenantId,
+        id: NumberId,
+        restorable_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<Number>, StoreError> {
+        let suffix = self.0.for_update();
+        let found = self.select(id, suffix).await?;
+        let Some(number) =
+            found.filter(|n| n.tenant == tenant && n.stage == NumberStage::Live)
+        else {
+            return Ok(None);
+        };
+        // Unlinking needs the stored session, so the state stays until that is done. A device
+        // exists from the moment that a phone answered, which is when `jid` is known.
+        sqlx::query(
+            "update numbers set stage = 'removed', link = 'closed', outage_reported = 0,
+               close_reason = $2, link_since_ms = $3, removed_at_ms = $3, updated_at_ms = $3,
+               restorable_until_ms = $4,
+               unlink_pending = case when jid is not null and coalesce(close_reason, '') <> $5
+                                then 1 else 0 end
+             where id = $1",
+        )
+        .bind(id.to_string())
+        .bind(CloseReason::NotPaired.code())
+        .bind(now.as_millis())
+        .bind(restorable_until.as_millis())
+        .bind(CloseReason::LoggedOut.code())
+        .execute(&mut *self.0.inner)
+        .await?;
+        self.0.keys().revoke_of_number(id, now).await?;
+        self.0.events().record(&number.event(EventKind::NumberRemoved, now)).await?;
+        Ok(Some(number))
+    }
+
+    /// Ends the restore window of a removed number now.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn forget(&mut self, id: NumberId, now: Timestamp) -> Result<(), StoreError> {
+        sqlx::query(
+            "update numbers set restorable_until_ms = $2 where id = $1 and stage = 'removed'",
+        )
+        .bind(id.to_string())
+        .bind(now.as_millis())
+        .execute(&mut *self.0.inner)
+        .await?;
+        Ok(())
+    }
+
+    /// The device of a number is gone: drops its session state.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn unlinked(&mut self, id: NumberId) -> Result<(), StoreError> {
+        sqlx::query("update numbers set unlink_pending = 0, jid = null where id = $1")
+            .bind(id.to_string())
+            .execute(&mut *self.0.inner)
+            .await?;
+        sqlx::query("delete from session_state where number_id = $1")
+            .bind(id.to_string())
+            .execute(&mut *self.0.inner)
+            .await?;
+        Ok(())
+    }
+
+    /// Deletes removed numbers whose restore window is over, whose device is unlinked and whose
+    /// last events have been delivered or given up. Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn purge_due(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+        let due = "select n.id from numbers n
+             where n.stage = 'removed' and n.restorable_until_ms <= $1 and n.unlink_pending = 0
+               and not exists (select 1 from deliveries d join webhooks w on w.id = d.webhook_id
+                               where w.number_id = n.id and d.state = 'pending')";
+        let sql = format!("delete from api_keys where number_id in ({due})");
+        sqlx::query(AssertSqlSafe(sql))
+            .bind(now.as_millis())
+            .execute(&mut *self.0.inner)
+            .await?;
+        let sql = format!("delete from numbers where id in ({due})");
+        let done = sqlx::query(AssertSqlSafe(sql))
+            .bind(now.as_millis())
+            .execute(&mut *self.0.inner)
+            .await?;
+        Ok(done.rows_affected())
+    }
+}
+
+fn number(row: &AnyRow) -> Result<Number, StoreError> {
+    Ok(Number {
+        id: row::parsed(row, "numbers.id")?,
+        tenant: row::parsed(row, "numbers.tenant_id")?,
+        phone: phone(row)?,
+        name: row.try_get("name")?,
+        stage: stage(row)?,
+        link: link(row)?,
+        link_since: row::time(row, "numbers.link_since_ms")?,
+        connected_at: row::time_opt(row, "numbers.connected_at_ms")?,
+        checked_at: row::time_opt(row, "numbers.checked_at_ms")?,
+        identity: Identity {
+            jid: row.try_get("jid")?,
+            lid: row.try_get("lid")?,
+            profile_name: row.try_get("profile_name")?,
+        },
+        epoch: Epoch(row.try_get("epoch")?),
+        unlink_pending: row::flag(row, "numbers.unlink_pending")?,
+        settings: row.try_get("settings")?,
+        pii_mode: row.try_get("pii_mode")?,
+        pii_retention_days: row.try_get("pii_retention_days")?,
+        restorable_until: row::time_opt(row, "numbers.restorable_until_ms")?,
+        created_at: row::time(row, "numbers.created_at_ms")?,
+        updated_at: row::time(row, "numbers.updated_at_ms")?,
+    })
+}
+
+fn phone(row: &AnyRow) -> Result<PhoneNumber, StoreError> {
+    let digits: String = row.try_get("phone")?;
+    // The shape only: a numbering plan that changes must not make stored rows unreadable.
+    PhoneNumber::from_whatsapp(&digits)
+        .map_err(|_bad_shape| StoreError::Inconsistent { column: "numbers.phone" })
+}
+
+fn stage(row: &AnyRow) -> Result<NumberStage, StoreError> {
+    match row.try_get::<String, _>("stage")?.as_str() {
+        "reserved" => Ok(NumberStage::Reserved),
+        "live" => Ok(NumberStage::Live),
+        "removed" => Ok(NumberStage::Removed),
+        _ => Err(StoreError::Inconsistent { column: "numbers.stage" }),
+    }
+}
+
+fn link(row: &AnyRow) -> Result<Link, StoreError> {
+    match row.try_get::<String, _>("link")?.as_str() {
+        "closed" => {
+            let reason = row::parsed_opt(row, "numbers.close_reason")?;
+            Ok(Link::Closed(reason.unwrap_or(CloseReason::NotPaired)))
+        }
+        "pairing" => Ok(Link::Pairing),
+        "open" => Ok(Link::Open),
+        "resuming" => Ok(Link::Resuming { reported: row::flag(row, "numbers.outage_reported")? }),
+        _ => Err(StoreError::Inconsistent { column: "numbers.link" }),
+    }
+}
