@@ -1,0 +1,208 @@
+//! What slow endpoints, crashes, stale workers and shutdown do: nothing is lost, nobody waits for
+//! someone else.
+
+use std::time::Duration;
+
+use ramal_domain::Clock as _;
+use ramal_store::{DueDelivery, Verdict};
+
+use crate::{
+    receiver::Receiver,
+    rig::{Rig, limit, options},
+};
+
+/// Leases as a worker would that then dies.
+async fn lease(rig: &Rig) -> DueDelivery {
+    let mut tx = rig.store.begin().await.unwrap();
+    let due = tx.deliveries().lease_due(rig.clock.now(), rig.options.lease, 9, 9).await.unwrap();
+    tx.commit().await.unwrap();
+    let [delivery] = <[DueDelivery; 1]>::try_from(due).unwrap();
+    delivery
+}
+
+async fn settle(rig: &Rig, delivery: &DueDelivery, verdict: Verdict) -> bool {
+    let mut tx = rig.store.begin().await.unwrap();
+    let ours = tx.deliveries().settle(delivery.id, delivery.attempt, verdict).await.unwrap();
+    tx.commit().await.unwrap();
+    ours
+}
+
+#[tokio::test]
+async fn an_endpoint_that_never_answers_does_not_delay_another() {
+    let mut rig = Rig::new(options()).await;
+    let (mut silent, mut lively) = (Receiver::start().await, Receiver::start().await);
+    rig.webhook(&silent.url).await;
+    rig.webhook(&lively.url).await;
+    rig.run();
+
+    rig.event("0").await;
+    silent.next().await;
+    for index in 1..=20 {
+        lively.answer(200).await;
+        assert_eq!(lively.next().await.name(), (index - 1).to_string());
+        rig.event(&index.to_string()).await;
+    }
+
+    assert!(silent.is_idle());
+}
+
+#[tokio::test]
+async fn a_slow_endpoint_gets_no_more_than_its_share_at_once() {
+    let mut options = options();
+    options.per_webhook_max = limit(2);
+    let mut rig = Rig::new(options).await;
+    let (mut slow, mut witness) = (Receiver::start().await, Receiver::start().await);
+    let webhook = rig.webhook(&slow.url).await;
+    rig.run();
+    for name in ["a", "b", "c", "d", "e"] {
+        rig.event(name).await;
+        slow.next().await;
+        slow.answer(500).await;
+    }
+    rig.settled(webhook, 5).await;
+
+    rig.advance(Duration::from_secs(5));
+    slow.next().await;
+    slow.next().await;
+
+    rig.webhook(&witness.url).await;
+    rig.event("f").await;
+    witness.next().await;
+    assert!(slow.is_idle());
+    slow.answer(200).await;
+    slow.next().await;
+}
+
+#[tokio::test]
+async fn no_more_attempts_than_the_limit_are_in_flight() {
+    let mut options = options();
+    (options.in_flight_max, options.per_webhook_max) = (limit(2), limit(1));
+    let mut rig = Rig::new(options).await;
+    let mut receiver = Receiver::start().await;
+    for _ in 0..3 {
+        rig.webhook(&receiver.url).await;
+    }
+    rig.event("first").await;
+    rig.run();
+
+    receiver.next().await;
+    receiver.next().await;
+    // The third waits for room: ten polls do not bring it, a settled attempt does.
+    let polls = rig.options.poll * 10;
+    assert!(tokio::time::timeout(polls, receiver.next()).await.is_err());
+    receiver.answer(200).await;
+    receiver.next().await;
+
+    receiver.answer(200).await;
+    receiver.answer(200).await;
+    rig.shutdown.cancel();
+    rig.ended().await;
+}
+
+#[tokio::test]
+async fn shutdown_lets_the_attempt_in_flight_finish() {
+    let mut rig = Rig::new(options()).await;
+    let mut receiver = Receiver::start().await;
+    let webhook = rig.webhook(&receiver.url).await;
+    rig.run();
+    rig.event("first").await;
+    rig.event("second").await;
+
+    receiver.next().await;
+    rig.shutdown.cancel();
+    receiver.answer(200).await;
+    rig.ended().await;
+
+    assert_eq!(rig.log(webhook).await.len(), 1);
+    assert_eq!(rig.pending(webhook).await, 1, "nothing new was begun");
+    assert!(receiver.is_idle());
+}
+
+#[tokio::test]
+async fn what_a_crash_left_leased_comes_again_after_the_lease() {
+    let mut rig = Rig::new(options()).await;
+    let (mut receiver, mut witness) = (Receiver::start().await, Receiver::start().await);
+    let webhook = rig.webhook(&receiver.url).await;
+    rig.event("first").await;
+    let lost = lease(&rig).await;
+    rig.event("second").await;
+    rig.run();
+
+    rig.webhook(&witness.url).await;
+    rig.event("third").await;
+    witness.next().await;
+    assert!(receiver.is_idle(), "the lease holds, and so does the order");
+
+    rig.advance(rig.options.lease);
+    let again = receiver.next().await;
+    receiver.answer(200).await;
+    assert_eq!(again.header("webhook-id"), lost.event.to_string());
+    assert_eq!(again.name(), "first");
+    assert_eq!(receiver.next().await.name(), "second");
+    let log = rig.settled(webhook, 1).await;
+    assert_eq!(log[0].attempt, 2);
+}
+
+#[tokio::test]
+async fn a_worker_whose_lease_ran_out_cannot_settle() {
+    let mut rig = Rig::new(options()).await;
+    let mut receiver = Receiver::start().await;
+    let webhook = rig.webhook(&receiver.url).await;
+    rig.event("first").await;
+    let stale = lease(&rig).await;
+    rig.run();
+
+    rig.advance(rig.options.lease);
+    receiver.next().await;
+    assert!(!settle(&rig, &stale, Verdict::Dead).await, "while the later attempt runs");
+    receiver.answer(200).await;
+    rig.settled(webhook, 1).await;
+
+    assert!(!settle(&rig, &stale, Verdict::Dead).await, "and after it");
+    assert_eq!(rig.pending(webhook).await, 0);
+}
+
+#[tokio::test]
+async fn an_attempt_that_outlives_its_lease_records_nothing() {
+    let mut rig = Rig::new(options()).await;
+    let mut receiver = Receiver::start().await;
+    let webhook = rig.webhook(&receiver.url).await;
+    rig.run();
+    rig.event("first").await;
+
+    receiver.next().await;
+    rig.advance(rig.options.lease);
+    receiver.next().await;
+    receiver.answer(500).await;
+    receiver.answer(200).await;
+    rig.settled(webhook, 1).await;
+    rig.shutdown.cancel();
+    rig.ended().await;
+
+    let log = rig.log(webhook).await;
+    assert_eq!(log.len(), 1);
+    assert_eq!((log[0].attempt, log[0].status), (2, Some(200)));
+}
+
+#[tokio::test]
+async fn what_was_given_up_comes_again_on_request() {
+    let mut options = options();
+    options.give_up_after = Duration::ZERO;
+    let mut rig = Rig::new(options).await;
+    let mut receiver = Receiver::start().await;
+    let webhook = rig.webhook(&receiver.url).await;
+    rig.run();
+
+    rig.event("first").await;
+    receiver.next().await;
+    receiver.answer(500).await;
+    let dead = rig.settled(webhook, 1).await.remove(0);
+    assert_eq!(rig.pending(webhook).await, 0);
+
+    let mut tx = rig.store.begin().await.unwrap();
+    assert!(tx.deliveries().redeliver(webhook, dead.delivery, rig.clock.now()).await.unwrap());
+    tx.commit().await.unwrap();
+    assert_eq!(receiver.next().await.header("webhook-id"), dead.event.to_string());
+    receiver.answer(200).await;
+    assert!(rig.settled(webhook, 2).await.iter().any(|attempt| attempt.success));
+}
