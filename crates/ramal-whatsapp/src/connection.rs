@@ -1,0 +1,298 @@
+//! One running client: sending, probing, leaving.
+
+use std::{
+    collections::HashMap,
+    error::Error,
+    fmt,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use ramal_domain::{CloseReason, NumberId, PhoneNumber, WireId};
+use ramal_session::{Connection, LogoutError, ProbeError, SendError, Signal};
+use tokio::{sync::mpsc, time::timeout};
+use tokio_util::sync::CancellationToken;
+use wacore::{
+    iq::{devices::RemoveCompanionDeviceSpec, keepalive::KeepaliveSpec},
+    proto_helpers::MessageBuilderExt as _,
+};
+use whatsapp_rust::{
+    Client, ErrorChainExt as _, IsOnWhatsAppResult, Jid, SendOptions, bot::Bot, send,
+    waproto::whatsapp::Message,
+};
+
+use crate::{acks::Acks, inbound::Inbox, reporter::Reporter, runtime::ClientRuntime};
+
+/// How many recipients are remembered as existing. The oldest knowledge is not worth sorting out:
+/// when the memory is full it starts anew.
+const RECIPIENTS: usize = 4_096;
+
+/// What the parts of one client share.
+#[derive(Clone)]
+pub(crate) struct Line {
+    pub(crate) number: NumberId,
+    pub(crate) reporter: Arc<Reporter>,
+    pub(crate) acks: Acks,
+    pub(crate) runtime: ClientRuntime,
+    pub(crate) answer_timeout: Duration,
+    pub(crate) close_timeout: Duration,
+}
+
+/// A client that runs until it is told to stop, or dropped.
+pub(crate) struct Running {
+    line: Line,
+    client: Arc<Client>,
+    /// Phone number to the JID that WhatsApp names for it.
+    recipients: Mutex<HashMap<String, Jid>>,
+    /// Asks the client to stop.
+    stop: CancellationToken,
+    /// It has stopped, and nothing of it is left.
+    stopped: CancellationToken,
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").field("number", &self.line.number).finish_non_exhaustive()
+    }
+}
+
+/// What went wrong, in words for the log.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error("the client is not connected")]
+    NotConnected,
+    #[error("WhatsApp's server did not answer in time")]
+    NoAnswer,
+    #[error("the socket was lost before WhatsApp's server answered")]
+    SocketLost,
+    #[error("WhatsApp's server could not look the recipient up")]
+    LookUp,
+}
+
+impl Running {
+    /// Starts the client's tasks.
+    pub(crate) fn start(line: Line, bot: Bot, inbox: Inbox, signals: mpsc::Sender<Signal>) -> Self {
+        let client = bot.client();
+        let stop = CancellationToken::new();
+        let stopped = CancellationToken::new();
+        let tasks = line.runtime.tasks.clone();
+        tasks.spawn(carry(Arc::clone(&line.reporter), Arc::clone(&client), inbox, signals));
+        tasks.spawn(supervise(line.clone(), bot, stop.clone(), stopped.clone()));
+        Self { line, client, recipients: Mutex::default(), stop, stopped }
+    }
+
+    /// The JID that WhatsApp names for a phone number. Numbers of old Brazilian accounts have no
+    /// ninth digit there, whatever people dial.
+    async fn recipient(&self, phone: &PhoneNumber) -> Result<Jid, SendError> {
+        if let Some(jid) = self.remembered(phone) {
+            return Ok(jid);
+        }
+        let asked = [Jid::pn(phone.digits())];
+        let contacts = self.client.contacts();
+        let answers = timeout(self.line.answer_timeout, contacts.is_on_whatsapp(&asked))
+            .await
+            .map_err(|_elapsed| offline(Trouble::NoAnswer))?
+            .map_err(offline)?;
+        let jid = named_recipient(answers)?;
+        let mut known = self.recipients.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= RECIPIENTS {
+            known.clear();
+        }
+        known.insert(phone.digits().to_owned(), jid.clone());
+        Ok(jid)
+    }
+
+    fn remembered(&self, phone: &PhoneNumber) -> Option<Jid> {
+        let known = self.recipients.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(phone.digits()).cloned()
+    }
+
+    /// Asks WhatsApp to unlink this device, and waits for its word.
+    async fn unlink(&self) -> Result<(), LogoutError> {
+        let Some(jid) = self.client.pn() else {
+            // Never paired: there is nothing to unlink.
+            return Ok(());
+        };
+        if !self.client.is_logged_in() {
+            return Err(LogoutError(Trouble::NotConnected.into()));
+        }
+        // The server answers and ends the stream at once; the client must not come back.
+        self.client.enable_auto_reconnect.store(false, Ordering::Relaxed);
+        let request = RemoveCompanionDeviceSpec::new(&jid);
+        let answer = timeout(self.line.answer_timeout, self.client.execute(request)).await;
+        let error: Box<dyn Error + Send + Sync> = match answer {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error.into(),
+            Err(_elapsed) => Trouble::NoAnswer.into(),
+        };
+        // The end of the stream may overtake the answer; it names the same fact.
+        if self.line.reporter.reason() == Some(CloseReason::LoggedOut) {
+            return Ok(());
+        }
+        Err(LogoutError(error))
+    }
+}
+
+#[async_trait]
+impl Connection for Running {
+    async fn send_text(
+        &self,
+        wire_id: &WireId,
+        to: &PhoneNumber,
+        text: &str,
+    ) -> Result<(), SendError> {
+        if !self.client.is_logged_in() {
+            return Err(offline(Trouble::NotConnected));
+        }
+        let jid = self.recipient(to).await?;
+        let mut ack = self.line.acks.expect(wire_id.as_str());
+        let options = SendOptions::default().with_message_id(wire_id.as_str());
+        let sending = self.client.send_message_with_options(jid, Message::text(text), options);
+        timeout(self.line.answer_timeout, sending)
+            .await
+            .map_err(|_elapsed| offline(Trouble::NoAnswer))?
+            .map_err(send_error)?;
+        // The library returns as soon as the socket has the message.
+        let answer = timeout(self.line.answer_timeout, ack.answer())
+            .await
+            .map_err(|_elapsed| offline(Trouble::NoAnswer))?
+            .ok_or_else(|| offline(Trouble::SocketLost))?;
+        answer.map_err(|nack| {
+            if nack.is_temporary() { offline(nack) } else { SendError::Refused(Box::new(nack)) }
+        })
+    }
+
+    async fn probe(&self) -> Result<(), ProbeError> {
+        let patience = self.line.answer_timeout;
+        let ping = self.client.execute(KeepaliveSpec::with_timeout(patience));
+        match timeout(patience, ping).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => {
+                tracing::debug!(number.id = %self.line.number, %error, "a probe failed");
+                Err(ProbeError)
+            }
+            Err(_elapsed) => Err(ProbeError),
+        }
+    }
+
+    async fn logout(&self) -> Result<(), LogoutError> {
+        self.line.reporter.mute();
+        let outcome = self.unlink().await;
+        self.close().await;
+        outcome
+    }
+
+    async fn close(&self) {
+        self.line.reporter.mute();
+        self.stop.cancel();
+        self.stopped.cancelled().await;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Whoever forgets to close a client must not leave it running.
+        self.stop.cancel();
+    }
+}
+
+/// Carries news to the session, and stores what came past the durability hook.
+async fn carry(
+    reporter: Arc<Reporter>,
+    client: Arc<Client>,
+    inbox: Inbox,
+    signals: mpsc::Sender<Signal>,
+) {
+    let keep = |batch: wacore::types::events::MessageBatch| {
+        let (inbox, client) = (&inbox, &client);
+        async move {
+            if let Err(error) = inbox.keep(client, &batch.messages).await {
+                tracing::error!(
+                    number.id = %inbox.number,
+                    messages.count = batch.len(),
+                    error = &error as &dyn Error,
+                    "recovered messages could not be stored and are lost"
+                );
+            }
+        }
+    };
+    reporter.carry(signals, keep).await;
+}
+
+/// Runs the client to its end, and tells the session of an end that nobody asked for.
+async fn supervise(line: Line, bot: Bot, stop: CancellationToken, stopped: CancellationToken) {
+    let client = bot.client();
+    let mut run = bot.spawn();
+    // All branches only wait; the client goes on whichever is first.
+    tokio::select! {
+        () = &mut run => {}
+        _reason = line.reporter.ended() => {}
+        () = stop.cancelled() => {}
+    }
+    client.enable_auto_reconnect.store(false, Ordering::Relaxed);
+    let leaving = async {
+        client.disconnect().await;
+        (&mut run).await;
+    };
+    if timeout(line.close_timeout, leaving).await.is_err() {
+        tracing::warn!(number.id = %line.number, "a client did not stop in time and is cut off");
+    }
+    line.runtime.cut.cancel();
+    line.acks.give_up();
+    if !stop.is_cancelled() {
+        let reason = line.reporter.reason();
+        if reason.is_none() {
+            line.reporter.lost();
+        }
+        line.reporter.tell(Signal::Ended(reason.unwrap_or(CloseReason::Network)));
+    }
+    line.reporter.close();
+    stopped.cancel();
+}
+
+/// The JID to send to, from the answer to one question.
+fn named_recipient(answers: Vec<IsOnWhatsAppResult>) -> Result<Jid, SendError> {
+    let Some(answer) = answers.into_iter().next() else { return Err(SendError::UnknownRecipient) };
+    if answer.is_registered {
+        // The phone-number form, also where the server names the LID first.
+        return Ok(answer.pn_jid.filter(Jid::is_pn).unwrap_or(answer.jid));
+    }
+    if answer.contact_error.is_some() {
+        return Err(offline(Trouble::LookUp));
+    }
+    Err(SendError::UnknownRecipient)
+}
+
+fn offline(error: impl Into<Box<dyn Error + Send + Sync>>) -> SendError {
+    SendError::Offline(error.into())
+}
+
+/// Sorts the library's errors: what the server or the library says about this very message is final,
+/// everything else may pass.
+fn send_error(error: send::SendError) -> SendError {
+    let refused = matches!(error, send::SendError::InvalidRequest(_))
+        || error
+            .server_rejection()
+            .is_some_and(|rejection| matches!(rejection.code, 400..=428 | 430..=499));
+    if refused { SendError::Refused(Box::new(error)) } else { offline(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_not_on_whatsapp() {
+        assert!(matches!(named_recipient(Vec::new()), Err(SendError::UnknownRecipient)));
+    }
+
+    #[test]
+    fn a_bad_message_is_refused_and_a_lost_socket_is_not() {
+        let bad = send::SendError::InvalidRequest("empty".to_owned());
+        assert!(matches!(send_error(bad), SendError::Refused(_)));
+        let lost = send::SendError::Client(whatsapp_rust::ClientError::NotConnected);
+        assert!(matches!(send_error(lost), SendError::Offline(_)));
+        assert!(matches!(send_error(send::SendError::NotLoggedIn), SendError::Offline(_)));
+    }
+}

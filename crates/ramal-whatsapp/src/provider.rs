@@ -1,0 +1,186 @@
+//! Opens clients: [`WhatsApp`] is the session layer's door to WhatsApp.
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock, atomic::AtomicBool},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use ramal_domain::Clock;
+use ramal_session::{Connection, Mode, OpenError, OpenSpec, Provider};
+use ramal_store::Store;
+use tokio::sync::Notify;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use wacore::store::{DevicePropsOverride, traits::DeviceStore as _};
+use whatsapp_rust::{
+    Client, bot::Bot, pair_code::PairCodeOptions, waproto::whatsapp::device_props::PlatformType,
+};
+
+use crate::{
+    Options, SessionBackend,
+    acks::Acks,
+    connection::{Line, Running},
+    events::Ears,
+    http,
+    inbound::Inbox,
+    reporter::Reporter,
+    runtime::ClientRuntime,
+    transport::{Address, Dialer},
+};
+
+/// Opens connections to WhatsApp with whatsapp-rust.
+pub struct WhatsApp {
+    options: Options,
+    store: Store,
+    clock: Arc<dyn Clock>,
+    /// Rung after inbound messages were committed.
+    wake: Arc<Notify>,
+    /// Every task of every client is spawned here.
+    tasks: TaskTracker,
+}
+
+impl fmt::Debug for WhatsApp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WhatsApp").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl WhatsApp {
+    /// A provider whose clients keep their state in `store`, run on `tasks`, and ring `wake` after
+    /// inbound messages were committed.
+    pub const fn new(
+        options: Options,
+        store: Store,
+        clock: Arc<dyn Clock>,
+        wake: Arc<Notify>,
+        tasks: TaskTracker,
+    ) -> Self {
+        Self { options, store, clock, wake, tasks }
+    }
+}
+
+#[async_trait]
+impl Provider for WhatsApp {
+    async fn open(&self, spec: OpenSpec) -> Result<Box<dyn Connection>, OpenError> {
+        let state = self.store.session_state(spec.number, spec.epoch);
+        if spec.mode == Mode::Pair {
+            state.wipe().await.map_err(build_error)?;
+        }
+        let reporter = Arc::new(Reporter::new());
+        let fenced = Arc::clone(&reporter);
+        let backend = SessionBackend::new(state, Arc::clone(&self.clock), move || {
+            fenced.end(ramal_domain::CloseReason::Replaced);
+        });
+        if spec.mode == Mode::Resume {
+            let device = backend.load().await.map_err(build_error)?;
+            if device.is_none_or(|device| device.pn.is_none()) {
+                return Err(OpenError::NoSession);
+            }
+        }
+        let address = Address::parse(&self.options.url).map_err(build_error)?;
+        let runtime = ClientRuntime {
+            tasks: self.tasks.clone(),
+            cut: CancellationToken::new(),
+            reporter: Arc::clone(&reporter),
+        };
+        let inbox = Inbox {
+            store: self.store.clone(),
+            clock: Arc::clone(&self.clock),
+            wake: Arc::clone(&self.wake),
+            tenant: spec.tenant,
+            number: spec.number,
+        };
+        let line = Line {
+            number: spec.number,
+            reporter,
+            acks: Acks::default(),
+            runtime,
+            answer_timeout: self.options.answer_timeout,
+            close_timeout: self.options.close_timeout,
+        };
+        let renew_code = Arc::new(Notify::new());
+        let slot = Arc::new(OnceLock::new());
+        let ears = Ears {
+            reporter: Arc::clone(&line.reporter),
+            acks: line.acks.clone(),
+            client: Arc::clone(&slot),
+            renew_code: Arc::clone(&renew_code),
+            pairing: AtomicBool::new(spec.mode == Mode::Pair),
+        };
+        let bot = self.build(backend, address, &line, ears, inbox.clone()).await?;
+        let client = bot.client();
+        // A fresh slot: it cannot be full.
+        drop(slot.set(Arc::downgrade(&client)));
+        if spec.mode == Mode::Pair {
+            let digits = spec.phone.digits().to_owned();
+            let asking = ask_for_codes(Arc::clone(&client), digits, renew_code);
+            drop(line.runtime.start(asking));
+        }
+        Ok(Box::new(Running::start(line, bot, inbox, spec.signals)))
+    }
+}
+
+impl WhatsApp {
+    async fn build(
+        &self,
+        backend: SessionBackend,
+        address: Address,
+        line: &Line,
+        ears: Ears,
+        inbox: Inbox,
+    ) -> Result<Bot, OpenError> {
+        let dialer = Dialer {
+            address,
+            patience: self.options.dial_timeout,
+            reporter: Arc::clone(&line.reporter),
+        };
+        // Shown on the phone as "Google Chrome (Ramal)": the platform picks the icon and the first
+        // words, the name stands where a browser's operating system stands.
+        let device = DevicePropsOverride::new()
+            .with_os(self.options.device_name.clone())
+            .with_platform_type(PlatformType::CHROME);
+        let mut builder = Bot::builder()
+            .with_backend(backend)
+            .with_transport_factory(dialer)
+            .with_http_client(http::client())
+            .with_runtime(line.runtime.clone())
+            .with_device_props(device)
+            .with_event_handler(ears)
+            .with_inbound_durability_hook(inbox);
+        if let Some([primary, secondary, tertiary]) = self.options.app_version {
+            builder = builder.with_version((primary, secondary, tertiary));
+        }
+        if !self.options.history_sync {
+            builder = builder.skip_history_sync();
+        }
+        builder.build().await.map_err(build_error)
+    }
+}
+
+/// Asks for a pairing code, and again whenever the last one is void. QR codes go on whatever comes
+/// of it: failures are told by the library's own event.
+async fn ask_for_codes(client: Arc<Client>, digits: String, renew: Arc<Notify>) {
+    /// How long one wait for the socket lasts, and how long the next one is put off.
+    const SOCKET_WAIT: Duration = Duration::from_secs(30);
+    const PAUSE: Duration = Duration::from_secs(1);
+
+    loop {
+        while client.wait_for_socket(SOCKET_WAIT).await.is_err() {
+            tokio::time::sleep(PAUSE).await;
+        }
+        if client.is_logged_in() {
+            return;
+        }
+        let options = PairCodeOptions { phone_number: digits.clone(), ..Default::default() };
+        if let Err(error) = client.pair_with_code(options).await {
+            tracing::debug!(%error, "no pairing code");
+        }
+        renew.notified().await;
+        client.cancel_pair_code().await;
+    }
+}
+
+fn build_error(error: impl std::error::Error + Send + Sync + 'static) -> OpenError {
+    OpenError::Build(Box::new(error))
+}
