@@ -1,0 +1,122 @@
+//! The one shape of every error: a sentence and a stable code.
+
+use axum::{
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+use crate::{
+    hub::{LinkError, PhoneError},
+    number::InvalidNumber,
+    phone::SignalError,
+};
+
+/// Why the control API refuses.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// The phone number in the path or body is malformed.
+    #[error(transparent)]
+    Number(#[from] InvalidNumber),
+    /// A companion could not be linked.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The body is not the expected JSON.
+    #[error("the body is not the expected JSON: {0}")]
+    Body(String),
+    /// The body is not declared as JSON.
+    #[error("the content type must be application/json")]
+    ContentType,
+    /// The body is too large to be read.
+    #[error("the body could not be read: {0}")]
+    Unreadable(String),
+    /// The device number in the path is malformed, or no such companion is linked.
+    #[error("no companion with this device number is linked to this phone")]
+    UnknownCompanion,
+    /// No message has this id.
+    #[error("this phone has no message with this id")]
+    UnknownMessage,
+    /// Nothing lives at this path.
+    #[error("nothing lives at this path")]
+    NotFound,
+    /// The path exists, the method does not.
+    #[error("this path does not know this method")]
+    MethodNotAllowed,
+    /// The server itself failed.
+    #[error("the server failed")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl ControlError {
+    /// The HTTP status and the stable code.
+    pub fn status_and_code(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Number(_) => (StatusCode::BAD_REQUEST, "INVALID_NUMBER"),
+            Self::Body(_) => (StatusCode::BAD_REQUEST, "INVALID_BODY"),
+            Self::ContentType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE"),
+            Self::Unreadable(_) => (StatusCode::PAYLOAD_TOO_LARGE, "UNREADABLE_BODY"),
+            Self::UnknownCompanion => (StatusCode::NOT_FOUND, "UNKNOWN_COMPANION"),
+            Self::UnknownMessage => (StatusCode::NOT_FOUND, "UNKNOWN_MESSAGE"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "NOT_FOUND"),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL"),
+            Self::Link(error) => link_status_and_code(error),
+        }
+    }
+}
+
+fn link_status_and_code(error: &LinkError) -> (StatusCode, &'static str) {
+    match error {
+        LinkError::InvalidQr(_) => (StatusCode::BAD_REQUEST, "INVALID_QR"),
+        LinkError::UnreadableImage => (StatusCode::BAD_REQUEST, "UNREADABLE_IMAGE"),
+        LinkError::InvalidCode => (StatusCode::BAD_REQUEST, "INVALID_CODE"),
+        LinkError::UnknownQr => (StatusCode::CONFLICT, "QR_UNKNOWN"),
+        LinkError::UsedQr => (StatusCode::CONFLICT, "QR_USED"),
+        LinkError::ExpiredQr => (StatusCode::CONFLICT, "QR_EXPIRED"),
+        LinkError::SocketGone => (StatusCode::CONFLICT, "CLIENT_GONE"),
+        LinkError::ForeignQr => (StatusCode::CONFLICT, "QR_MISMATCH"),
+        LinkError::ClientRefused(_) => (StatusCode::CONFLICT, "CLIENT_REFUSED"),
+        LinkError::BadDeviceSignature => (StatusCode::CONFLICT, "BAD_DEVICE_SIGNATURE"),
+        LinkError::Timeout => (StatusCode::CONFLICT, "CLIENT_TIMEOUT"),
+        LinkError::NoPendingCode => (StatusCode::CONFLICT, "NO_PENDING_CODE"),
+        LinkError::CodeExpired => (StatusCode::CONFLICT, "CODE_EXPIRED"),
+        LinkError::CodeRefused => (StatusCode::CONFLICT, "CODE_REFUSED"),
+        LinkError::TooManyAttempts => (StatusCode::CONFLICT, "TOO_MANY_ATTEMPTS"),
+        LinkError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL"),
+    }
+}
+
+impl From<PhoneError> for ControlError {
+    fn from(error: PhoneError) -> Self {
+        match error {
+            PhoneError::UnknownMessage => Self::UnknownMessage,
+            PhoneError::UnknownCompanion => Self::UnknownCompanion,
+            PhoneError::Signal(error) => error.into(),
+        }
+    }
+}
+
+impl From<SignalError> for ControlError {
+    fn from(error: SignalError) -> Self {
+        Self::Internal(Box::new(error))
+    }
+}
+
+impl IntoResponse for ControlError {
+    fn into_response(self) -> Response {
+        let (status, code) = self.status_and_code();
+        if status.is_server_error() {
+            tracing::error!(error = ?self, "the control API failed");
+        }
+        let body = serde_json::json!({ "error": self.to_string(), "code": code });
+        (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+    }
+}
+
+/// The answer for paths that do not exist.
+pub async fn not_found() -> ControlError {
+    ControlError::NotFound
+}
+
+pub(super) async fn method_not_allowed() -> ControlError {
+    ControlError::MethodNotAllowed
+}

@@ -1,0 +1,80 @@
+//! `/phones`: the phones themselves, and linking companions to them.
+
+use axum::{extract::State, http::StatusCode, response::IntoResponse};
+use serde::{Deserialize, Serialize};
+
+use super::{ControlError, body::Json, number::Number};
+use crate::{
+    WaServer,
+    hub::{Linked, Phone},
+    number::PhoneNumber,
+    server::QrSource,
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Create {
+    number: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Scan {
+    qr: Option<String>,
+    qrcode_base64: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PairingCode {
+    code: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct LinkedBody {
+    linked: bool,
+    #[serde(flatten)]
+    companion: Linked,
+}
+
+impl From<Linked> for LinkedBody {
+    fn from(companion: Linked) -> Self {
+        Self { linked: true, companion }
+    }
+}
+
+pub(super) async fn list(State(server): State<WaServer>) -> Json<Vec<Phone>> {
+    Json(server.phones())
+}
+
+pub(super) async fn create(
+    State(server): State<WaServer>,
+    Json(body): Json<Create>,
+) -> Result<impl IntoResponse, ControlError> {
+    let (phone, new) = server.phone(&PhoneNumber::parse(&body.number)?)?;
+    let status = if new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(phone)))
+}
+
+pub(super) async fn scan(
+    State(server): State<WaServer>,
+    Number(number): Number,
+    Json(body): Json<Scan>,
+) -> Result<Json<LinkedBody>, ControlError> {
+    let code = match (body.qr, body.qrcode_base64) {
+        (Some(text), None) => QrSource::Text(text),
+        (None, Some(picture)) => QrSource::PngBase64(picture),
+        (Some(_), Some(_)) | (None, None) => {
+            return Err(ControlError::Body("give either qr or qrcodeBase64".to_owned()));
+        }
+    };
+    Ok(Json(server.scan(&number, code).await?.into()))
+}
+
+pub(super) async fn pairing_code(
+    State(server): State<WaServer>,
+    Number(number): Number,
+    Json(body): Json<PairingCode>,
+) -> Result<Json<LinkedBody>, ControlError> {
+    Ok(Json(server.enter_code(&number, &body.code).await?.into()))
+}

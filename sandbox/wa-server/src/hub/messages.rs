@@ -1,0 +1,233 @@
+//! Messages of companions: acknowledging, routing, and reading by phones (wa-server.md §7).
+
+use std::time::Duration;
+
+use wacore_binary::{Jid, Node, Server, builder::NodeBuilder, node::NodeContent};
+
+use super::{
+    State,
+    account::DeviceId,
+    receipts::PhoneReceipt,
+    state::{ConnId, Later, StanzaError},
+};
+use crate::{
+    clock,
+    node::NodeExt as _,
+    number::PhoneNumber,
+    phone::{Content, Direction, Message, Status},
+};
+
+/// A receipt that comes at once merges into Baileys' own bookkeeping and no update is emitted
+/// (wa-server.md §7).
+const DELIVERED_AFTER: Duration = Duration::from_millis(40);
+
+/// One message stanza with what its routing needs.
+struct Sending<'a> {
+    from: &'a DeviceId,
+    to: Jid,
+    id: String,
+    stanza: &'a Node,
+    /// This device sent the same id before.
+    repeated: bool,
+}
+
+impl Sending<'_> {
+    fn is_peer(&self) -> bool {
+        self.stanza.text("category").as_deref() == Some("peer")
+    }
+}
+
+impl State {
+    pub(super) fn message(&mut self, conn: ConnId, stanza: &Node) -> Result<(), StanzaError> {
+        let from = self.logged_in(conn)?;
+        let to = stanza.jid("to").ok_or(StanzaError::Lacks("recipient"))?;
+        let id = stanza.text("id").ok_or(StanzaError::Lacks("id"))?;
+        let ack = NodeBuilder::new("ack")
+            .attr("class", "message")
+            .attr("id", id.as_str())
+            .attr("from", &to)
+            .attr("t", clock::unix_seconds())
+            .build();
+        self.send(conn, ack);
+        let repeated = !self.device(&from)?.first_time(&id);
+        let sending = Sending { from: &from, to, id, stanza, repeated };
+        for (target, enc) in targets(stanza, &sending.to) {
+            // A recipient that fails must not keep the others from their copy.
+            if let Err(error) = self.route(&sending, &target, enc) {
+                tracing::warn!(%error, "a message did not reach one device");
+            }
+        }
+        Ok(())
+    }
+
+    fn route(
+        &mut self,
+        sending: &Sending<'_>,
+        target: &Jid,
+        enc: &Node,
+    ) -> Result<(), StanzaError> {
+        let Some(number) = PhoneNumber::of_jid(target) else { return Ok(()) };
+        let recipient = DeviceId { number, device: target.device };
+        if recipient == *sending.from {
+            return Ok(());
+        }
+        if recipient.device == 0 {
+            return if sending.repeated {
+                Ok(())
+            } else {
+                self.phone_receives(sending, target, enc)
+            };
+        }
+        let device = self.device(&recipient)?;
+        // A repeat passes only to a device that asked for it by a retry receipt.
+        let asked_again = device.wants_again.remove(&sending.id);
+        if sending.repeated && !asked_again {
+            return Ok(());
+        }
+        let stanza = self.companion_copy(sending, &recipient, target, enc);
+        self.deliver(&recipient, stanza);
+        Ok(())
+    }
+
+    /// The stanza as a companion receives it, in the address space that the sender chose.
+    fn companion_copy(
+        &self,
+        sending: &Sending<'_>,
+        recipient: &DeviceId,
+        target: &Jid,
+        enc: &Node,
+    ) -> Node {
+        let DeviceId { number, device } = sending.from;
+        let name = self.accounts.get(number).map(|account| account.name.as_str());
+        let mut copy = NodeBuilder::new("message")
+            .attr("from", number.jid_like(target, *device))
+            .attr("id", sending.id.as_str())
+            .attr("t", clock::unix_seconds())
+            .attr("type", sending.stanza.text("type").unwrap_or_else(|| "text".to_owned()))
+            .attr("notify", name.unwrap_or_default());
+        if let Some(edit) = sending.stanza.text("edit") {
+            copy = copy.attr("edit", edit);
+        }
+        copy = if recipient.number == *number {
+            let own = copy.attr("recipient", sending.to.to_non_ad());
+            if sending.is_peer() { own.attr("category", "peer") } else { own }
+        } else if target.server == Server::Lid {
+            copy.attr("sender_pn", number.pn_jid(0)).attr("addressing_mode", "lid")
+        } else {
+            copy.attr("sender_lid", number.lid_jid(0))
+        };
+        let mut parts = vec![enc.clone()];
+        if enc.has_type("pkmsg") {
+            parts.extend(sending.stanza.kid("device-identity").cloned());
+        }
+        copy.children(parts).build()
+    }
+
+    fn phone_receives(
+        &mut self,
+        sending: &Sending<'_>,
+        target: &Jid,
+        enc: &Node,
+    ) -> Result<(), StanzaError> {
+        let Some(number) = PhoneNumber::of_jid(target) else { return Ok(()) };
+        let kind = enc.text("type").unwrap_or_default();
+        let keys = &mut self.account(&number)?.keys;
+        let opened = keys.decrypt(&sending.from.session_name(), &kind, &enc.payload());
+        let plain = match opened {
+            Ok(plain) => plain,
+            Err(error) => {
+                tracing::warn!(%error, "a phone could not decrypt a message");
+                return Ok(());
+            }
+        };
+        let Some(content) = Content::decode(&plain) else { return Ok(()) };
+        if sending.is_peer() {
+            return if content.asks_for_app_state_key && number == sending.from.number {
+                self.share_app_state_key(sending.from)
+            } else {
+                Ok(())
+            };
+        }
+        self.log_received(sending, target, number, content)
+    }
+
+    fn log_received(
+        &mut self,
+        sending: &Sending<'_>,
+        target: &Jid,
+        number: PhoneNumber,
+        content: Content,
+    ) -> Result<(), StanzaError> {
+        let own = number == sending.from.number;
+        let chat = if own {
+            // A copy of what a companion sent: the chat is inside, or else on the stanza.
+            content.sent_to.or_else(|| PhoneNumber::of_jid(&sending.to))
+        } else {
+            Some(number.clone())
+        };
+        let Some(chat) = chat else { return Ok(()) };
+        let message = Message {
+            id: sending.id.clone(),
+            direction: if own { Direction::Out } else { Direction::In },
+            from: sending.from.number.clone(),
+            to: chat,
+            text: content.text,
+            kind: content.kind.to_owned(),
+            at: clock::iso_now(),
+            status: Status::Sent,
+        };
+        self.account(&number)?.log.add(message);
+        if !own {
+            let receipt = PhoneReceipt {
+                reader: number,
+                sender: sending.from.number.clone(),
+                space: target.server,
+                id: sending.id.clone(),
+                status: Status::Delivered,
+            };
+            self.later.push((DELIVERED_AFTER, Later::Receipt(receipt)));
+        }
+        Ok(())
+    }
+
+    /// Puts off the `delivered` of a message between two phones, as for any other.
+    pub(super) fn deliver_receipt_later(&mut self, receipt: PhoneReceipt) {
+        self.later.push((DELIVERED_AFTER, Later::Receipt(receipt)));
+    }
+
+    /// "Typing" and the like: for whoever is connected now, never queued.
+    pub(super) fn chatstate(&mut self, conn: ConnId, stanza: &Node) -> Result<(), StanzaError> {
+        let from = self.logged_in(conn)?;
+        let to = stanza.jid("to").ok_or(StanzaError::Lacks("recipient"))?;
+        let Some(number) = PhoneNumber::of_jid(&to) else { return Ok(()) };
+        let kids: Vec<Node> = stanza.kids().to_vec();
+        let copy = NodeBuilder::new("chatstate")
+            .attr("from", from.number.jid_like(&to, 0))
+            .apply_content(Some(NodeContent::Nodes(kids)))
+            .build();
+        let listening: Vec<ConnId> = self
+            .accounts
+            .get(&number)
+            .into_iter()
+            .flat_map(|account| account.devices.values())
+            .filter_map(|device| device.online.filter(|online| online.active))
+            .map(|online| online.conn)
+            .collect();
+        for conn in listening {
+            self.send(conn, copy.clone());
+        }
+        Ok(())
+    }
+}
+
+/// The devices that a message is encrypted for, each with its ciphertext.
+fn targets<'a>(stanza: &'a Node, to: &Jid) -> Vec<(Jid, &'a Node)> {
+    if let Some(participants) = stanza.kid("participants") {
+        return participants
+            .kids()
+            .iter()
+            .filter_map(|target| Some((target.jid("jid")?, target.kid("enc")?)))
+            .collect();
+    }
+    stanza.kid("enc").map(|enc| (to.clone(), enc)).into_iter().collect()
+}

@@ -1,0 +1,89 @@
+//! The server's mind: accounts, linked devices, sockets, and what happens between them.
+//!
+//! # Theory of operation
+//! All state lives in one [`State`] under one std mutex; a critical section handles one stanza or
+//! one act of a phone and never waits. Stanzas leave through bounded per-socket queues. What must
+//! happen later is put on [`State::later`] and started by [`Hub::with`] once the lock is free.
+
+mod account;
+mod app_state;
+mod encrypt;
+mod iq;
+mod line;
+mod messages;
+mod pair_code;
+mod pairing;
+mod phones;
+mod receipts;
+mod socket;
+mod state;
+mod usync;
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::Notify;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub(crate) use account::Account;
+pub(crate) use line::{Line, Out, Queued};
+pub(crate) use pair_code::{CODE_ANSWER_LIMIT, PairingCode};
+pub use pairing::{LinkError, Linked};
+pub(crate) use phones::PhoneError;
+pub use phones::{Companion, Phone};
+pub(crate) use state::{ConnId, Later, State};
+
+/// Shared by all sockets and by the control API.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    /// Protects everything the server knows. Held for one stanza at a time, never across an await.
+    state: Mutex<State>,
+    /// Told after every critical section; the snapshot writer listens.
+    changed: Notify,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Hub {
+    pub(crate) fn new(state: State, tasks: TaskTracker, stop: CancellationToken) -> Self {
+        Self { state: Mutex::new(state), changed: Notify::new(), tasks, stop }
+    }
+
+    /// Runs one critical section, then starts what it put off.
+    pub(crate) fn with<R>(self: &Arc<Self>, work: impl FnOnce(&mut State) -> R) -> R {
+        let (result, later) = {
+            // A panic in one stanza must not take the server down with it.
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let result = work(&mut state);
+            (result, std::mem::take(&mut state.later))
+        };
+        for (delay, act) in later {
+            self.put_off(delay, act);
+        }
+        self.changed.notify_one();
+        result
+    }
+
+    /// Looks at the state without changing it.
+    pub(crate) fn peek<R>(&self, look: impl FnOnce(&State) -> R) -> R {
+        look(&self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits until a critical section has run since the last call.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    fn put_off(self: &Arc<Self>, delay: Duration, act: Later) {
+        let hub = Arc::clone(self);
+        self.tasks.spawn(async move {
+            // Cancel-safe: both branches only wait.
+            tokio::select! {
+                () = hub.stop.cancelled() => {}
+                () = tokio::time::sleep(delay) => hub.with(|state| state.act(act)),
+            }
+        });
+    }
+}

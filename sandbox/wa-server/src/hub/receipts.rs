@@ -1,0 +1,145 @@
+//! Receipts: forwarding those of companions, sending those of phones (wa-server.md §7).
+
+use wacore_binary::{Jid, Node, Server, builder::NodeBuilder};
+
+use super::{
+    State,
+    account::DeviceId,
+    state::{ConnId, StanzaError},
+};
+use crate::{
+    clock,
+    node::NodeExt,
+    number::PhoneNumber,
+    phone::{Direction, Status},
+};
+
+/// What a phone tells the sender of a message.
+#[derive(Clone, Debug)]
+pub(crate) struct PhoneReceipt {
+    pub(crate) reader: PhoneNumber,
+    pub(crate) sender: PhoneNumber,
+    /// The address space in which the message came.
+    pub(crate) space: Server,
+    pub(crate) id: String,
+    pub(crate) status: Status,
+}
+
+impl State {
+    pub(super) fn receipt(&mut self, conn: ConnId, stanza: &Node) -> Result<(), StanzaError> {
+        let from = self.logged_in(conn)?;
+        let to = stanza.jid("to").ok_or(StanzaError::Lacks("recipient"))?;
+        let id = stanza.text("id").ok_or(StanzaError::Lacks("id"))?;
+        let kind = stanza.text("type");
+        let ids = ids_of(stanza, &id);
+        if kind.as_deref() != Some("read") {
+            self.device(&from)?.received(&ids);
+        }
+        self.send(conn, receipt_ack(&to, &id, kind.as_deref()));
+        let Some(number) = PhoneNumber::of_jid(&to) else { return Ok(()) };
+        if kind.as_deref() == Some("retry") {
+            let target = DeviceId { number, device: to.device };
+            return self.retry(&from, &target, &to, stanza, &id);
+        }
+        if number == from.number {
+            // `sender`, `peer_msg`, `hist_sync`: for the own phone, which needs none of them.
+            return Ok(());
+        }
+        if let Some(status) = status_of(kind.as_deref()) {
+            for id in &ids {
+                self.note(&number, &from.number, id, status)?;
+            }
+        }
+        let copy = forwarded(stanza, &from, &to, &id);
+        self.deliver_to_all(&number, &copy);
+        Ok(())
+    }
+
+    /// A companion could not decrypt: it is forwarded to the sending device, or the sending phone
+    /// encrypts anew in a fresh session.
+    fn retry(
+        &mut self,
+        from: &DeviceId,
+        sender: &DeviceId,
+        to: &Jid,
+        stanza: &Node,
+        id: &str,
+    ) -> Result<(), StanzaError> {
+        if sender.device != 0 {
+            self.device(from)?.wants_again.insert(id.to_owned());
+            let copy = forwarded(stanza, from, to, id);
+            self.deliver(sender, copy);
+            return Ok(());
+        }
+        self.account(&sender.number)?.keys.forget_session(&from.session_name());
+        self.send_again(sender, from, id)
+    }
+
+    /// Lets both phones' logs know how far a message got.
+    fn note(
+        &mut self,
+        sender: &PhoneNumber,
+        reader: &PhoneNumber,
+        id: &str,
+        status: Status,
+    ) -> Result<(), StanzaError> {
+        self.account(sender)?.log.advance(id, Direction::Out, status);
+        self.account(reader)?.log.advance(id, Direction::In, status);
+        Ok(())
+    }
+
+    /// Sends a phone's receipt to all devices of the sender.
+    pub(crate) fn phone_receipt(&mut self, receipt: &PhoneReceipt) {
+        let PhoneReceipt { reader, sender, space, id, status } = receipt;
+        if let Err(error) = self.note(sender, reader, id, *status) {
+            tracing::warn!(%error, "a phone's receipt was not noted");
+        }
+        let from = if *space == Server::Lid { reader.lid_jid(0) } else { reader.pn_jid(0) };
+        let node = NodeBuilder::new("receipt")
+            .attr("from", from)
+            .attr("id", id.as_str())
+            .attr("t", clock::unix_seconds());
+        let node = if *status == Status::Read { node.attr("type", "read") } else { node };
+        self.deliver_to_all(sender, &node.build());
+    }
+}
+
+fn ids_of(stanza: &Node, first: &str) -> Vec<String> {
+    let listed = stanza.kid("list").map(NodeExt::kids).unwrap_or_default();
+    let listed = listed.iter().filter_map(|item| item.text("id"));
+    std::iter::once(first.to_owned()).chain(listed).collect()
+}
+
+/// `inactive` means delivered to a client that shows itself unavailable; peers ignore it.
+fn status_of(kind: Option<&str>) -> Option<Status> {
+    match kind {
+        None => Some(Status::Delivered),
+        Some("read" | "played") => Some(Status::Read),
+        Some(_) => None,
+    }
+}
+
+fn receipt_ack(to: &Jid, id: &str, kind: Option<&str>) -> Node {
+    let ack = NodeBuilder::new("ack")
+        .attr("class", "receipt")
+        .attr("id", id)
+        .attr("from", to)
+        .attr("t", clock::unix_seconds());
+    match kind {
+        Some(kind) => ack.attr("type", kind).build(),
+        None => ack.build(),
+    }
+}
+
+/// The receipt as the sender's devices see it, from the reader's device in the same address space.
+fn forwarded(stanza: &Node, from: &DeviceId, to: &Jid, id: &str) -> Node {
+    let copy = NodeBuilder::new("receipt")
+        .attr("from", from.number.jid_like(to, from.device))
+        .attr("id", id)
+        .attr("t", clock::unix_seconds());
+    let copy = match stanza.text("type") {
+        Some(kind) => copy.attr("type", kind),
+        None => copy,
+    };
+    copy.apply_content(stanza.content.clone()).build()
+}

@@ -1,0 +1,201 @@
+//! The plaintexts that phones send and receive.
+
+use buffa::{Message as _, MessageField};
+use waproto::whatsapp::{self as wa, message};
+
+use crate::{clock, crypto::Key, number::PhoneNumber};
+
+/// Paddings of 1 to 16 bytes, the value of each being their number (`enc` version 2).
+const MAX_PADDING: u8 = 16;
+
+/// What a phone's user sees of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Content {
+    pub(crate) kind: &'static str,
+    pub(crate) text: String,
+    /// Set on copies of what another device of the own account sent.
+    pub(crate) sent_to: Option<PhoneNumber>,
+    pub(crate) asks_for_app_state_key: bool,
+}
+
+impl Content {
+    /// Reads a decrypted message; `None` when the bytes are no message.
+    pub(crate) fn decode(plain: &[u8]) -> Option<Self> {
+        let outer = wa::Message::decode_from_slice(plain).ok()?;
+        let copy = outer.device_sent_message.as_option();
+        let sent_to = copy
+            .and_then(|copy| copy.destination_jid.as_deref())
+            .and_then(|jid| jid.parse().ok())
+            .and_then(|jid| PhoneNumber::of_jid(&jid));
+        let inner = copy.and_then(|copy| copy.message.as_option()).unwrap_or(&outer);
+        let asks_for_app_state_key = inner
+            .protocol_message
+            .as_option()
+            .is_some_and(|protocol| protocol.app_state_sync_key_request.as_option().is_some());
+        let (kind, text) = kind_and_text(inner);
+        Some(Self { kind, text, sent_to, asks_for_app_state_key })
+    }
+}
+
+fn kind_and_text(message: &wa::Message) -> (&'static str, String) {
+    if let Some(text) = &message.conversation {
+        return ("text", text.clone());
+    }
+    if let Some(extended) = message.extended_text_message.as_option() {
+        return ("text", extended.text.clone().unwrap_or_default());
+    }
+    if let Some(reaction) = message.reaction_message.as_option() {
+        return ("reaction", reaction.text.clone().unwrap_or_default());
+    }
+    if let Some(image) = message.image_message.as_option() {
+        return ("image", image.caption.clone().unwrap_or_default());
+    }
+    if let Some(video) = message.video_message.as_option() {
+        return ("video", video.caption.clone().unwrap_or_default());
+    }
+    if message.audio_message.as_option().is_some() {
+        return ("audio", String::new());
+    }
+    if message.document_message.as_option().is_some() {
+        return ("document", String::new());
+    }
+    if message.protocol_message.as_option().is_some() {
+        return ("protocol", String::new());
+    }
+    ("other", String::new())
+}
+
+/// A plain text message.
+pub(crate) fn text(text: &str) -> wa::Message {
+    wa::Message { conversation: Some(text.to_owned()), ..Default::default() }
+}
+
+/// The copy of a sent message for the sender's own companions.
+pub(crate) fn device_sent(to: &PhoneNumber, message: wa::Message) -> wa::Message {
+    wa::Message {
+        device_sent_message: MessageField::some(message::DeviceSentMessage {
+            destination_jid: Some(to.pn_jid(0).to_string()),
+            message: MessageField::some(message),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+/// The app-state key for a fresh companion. Without `fingerprint` whatsapp-rust ignores the key and
+/// waits out a grace period (wa-server.md §6.6 a).
+pub(crate) fn key_share(
+    id: &[u8],
+    key: &Key,
+    raw_id: u32,
+    device_indexes: Vec<u32>,
+) -> wa::Message {
+    let fingerprint = message::AppStateSyncKeyFingerprint {
+        raw_id: Some(raw_id),
+        current_index: device_indexes.iter().max().copied(),
+        device_indexes,
+        ..Default::default()
+    };
+    let key = message::AppStateSyncKey {
+        key_id: MessageField::some(message::AppStateSyncKeyId {
+            key_id: Some(id.to_vec()),
+            ..Default::default()
+        }),
+        key_data: MessageField::some(message::AppStateSyncKeyData {
+            key_data: Some(key.to_vec()),
+            fingerprint: MessageField::some(fingerprint),
+            timestamp: Some(clock::unix_millis()),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    protocol(message::ProtocolMessage {
+        r#type: Some(message::protocol_message::Type::APP_STATE_SYNC_KEY_SHARE),
+        app_state_sync_key_share: MessageField::some(message::AppStateSyncKeyShare {
+            keys: vec![key],
+            ..Default::default()
+        }),
+        ..Default::default()
+    })
+}
+
+/// An (almost empty) history, inline. Baileys holds back all events for 20 s on a first login
+/// unless this arrives (wa-server.md §6.6 b).
+pub(crate) fn history_notification(number: &PhoneNumber, name: &str) -> wa::Message {
+    let history = wa::HistorySync {
+        sync_type: wa::history_sync::HistorySyncType::INITIAL_BOOTSTRAP,
+        progress: Some(100),
+        chunk_order: Some(1),
+        pushnames: vec![wa::Pushname {
+            id: Some(number.pn_jid(0).to_string()),
+            pushname: Some(name.to_owned()),
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let notification = message::HistorySyncNotification {
+        sync_type: Some(message::HistorySyncType::INITIAL_BOOTSTRAP),
+        chunk_order: Some(1),
+        progress: Some(100),
+        initial_hist_bootstrap_inline_payload: Some(zlib_stored(&history.encode_to_vec()).into()),
+        ..Default::default()
+    };
+    protocol(message::ProtocolMessage {
+        r#type: Some(message::protocol_message::Type::HISTORY_SYNC_NOTIFICATION),
+        history_sync_notification: MessageField::some(notification),
+        ..Default::default()
+    })
+}
+
+fn protocol(message: message::ProtocolMessage) -> wa::Message {
+    wa::Message { protocol_message: MessageField::some(message), ..Default::default() }
+}
+
+/// Appends the random padding that every encrypted payload carries.
+pub(crate) fn pad(mut plain: Vec<u8>) -> Vec<u8> {
+    let padding = rand::random::<u8>() % MAX_PADDING + 1;
+    plain.resize(plain.len() + usize::from(padding), padding);
+    plain
+}
+
+/// A zlib stream of one stored block: a history of one name is not worth a compressor.
+fn zlib_stored(data: &[u8]) -> Vec<u8> {
+    const HEADER_AND_FINAL_STORED_BLOCK: [u8; 3] = [0x78, 0x01, 0x01];
+    // A stored block holds at most 65,535 bytes; a name never comes near.
+    let data = data.get(..usize::from(u16::MAX)).unwrap_or(data);
+    let length = u16::try_from(data.len()).unwrap_or(u16::MAX);
+    let mut out = HEADER_AND_FINAL_STORED_BLOCK.to_vec();
+    out.extend(length.to_le_bytes());
+    out.extend((!length).to_le_bytes());
+    out.extend_from_slice(data);
+    out.extend(adler32(data).to_be_bytes());
+    out
+}
+
+fn adler32(data: &[u8]) -> u32 {
+    const MODULUS: u32 = 65_521;
+    let (low, high) = data.iter().fold((1_u32, 0_u32), |(low, high), byte| {
+        let low = (low + u32::from(*byte)) % MODULUS;
+        (low, (high + low) % MODULUS)
+    });
+    (high << 16) | low
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adler_of_the_textbook_example() {
+        assert_eq!(adler32(b"Wikipedia"), 0x11E6_0398);
+    }
+
+    #[test]
+    fn a_copy_names_its_chat() {
+        let to = PhoneNumber::parse("5511999990000").unwrap();
+        let plain = device_sent(&to, text("hello")).encode_to_vec();
+        let content = Content::decode(&plain).unwrap();
+        assert_eq!((content.kind, content.text.as_str()), ("text", "hello"));
+        assert_eq!(content.sent_to, Some(to));
+    }
+}

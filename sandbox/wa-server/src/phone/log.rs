@@ -1,0 +1,129 @@
+//! What a phone's user sees: the messages, newest last.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use crate::number::PhoneNumber;
+
+/// Older messages are forgotten beyond this number, as on a phone without backup.
+const MAX_MESSAGES: usize = 10_000;
+
+/// Which way a message went, seen from the phone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// Received.
+    In,
+    /// Sent by this account, from the phone or a companion.
+    Out,
+}
+
+/// How far a message got; it only ever advances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// The server has it.
+    Sent,
+    /// A device of the recipient has it.
+    Delivered,
+    /// The recipient has read it.
+    Read,
+}
+
+/// One decrypted message in a phone's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// The stanza id that the sender chose.
+    pub id: String,
+    /// Which way it went.
+    pub direction: Direction,
+    /// The sender.
+    pub from: PhoneNumber,
+    /// The recipient.
+    pub to: PhoneNumber,
+    /// The text, or the caption of a picture; empty for what has neither.
+    pub text: String,
+    /// `text`, or the kind of another message.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// When the phone saw it: ISO 8601, UTC, milliseconds.
+    pub at: String,
+    /// How far it got.
+    pub status: Status,
+}
+
+/// A phone's messages in the order in which it saw them.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct MessageLog(VecDeque<Message>);
+
+impl MessageLog {
+    /// Adds a message; false when the log already holds this id from this sender.
+    pub(crate) fn add(&mut self, message: Message) -> bool {
+        if self.0.iter().rev().any(|old| old.id == message.id && old.from == message.from) {
+            return false;
+        }
+        self.0.push_back(message);
+        if self.0.len() > MAX_MESSAGES {
+            self.0.pop_front();
+        }
+        true
+    }
+
+    /// Lets the status of a message advance; earlier news that comes late changes nothing.
+    pub(crate) fn advance(&mut self, id: &str, direction: Direction, status: Status) {
+        for message in self.0.iter_mut().rev() {
+            if message.id == id && message.direction == direction {
+                message.status = message.status.max(status);
+            }
+        }
+    }
+
+    pub(crate) fn find(&self, id: &str, direction: Direction) -> Option<&Message> {
+        self.0.iter().rev().find(|message| message.id == id && message.direction == direction)
+    }
+
+    pub(crate) fn find_any(&self, id: &str) -> Option<&Message> {
+        self.0.iter().rev().find(|message| message.id == id)
+    }
+
+    pub(crate) fn all(&self) -> Vec<Message> {
+        self.0.iter().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(id: &str) -> Message {
+        Message {
+            id: id.to_owned(),
+            direction: Direction::In,
+            from: PhoneNumber::parse("5511000000001").unwrap(),
+            to: PhoneNumber::parse("5511000000002").unwrap(),
+            text: String::new(),
+            kind: "text".to_owned(),
+            at: String::new(),
+            status: Status::Sent,
+        }
+    }
+
+    #[test]
+    fn a_repeat_is_not_logged() {
+        let mut log = MessageLog::default();
+        assert!(log.add(message("a")));
+        assert!(!log.add(message("a")));
+        assert_eq!(log.all().len(), 1);
+    }
+
+    #[test]
+    fn a_late_delivery_does_not_undo_read() {
+        let mut log = MessageLog::default();
+        log.add(message("a"));
+        log.advance("a", Direction::In, Status::Read);
+        log.advance("a", Direction::In, Status::Delivered);
+        assert_eq!(log.find_any("a").unwrap().status, Status::Read);
+    }
+}

@@ -1,0 +1,1 @@
+use whatsapp_rust as _;
