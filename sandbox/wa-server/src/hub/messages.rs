@@ -176,12 +176,12 @@ impl State {
             at: clock::iso_now(),
             status: Status::Sent,
         };
-        self.account(&number)?.log.add(message);
+        self.account(&number)?.log.add(message, target.server == Server::Lid);
         if !own {
             let receipt = PhoneReceipt {
                 reader: number,
                 sender: sending.from.number.clone(),
-                space: target.server,
+                by_lid: target.server == Server::Lid,
                 id: sending.id.clone(),
                 status: Status::Delivered,
             };

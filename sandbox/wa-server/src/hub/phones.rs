@@ -2,7 +2,7 @@
 
 use buffa::Message as _;
 use serde::Serialize;
-use wacore_binary::{Node, Server, builder::NodeBuilder};
+use wacore_binary::{Node, builder::NodeBuilder};
 use waproto::whatsapp as wa;
 
 use super::{
@@ -107,16 +107,15 @@ impl State {
         id: &str,
     ) -> Result<Message, PhoneError> {
         let account = self.account(number)?;
-        if account.log.find(id, Direction::In).is_none() {
-            let own = account.log.find_any(id).cloned();
+        let Some(received) = account.log.find(id, Direction::In) else {
             // Reading one's own message tells nobody anything.
+            let own = account.log.find(id, Direction::Out).cloned();
             return own.ok_or(PhoneError::UnknownMessage);
-        }
-        let sender = account.log.find(id, Direction::In).map(|message| message.from.clone());
+        };
         let receipt = PhoneReceipt {
             reader: number.clone(),
-            sender: sender.ok_or(PhoneError::UnknownMessage)?,
-            space: Server::Lid,
+            sender: received.from.clone(),
+            by_lid: account.log.came_by_lid(id),
             id: id.to_owned(),
             status: Status::Read,
         };
@@ -142,14 +141,14 @@ impl State {
             at: clock::iso_now(),
             status: Status::Sent,
         };
-        self.account(from)?.log.add(message.clone());
+        self.account(from)?.log.add(message.clone(), true);
         if from != to {
             let received = Message { direction: Direction::In, ..message.clone() };
-            self.account(to)?.log.add(received);
+            self.account(to)?.log.add(received, true);
             self.deliver_receipt_later(PhoneReceipt {
                 reader: to.clone(),
                 sender: from.clone(),
-                space: Server::Lid,
+                by_lid: true,
                 id: message.id.clone(),
                 status: Status::Delivered,
             });

@@ -1,6 +1,6 @@
 //! Receipts: forwarding those of companions, sending those of phones (wa-server.md §7).
 
-use wacore_binary::{Jid, Node, Server, builder::NodeBuilder};
+use wacore_binary::{Jid, Node, builder::NodeBuilder};
 
 use super::{
     State,
@@ -19,8 +19,8 @@ use crate::{
 pub(crate) struct PhoneReceipt {
     pub(crate) reader: PhoneNumber,
     pub(crate) sender: PhoneNumber,
-    /// The address space in which the message came.
-    pub(crate) space: Server,
+    /// Whether the message came by LID; the receipt goes the same way.
+    pub(crate) by_lid: bool,
     pub(crate) id: String,
     pub(crate) status: Status,
 }
@@ -28,7 +28,8 @@ pub(crate) struct PhoneReceipt {
 impl State {
     pub(super) fn receipt(&mut self, conn: ConnId, stanza: &Node) -> Result<(), StanzaError> {
         let from = self.logged_in(conn)?;
-        let to = stanza.jid("to").ok_or(StanzaError::Lacks("recipient"))?;
+        // Baileys' `sender` receipts for copies of own messages name no `to`: they are for us.
+        let to = stanza.jid("to").unwrap_or_else(|| from.number.pn_jid(0));
         let id = stanza.text("id").ok_or(StanzaError::Lacks("id"))?;
         let kind = stanza.text("type");
         let ids = ids_of(stanza, &id);
@@ -90,11 +91,11 @@ impl State {
 
     /// Sends a phone's receipt to all devices of the sender.
     pub(crate) fn phone_receipt(&mut self, receipt: &PhoneReceipt) {
-        let PhoneReceipt { reader, sender, space, id, status } = receipt;
+        let PhoneReceipt { reader, sender, by_lid, id, status } = receipt;
         if let Err(error) = self.note(sender, reader, id, *status) {
             tracing::warn!(%error, "a phone's receipt was not noted");
         }
-        let from = if *space == Server::Lid { reader.lid_jid(0) } else { reader.pn_jid(0) };
+        let from = if *by_lid { reader.lid_jid(0) } else { reader.pn_jid(0) };
         let node = NodeBuilder::new("receipt")
             .attr("from", from)
             .attr("id", id.as_str())

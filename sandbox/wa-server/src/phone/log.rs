@@ -53,27 +53,39 @@ pub struct Message {
     pub status: Status,
 }
 
+/// A message and the address space in which it travelled: receipts must go the same way.
+#[derive(Debug, Serialize, Deserialize)]
+struct Entry {
+    #[serde(flatten)]
+    message: Message,
+    by_lid: bool,
+}
+
 /// A phone's messages in the order in which it saw them.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct MessageLog(VecDeque<Message>);
+pub(crate) struct MessageLog(VecDeque<Entry>);
 
 impl MessageLog {
-    /// Adds a message; false when the log already holds this id from this sender.
-    pub(crate) fn add(&mut self, message: Message) -> bool {
-        if self.0.iter().rev().any(|old| old.id == message.id && old.from == message.from) {
-            return false;
+    /// Adds a message unless the log already holds this id from this sender.
+    pub(crate) fn add(&mut self, message: Message, by_lid: bool) {
+        let known = self
+            .0
+            .iter()
+            .rev()
+            .any(|Entry { message: old, .. }| old.id == message.id && old.from == message.from);
+        if known {
+            return;
         }
-        self.0.push_back(message);
+        self.0.push_back(Entry { message, by_lid });
         if self.0.len() > MAX_MESSAGES {
             self.0.pop_front();
         }
-        true
     }
 
     /// Lets the status of a message advance; earlier news that comes late changes nothing.
     pub(crate) fn advance(&mut self, id: &str, direction: Direction, status: Status) {
-        for message in self.0.iter_mut().rev() {
+        for Entry { message, .. } in self.0.iter_mut().rev() {
             if message.id == id && message.direction == direction {
                 message.status = message.status.max(status);
             }
@@ -81,15 +93,19 @@ impl MessageLog {
     }
 
     pub(crate) fn find(&self, id: &str, direction: Direction) -> Option<&Message> {
-        self.0.iter().rev().find(|message| message.id == id && message.direction == direction)
+        let mut newest_first = self.0.iter().rev().map(|entry| &entry.message);
+        newest_first.find(|message| message.id == id && message.direction == direction)
     }
 
-    pub(crate) fn find_any(&self, id: &str) -> Option<&Message> {
-        self.0.iter().rev().find(|message| message.id == id)
+    /// Whether a received message was addressed by LID.
+    pub(crate) fn came_by_lid(&self, id: &str) -> bool {
+        let received =
+            |entry: &&Entry| entry.message.id == id && entry.message.direction == Direction::In;
+        self.0.iter().rev().find(received).is_some_and(|entry| entry.by_lid)
     }
 
     pub(crate) fn all(&self) -> Vec<Message> {
-        self.0.iter().cloned().collect()
+        self.0.iter().map(|entry| entry.message.clone()).collect()
     }
 }
 
@@ -113,17 +129,17 @@ mod tests {
     #[test]
     fn a_repeat_is_not_logged() {
         let mut log = MessageLog::default();
-        assert!(log.add(message("a")));
-        assert!(!log.add(message("a")));
+        log.add(message("a"), true);
+        log.add(message("a"), true);
         assert_eq!(log.all().len(), 1);
     }
 
     #[test]
     fn a_late_delivery_does_not_undo_read() {
         let mut log = MessageLog::default();
-        log.add(message("a"));
+        log.add(message("a"), true);
         log.advance("a", Direction::In, Status::Read);
         log.advance("a", Direction::In, Status::Delivered);
-        assert_eq!(log.find_any("a").unwrap().status, Status::Read);
+        assert_eq!(log.find("a", Direction::In).unwrap().status, Status::Read);
     }
 }
