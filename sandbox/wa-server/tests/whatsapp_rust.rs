@@ -45,7 +45,7 @@ async fn pairs_by_qr_text_and_by_picture() {
     let server = server().await;
     let alice = number(ALICE);
 
-    let mut first = Phone::linked(&server, &alice).await;
+    let first = Phone::linked(&server, &alice).await;
 
     let mut second = Phone::start(&server).await;
     let picture = qr_png(&second.qr().await);

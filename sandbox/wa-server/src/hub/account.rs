@@ -1,6 +1,6 @@
 //! One phone number: its phone, its companions, its app state.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 use wacore_binary::Node;
@@ -134,6 +134,8 @@ pub(crate) struct Account {
     pub(crate) next_device: u16,
     pub(crate) app_state: AppState,
     pub(crate) log: MessageLog,
+    /// Accounts that have asked for this one's devices and are told when they change.
+    pub(crate) watchers: BTreeSet<PhoneNumber>,
 }
 
 impl Account {
@@ -150,6 +152,7 @@ impl Account {
             next_device: 1,
             app_state,
             log: MessageLog::default(),
+            watchers: BTreeSet::new(),
         })
     }
 

@@ -7,6 +7,7 @@ use wacore_binary::{Node, builder::NodeBuilder};
 use super::{
     State,
     account::DeviceId,
+    devices::DeviceChange,
     pairing::Waiter,
     state::{ConnId, StanzaError},
 };
@@ -111,7 +112,10 @@ impl State {
                 let who = self.logged_in(conn)?;
                 self.encrypt_iq(&who, iq, first)
             }
-            ("usync", ..) => Ok(Answer::with(self.usync(iq)?)),
+            ("usync", ..) => {
+                let who = self.logged_in(conn)?;
+                Ok(Answer::with(self.usync(&who, iq)?))
+            }
             ("w:sync:app:state", ..) => {
                 let who = self.logged_in(conn)?;
                 Ok(Answer::with(self.app_state_iq(&who, iq)?))
@@ -169,6 +173,7 @@ impl State {
         if let Some(account) = self.accounts.get_mut(&who.number) {
             account.devices.remove(&who.device);
         }
+        self.announce(who, DeviceChange::Removed);
         true
     }
 }

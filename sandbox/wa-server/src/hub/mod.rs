@@ -7,6 +7,7 @@
 
 mod account;
 mod app_state;
+mod devices;
 mod encrypt;
 mod iq;
 mod line;

@@ -15,6 +15,7 @@ use waproto::whatsapp::{self as wa, client_payload::DevicePairingRegistrationDat
 use super::{
     State,
     account::{Device, DeviceId},
+    devices::DeviceChange,
     pair_code::CodeFlow,
     state::{ConnId, Role, StanzaError, stanza_id},
 };
@@ -376,6 +377,7 @@ impl State {
             online: None,
         };
         self.account(&id.number)?.devices.insert(id.device, device);
+        self.announce(id, DeviceChange::Added);
         Ok(Linked { device: id.device, jid: id.number.pn_jid(id.device).to_string() })
     }
 }

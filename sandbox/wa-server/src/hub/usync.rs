@@ -4,7 +4,7 @@ use buffa::Message as _;
 use wacore_binary::{Jid, Node, Server, builder::NodeBuilder};
 use waproto::whatsapp as wa;
 
-use super::{Account, State, iq::Refusal, state::StanzaError};
+use super::{Account, State, account::DeviceId, iq::Refusal, state::StanzaError};
 use crate::{
     clock,
     node::{NodeExt, leaf},
@@ -15,13 +15,13 @@ use crate::{
 const KEY_INDEX_SIGNATURE: &[u8] = &[6, 2];
 
 impl State {
-    pub(super) fn usync(&mut self, iq: &Node) -> Result<Node, Refusal> {
+    pub(super) fn usync(&mut self, who: &DeviceId, iq: &Node) -> Result<Node, Refusal> {
         let usync = iq.kid("usync").ok_or(Refusal::BAD_REQUEST)?;
         let protocols = usync.kid("query").map(NodeExt::kids).unwrap_or_default();
         let asked = usync.kid("list").map(NodeExt::kids).unwrap_or_default();
         let mut users = Vec::with_capacity(asked.len());
         for user in asked {
-            users.extend(self.usync_user(user, protocols)?);
+            users.extend(self.usync_user(who, user, protocols)?);
         }
         let echoes =
             protocols.iter().map(|query| NodeBuilder::new_dynamic(query.tag.to_string()).build());
@@ -40,12 +40,21 @@ impl State {
     }
 
     /// One `<user>`; `None` for what is no phone number.
-    fn usync_user(&mut self, user: &Node, protocols: &[Node]) -> Result<Option<Node>, StanzaError> {
+    fn usync_user(
+        &mut self,
+        who: &DeviceId,
+        user: &Node,
+        protocols: &[Node],
+    ) -> Result<Option<Node>, StanzaError> {
         let by_text = String::from_utf8(user.kid_payload("contact")).unwrap_or_default();
         let jid =
             user.jid("jid").unwrap_or_else(|| Jid::pn(by_text.trim_start_matches('+'))).to_non_ad();
         let Some(number) = PhoneNumber::of_jid(&jid) else { return Ok(None) };
         let account = self.account(&number)?;
+        let asks_devices = protocols.iter().any(|protocol| protocol.tag == "devices");
+        if asks_devices && number != who.number {
+            account.watchers.insert(who.number.clone());
+        }
         let mut parts = Vec::with_capacity(protocols.len());
         for protocol in protocols {
             parts.extend(account.usync_part(&protocol.tag, &by_text)?);
@@ -100,7 +109,7 @@ impl Account {
         Ok(NodeBuilder::new("devices").children(parts).build())
     }
 
-    fn key_index_list(&self) -> Result<Node, SignalError> {
+    pub(super) fn key_index_list(&self) -> Result<Node, SignalError> {
         let now = clock::unix_seconds();
         let valid_indexes = self.key_indexes();
         let details = wa::ADVKeyIndexList {
