@@ -20,6 +20,8 @@ pub enum CloseReason {
     CodesExpired,
     /// WhatsApp or the phone refused the pairing.
     PairingRefused,
+    /// The phone that scanned is not the one that the number was created for; it was unlinked.
+    WrongPhone,
     /// The account asks for a passkey step that has not been taken.
     PasskeyRequired,
     /// The device was unlinked, on the phone or by WhatsApp.
@@ -38,10 +40,11 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every reason, for tables and tests.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::NotPaired,
         Self::CodesExpired,
         Self::PairingRefused,
+        Self::WrongPhone,
         Self::PasskeyRequired,
         Self::LoggedOut,
         Self::Restricted,
@@ -57,6 +60,7 @@ impl CloseReason {
             Self::NotPaired => "NOT_PAIRED",
             Self::CodesExpired => "CODES_EXPIRED",
             Self::PairingRefused => "PAIRING_REFUSED",
+            Self::WrongPhone => "WRONG_PHONE",
             Self::PasskeyRequired => "PASSKEY_REQUIRED",
             Self::LoggedOut => "LOGGED_OUT",
             Self::Restricted => "RESTRICTED_UNTIL",
@@ -74,6 +78,10 @@ impl CloseReason {
             Self::CodesExpired => "nobody scanned the QR code in time; call connect for a new one",
             Self::PairingRefused => {
                 "WhatsApp refused the pairing; call connect and let the person try again"
+            }
+            Self::WrongPhone => {
+                "another phone than the expected one was linked, and unlinked again; call connect \
+                 and use the right phone"
             }
             Self::PasskeyRequired => {
                 "the account asks for a passkey while linking; finish that step, then call connect"

@@ -45,6 +45,22 @@ impl PhoneNumber {
         format!("+{head}****{tail}")
     }
 
+    /// Whether both name the same line: equal, or Brazilian and equal but for the ninth digit,
+    /// which WhatsApp leaves out of older accounts.
+    pub fn same_line(&self, other: &Self) -> bool {
+        self.without_ninth_digit() == other.without_ninth_digit()
+    }
+
+    /// `55`, two digits of area code, then nine digits that start with a 9: the 9 goes.
+    fn without_ninth_digit(&self) -> (&str, &str) {
+        match (self.0.get(..4), self.0.get(4..5), self.0.get(5..)) {
+            (Some(head), Some("9"), Some(tail)) if head.starts_with("55") && tail.len() == 8 => {
+                (head, tail)
+            }
+            _ => self.0.split_at_checked(4).unwrap_or((&self.0, "")),
+        }
+    }
+
     /// Takes digits that WhatsApp itself named (the user part of a phone-number JID).
     ///
     /// WhatsApp is the authority on which numbers it has, so only the shape is checked.
@@ -120,6 +136,16 @@ mod tests {
         ] {
             assert_eq!(text.parse::<PhoneNumber>(), Err(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn brazils_ninth_digit_is_no_difference() {
+        let phone = |text: &str| text.parse::<PhoneNumber>().unwrap();
+
+        assert!(phone("+5511987654321").same_line(&phone("+551187654321")));
+        assert!(!phone("+5511987654321").same_line(&phone("+5512987654321")));
+        assert!(!phone("+5511987654321").same_line(&phone("+5511887654321")));
+        assert!(!phone("+351912345678").same_line(&phone("+351812345678")));
     }
 
     #[test]

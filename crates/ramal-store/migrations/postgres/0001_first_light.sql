@@ -1,5 +1,6 @@
 -- The first schema. Ids are text in their printed form, times are Unix milliseconds in bigint,
--- secrets are sealed (see vault.rs). The same file, but for the bytea type and the identity column,
+-- secrets are sealed (see vault.rs). The same file, but for the bytea type, the identity column and
+-- the byte order of session_state.key,
 -- stands in ../sqlite.
 
 create table tenants (
@@ -47,7 +48,7 @@ create table api_keys (
     number_id       text   references numbers (id),     -- null: the tenant's own key
     name            text   not null,
     hash            text   not null,                    -- SHA-256 of the raw key, hexadecimal
-    sealed          blob,                               -- the raw key of a number key, for reveal
+    sealed          bytea,                              -- the raw key of a number key, for reveal
     prefix          text   not null,
     last4           text   not null,
     last_used_at_ms bigint,

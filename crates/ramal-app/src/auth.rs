@@ -1,0 +1,93 @@
+//! Who is calling, and on which number they act.
+
+use ramal_domain::{ApiToken, KeyScope, NumberId, TenantId};
+use ramal_store::{Key, Number};
+
+use crate::{App, AppError, Refusal};
+
+/// An authenticated caller. Whoever holds one need not ask again.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The key that authenticated.
+    pub key: Key,
+}
+
+impl Caller {
+    /// Whose data this caller sees.
+    pub const fn tenant(&self) -> TenantId {
+        self.key.tenant
+    }
+
+    /// Proves that this is the tenant's key.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NumberScopeNotAllowed`] for a number's key.
+    pub fn require_tenant(&self) -> Result<TenantId, Refusal> {
+        match self.key.scope {
+            KeyScope::Tenant => Ok(self.key.tenant),
+            KeyScope::Number(_) => Err(Refusal::NumberScopeNotAllowed),
+        }
+    }
+}
+
+/// A caller together with the one number that it acts on.
+#[derive(Clone, Debug)]
+pub struct Scoped {
+    /// Who.
+    pub caller: Caller,
+    /// On what: a listed number of the caller's tenant.
+    pub number: Number,
+}
+
+impl App {
+    /// Finds the caller behind a raw key.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Unauthenticated`] when the key is unknown, revoked or malformed.
+    pub async fn authenticate(&self, raw_key: &str) -> Result<Caller, AppError> {
+        let token: ApiToken = raw_key.parse().map_err(|_malformed| Refusal::Unauthenticated)?;
+        // Found by the hash of 256 random bits: the look-up's timing tells nothing of use.
+        let found = self.store.read().await?.keys().find_by_hash(token.hash()).await?;
+        let key = found.ok_or(Refusal::Unauthenticated)?;
+        let now = self.clock.now();
+        if key.wants_touch(now) {
+            let mut tx = self.store.begin().await?;
+            tx.keys().touch(key.id, now).await?;
+            tx.commit().await?;
+        }
+        Ok(Caller { key })
+    }
+
+    /// Settles on which number a per-number request acts: a number key's own, else the one that
+    /// `header` names.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::TenantScopeNotAllowed`] when a tenant key names none, and
+    /// [`Refusal::NumberNotFound`] when it names one that is not the tenant's.
+    pub async fn scope(&self, caller: Caller, header: Option<&str>) -> Result<Scoped, AppError> {
+        let id = match (caller.key.scope, header) {
+            (KeyScope::Number(own), _) => own,
+            (KeyScope::Tenant, Some(text)) => parse_number_id(text)?,
+            (KeyScope::Tenant, None) => return Err(Refusal::TenantScopeNotAllowed.into()),
+        };
+        let number = self.find_number(&caller, id).await?;
+        Ok(Scoped { caller, number })
+    }
+
+    pub(crate) async fn find_number(
+        &self,
+        caller: &Caller,
+        id: NumberId,
+    ) -> Result<Number, AppError> {
+        let found = self.store.read().await?.numbers().find(caller.tenant(), id).await?;
+        Ok(found.ok_or(Refusal::NumberNotFound)?)
+    }
+}
+
+/// Ids are opaque to callers: a malformed one is one that does not exist.
+pub(crate) fn parse_number_id(text: &str) -> Result<NumberId, Refusal> {
+    text.parse().map_err(|_malformed| Refusal::NumberNotFound)
+}

@@ -1,0 +1,190 @@
+//! What a use case answers when it does not do what it was asked for.
+
+use std::error::Error;
+
+use ramal_session::StartError;
+use ramal_store::StoreError;
+
+/// Why a use case did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The caller's fault, or the state forbids it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// We are overloaded or stopping; trying again helps.
+    #[error("the server is busy; try again")]
+    Busy(#[source] Box<dyn Error + Send + Sync>),
+    /// A bug, or a broken database.
+    #[error("the server failed; the request id helps us find out why")]
+    Internal(#[source] Box<dyn Error + Send + Sync>),
+}
+
+/// What kind of answer an error is: the web layer has one status for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The request is wrong.
+    Invalid,
+    /// No key, or none that authenticates.
+    Unauthenticated,
+    /// The key may not do this.
+    Forbidden,
+    /// It is not there, or it is someone else's.
+    NotFound,
+    /// The state forbids it.
+    Conflict,
+    /// WhatsApp or we do not answer; trying again may help.
+    Unavailable,
+    /// A bug.
+    Internal,
+}
+
+/// Everything that a caller can be refused for. `docs/errors.md` has a heading for each code.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A field is missing or wrong.
+    #[error("{0}")]
+    Validation(String),
+    /// The feature does not exist (yet).
+    #[error("{0}")]
+    NotSupported(String),
+    /// Nothing to change.
+    #[error("the patch is empty: name at least one field")]
+    EmptyPatch,
+    /// A webhook needs a number.
+    #[error("name the number: send whatsappNumberId, or the x-whatsapp-number-id header")]
+    NumberRequired,
+    /// The body names another number than the key.
+    #[error("whatsappNumberId is not the number of this key")]
+    NumberMismatch,
+    /// The `Idempotency-Key` header is malformed.
+    #[error("an Idempotency-Key has 1 to 255 characters and no control characters")]
+    IdempotencyKeyInvalid,
+    /// No key, or none that authenticates.
+    #[error("missing or invalid x-api-key header")]
+    Unauthenticated,
+    /// A tenant key where a number is needed.
+    #[error(
+        "this endpoint acts on one number: use that number's key, or add the \
+         x-whatsapp-number-id header"
+    )]
+    TenantScopeNotAllowed,
+    /// A number key where the tenant key is needed.
+    #[error("this endpoint needs the tenant's key, not a number's")]
+    NumberScopeNotAllowed,
+    /// No such number, or someone else's.
+    #[error("there is no such number")]
+    NumberNotFound,
+    /// No such webhook, or someone else's.
+    #[error("there is no such webhook")]
+    WebhookNotFound,
+    /// No such message, or someone else's.
+    #[error("there is no such message")]
+    MessageNotFound,
+    /// The tenant has this phone number already.
+    #[error("this phone number is active already, or being created")]
+    NumberAlreadyActive,
+    /// The tenant removed this phone number a short while ago.
+    #[error("this phone number was deleted recently: restore it, or purge it first")]
+    NumberSoftDeleted,
+    /// There is nothing to pair.
+    #[error("the number is connected already: there is nothing to pair")]
+    NumberAlreadyConnected,
+    /// The same key was used for another request.
+    #[error("this Idempotency-Key was used for a different request")]
+    IdempotencyKeyReused,
+    /// The same request is still running.
+    #[error("the request with this Idempotency-Key is still being worked on")]
+    IdempotencyKeyInUse,
+    /// WhatsApp refuses connections.
+    #[error("WhatsApp refused the connection; nothing was changed, try again shortly")]
+    UpstreamError,
+    /// WhatsApp does not answer.
+    #[error("WhatsApp did not give a QR code in time; nothing was changed, try again shortly")]
+    UpstreamTimeout,
+}
+
+impl Refusal {
+    /// The stable code.
+    pub const fn code(&self) -> &'static str {
+        self.kind_and_code().1
+    }
+
+    /// The kind.
+    pub const fn kind(&self) -> ErrorKind {
+        self.kind_and_code().0
+    }
+
+    /// The one table.
+    const fn kind_and_code(&self) -> (ErrorKind, &'static str) {
+        use ErrorKind as K;
+        match self {
+            Self::Validation(_) => (K::Invalid, "VALIDATION_ERROR"),
+            Self::NotSupported(_) => (K::Invalid, "FEATURE_NOT_SUPPORTED"),
+            Self::EmptyPatch => (K::Invalid, "EMPTY_PATCH"),
+            Self::NumberRequired => (K::Invalid, "NUMBER_REQUIRED"),
+            Self::NumberMismatch => (K::Invalid, "NUMBER_MISMATCH"),
+            Self::IdempotencyKeyInvalid => (K::Invalid, "IDEMPOTENCY_KEY_INVALID"),
+            Self::Unauthenticated => (K::Unauthenticated, "UNAUTHORIZED"),
+            Self::TenantScopeNotAllowed => (K::Forbidden, "TENANT_SCOPE_NOT_ALLOWED"),
+            Self::NumberScopeNotAllowed => (K::Forbidden, "NUMBER_SCOPE_NOT_ALLOWED"),
+            Self::NumberNotFound => (K::NotFound, "NUMBER_NOT_FOUND"),
+            Self::WebhookNotFound => (K::NotFound, "WEBHOOK_NOT_FOUND"),
+            Self::MessageNotFound => (K::NotFound, "MESSAGE_NOT_FOUND"),
+            Self::NumberAlreadyActive => (K::Conflict, "NUMBER_ALREADY_ACTIVE"),
+            Self::NumberSoftDeleted => (K::Conflict, "NUMBER_SOFT_DELETED"),
+            Self::NumberAlreadyConnected => (K::Conflict, "NUMBER_ALREADY_CONNECTED"),
+            Self::IdempotencyKeyReused => (K::Conflict, "IDEMPOTENCY_KEY_REUSED"),
+            Self::IdempotencyKeyInUse => (K::Conflict, "IDEMPOTENCY_KEY_IN_USE"),
+            Self::UpstreamError => (K::Unavailable, "UPSTREAM_ERROR"),
+            Self::UpstreamTimeout => (K::Unavailable, "UPSTREAM_TIMEOUT"),
+        }
+    }
+}
+
+impl AppError {
+    /// The kind.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Refused(refusal) => refusal.kind(),
+            Self::Busy(_) => ErrorKind::Unavailable,
+            Self::Internal(_) => ErrorKind::Internal,
+        }
+    }
+
+    /// The stable code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.code(),
+            Self::Busy(_) => "BUSY",
+            Self::Internal(_) => "INTERNAL",
+        }
+    }
+
+    pub(crate) fn invalid(sentence: impl Into<String>) -> Self {
+        Self::Refused(Refusal::Validation(sentence.into()))
+    }
+}
+
+impl From<StoreError> for AppError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Busy(_) => Self::Busy(Box::new(error)),
+            StoreError::Broken(_)
+            | StoreError::Inconsistent { .. }
+            | StoreError::Migrate(_)
+            | StoreError::Sealed(_) => Self::Internal(Box::new(error)),
+        }
+    }
+}
+
+impl From<StartError> for AppError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Gone => Refusal::NumberNotFound.into(),
+            StartError::AlreadyOpen => Refusal::NumberAlreadyConnected.into(),
+            StartError::Stopping => Self::Busy(Box::new(error)),
+            StartError::Open(_) => Self::Internal(Box::new(error)),
+            StartError::Store(error) => error.into(),
+        }
+    }
+}

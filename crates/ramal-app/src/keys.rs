@@ -1,0 +1,170 @@
+//! API keys as customers see them (contract B.5, C.16 to C.18).
+
+use std::collections::HashMap;
+
+use ramal_domain::{ApiToken, KeyId, KeyScope, NumberId, TenantId, Timestamp};
+use ramal_store::{Key, NewKey, Number, StoreError, Tx};
+
+use crate::{App, AppError, Caller, Refusal, auth::parse_number_id};
+
+/// Name of the one key that every number has.
+const DEFAULT_NAME: &str = "Default";
+/// Name of the one key that a tenant has.
+const TENANT_NAME: &str = "Tenant";
+
+/// A number's key, revealed to its tenant.
+#[derive(Clone, Debug)]
+pub struct KeyOfNumber {
+    /// The number.
+    pub number: Number,
+    /// Its key.
+    pub key: Key,
+    /// The raw key.
+    pub token: Option<ApiToken>,
+}
+
+/// What a number's key sees of itself.
+#[derive(Clone, Debug)]
+pub struct MaskedKey {
+    /// The key.
+    pub key: Key,
+    /// Its number.
+    pub number: Number,
+}
+
+/// A raw key that was just made: shown once.
+#[derive(Clone, Debug)]
+pub struct NewRawKey {
+    /// Its id.
+    pub id: KeyId,
+    /// What it may act on.
+    pub scope: KeyScope,
+    /// Its name.
+    pub name: &'static str,
+    /// The raw key.
+    pub token: ApiToken,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+impl App {
+    /// Every number's key, revealed: for the tenant's key only.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NumberScopeNotAllowed`].
+    pub async fn reveal_keys(&self, caller: &Caller) -> Result<Vec<KeyOfNumber>, AppError> {
+        let tenant = caller.require_tenant()?;
+        let mut tx = self.store.read().await?;
+        let mut keys = keys_by_number(&mut tx, tenant).await?;
+        let mut revealed = Vec::new();
+        for number in tx.numbers().list(tenant).await? {
+            let Some(key) = keys.remove(&number.id).and_then(|mut keys| keys.pop()) else {
+                continue;
+            };
+            let token = tx.keys().reveal(tenant, key.id).await?;
+            revealed.push(KeyOfNumber { number, key, token });
+        }
+        Ok(revealed)
+    }
+
+    /// What a number's key sees of itself.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NumberNotFound`] when the number is gone.
+    pub async fn own_key(&self, caller: &Caller, id: NumberId) -> Result<MaskedKey, AppError> {
+        let number = self.find_number(caller, id).await?;
+        Ok(MaskedKey { key: caller.key.clone(), number })
+    }
+
+    /// Replaces a number's key; the old one dies at once. For the tenant's key only.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NumberScopeNotAllowed`] and [`Refusal::NumberNotFound`].
+    pub async fn regenerate_key_of(
+        &self,
+        caller: &Caller,
+        number_id: &str,
+    ) -> Result<NewRawKey, AppError> {
+        let tenant = caller.require_tenant()?;
+        let number = self.find_number(caller, parse_number_id(number_id)?).await?;
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        tx.keys().revoke_of_number(number.id, now).await?;
+        let new = mint(&mut tx, tenant, KeyScope::Number(number.id), now).await?;
+        tx.commit().await?;
+        Ok(new)
+    }
+
+    /// Replaces the calling key; it dies at once.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] when the database fails.
+    pub async fn regenerate_own_key(&self, caller: &Caller) -> Result<NewRawKey, AppError> {
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        tx.keys().revoke(caller.tenant(), caller.key.id, now).await?;
+        let new = mint(&mut tx, caller.tenant(), caller.key.scope, now).await?;
+        tx.commit().await?;
+        Ok(new)
+    }
+}
+
+/// The live keys of a tenant's numbers, newest last.
+pub(crate) async fn keys_by_number(
+    tx: &mut Tx,
+    tenant: TenantId,
+) -> Result<HashMap<NumberId, Vec<Key>>, StoreError> {
+    let mut by_number: HashMap<NumberId, Vec<Key>> = HashMap::new();
+    for key in tx.keys().list(tenant).await? {
+        if let KeyScope::Number(number) = key.scope {
+            by_number.entry(number).or_default().push(key);
+        }
+    }
+    Ok(by_number)
+}
+
+async fn mint(
+    tx: &mut Tx,
+    tenant: TenantId,
+    scope: KeyScope,
+    now: Timestamp,
+) -> Result<NewRawKey, StoreError> {
+    let token = ApiToken::mint();
+    let id = KeyId::mint();
+    let name = match scope {
+        KeyScope::Tenant => TENANT_NAME,
+        KeyScope::Number(_) => DEFAULT_NAME,
+    };
+    tx.keys().create(&NewKey { id, tenant, scope, name, token: &token }, now).await?;
+    Ok(NewRawKey { id, scope, name, token, created_at: now })
+}
+
+/// Gives a new number its key: the calling number key moves to it and its old number gets a fresh
+/// one (contract B.5, H8); otherwise the new number gets a fresh one. Returns the key that moved.
+pub(crate) async fn link_new_number(
+    tx: &mut Tx,
+    caller: &Caller,
+    number: NumberId,
+    link_to_api_key: bool,
+    now: Timestamp,
+) -> Result<Option<KeyId>, AppError> {
+    let tenant = caller.tenant();
+    match caller.key.scope {
+        KeyScope::Number(old) if link_to_api_key => {
+            // The key may have been revoked while WhatsApp was being asked for a QR code.
+            let key = tx.keys().find(tenant, caller.key.id).await?;
+            let key = key.ok_or(Refusal::Unauthenticated)?;
+            tx.keys().repoint(tenant, key.id, number).await?;
+            mint(tx, tenant, KeyScope::Number(old), now).await?;
+            Ok(Some(key.id))
+        }
+        KeyScope::Number(_) | KeyScope::Tenant => {
+            mint(tx, tenant, KeyScope::Number(number), now).await?;
+            Ok(None)
+        }
+    }
+}

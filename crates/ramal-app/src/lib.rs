@@ -1,0 +1,124 @@
+//! The use cases of Ramal. Everything that a customer can ask for is a method of [`App`]; it decides
+//! what is allowed, and writes each fact in one transaction. It knows no HTTP and no SQL.
+#![deny(missing_docs)]
+
+mod auth;
+mod error;
+mod idempotency;
+mod keys;
+mod messages;
+mod numbers;
+mod settings;
+mod tenants;
+mod webhooks;
+
+use std::{sync::Arc, time::Duration};
+
+use ramal_domain::Clock;
+use ramal_session::Supervisor;
+use ramal_store::Store;
+use serde::Deserialize;
+use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
+
+pub use auth::{Caller, Scoped};
+pub use error::{AppError, ErrorKind, Refusal};
+pub use idempotency::{Attempt, Claimed, IdempotencyKey};
+pub use ramal_store::StoredAnswer;
+pub use keys::{KeyOfNumber, MaskedKey, NewRawKey};
+pub use messages::{Sent, TextMessage};
+pub use numbers::{Codes, CreateNumber, Created, LiveState, NumberView, Removed};
+pub use settings::{NumberSettings, SettingsPatch};
+pub use webhooks::{CreatedWebhook, WebhookDraft, WebhookPatch};
+
+/// `[numbers]`: how numbers are created and removed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// How long create and connect wait for the first QR code. Below the client's own patience (the
+    /// SDK's is 30 s).
+    #[serde(with = "humantime_serde")]
+    pub qr_deadline: Duration,
+    /// How long they wait for the pairing code once the QR code is there.
+    #[serde(with = "humantime_serde")]
+    pub code_grace: Duration,
+    /// How long a removed number can be restored; zero removes it for good at once.
+    #[serde(with = "humantime_serde")]
+    pub restore_window: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            qr_deadline: Duration::from_secs(20),
+            code_grace: Duration::from_secs(5),
+            restore_window: Duration::from_hours(30 * 24),
+        }
+    }
+}
+
+impl Options {
+    /// Adds what is wrong with this section to `problems`.
+    pub fn check(&self, problems: &mut Vec<String>) {
+        if self.qr_deadline.is_zero() {
+            problems.push("numbers.qr_deadline must be above 0".to_owned());
+        }
+    }
+}
+
+/// The use cases. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct App {
+    store: Store,
+    sessions: Supervisor,
+    clock: Arc<dyn Clock>,
+    options: Options,
+    webhooks: ramal_webhooks::Options,
+    /// Wakes the webhook worker.
+    wake: Arc<Notify>,
+    /// Owns work that must not stop half-way when a caller hangs up.
+    tasks: TaskTracker,
+}
+
+impl App {
+    /// Wires the use cases.
+    pub fn new(
+        store: Store,
+        sessions: Supervisor,
+        clock: Arc<dyn Clock>,
+        options: Options,
+        webhooks: ramal_webhooks::Options,
+        wake: Arc<Notify>,
+    ) -> Self {
+        Self { store, sessions, clock, options, webhooks, wake, tasks: TaskTracker::new() }
+    }
+
+    /// The database, for readiness checks and metrics.
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The sessions, for metrics.
+    pub const fn sessions(&self) -> &Supervisor {
+        &self.sessions
+    }
+
+    /// Waits until work that outlives its request has ended.
+    pub async fn drain(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Runs `work` to its end even when the caller hangs up meanwhile: a reservation must be
+    /// published or undone, never left.
+    ///
+    /// # Errors
+    ///
+    /// Those of `work`, and [`AppError::Internal`] when it panicked.
+    pub async fn detached<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, AppError>> + Send + 'static,
+    ) -> Result<T, AppError> {
+        self.tasks.spawn(work).await.map_err(|panicked| AppError::Internal(Box::new(panicked)))?
+    }
+}

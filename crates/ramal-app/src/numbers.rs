@@ -1,0 +1,426 @@
+//! Numbers: create, look at, connect, remove.
+
+use std::time::Duration;
+
+use ramal_domain::{EventKind, KeyId, Link, NumberId, PhoneNumber, Timestamp};
+use ramal_session::{CodeState, Outcome, Pairing, PairingFailure, QrCode};
+use ramal_store::{Key, NewNumber, Number, Reservation};
+use tokio::{sync::watch, time::Instant};
+
+use crate::{
+    App, AppError, Caller, NumberSettings, Refusal, SettingsPatch,
+    auth::parse_number_id,
+    keys::{keys_by_number, link_new_number},
+};
+
+/// Longest display name, in characters.
+const NAME_MAX: usize = 100;
+/// A sign of life this young answers a status request without another round trip.
+const FRESH: Duration = Duration::from_secs(5);
+/// How long connect waits for a login that is under way, before it starts over.
+const LOGIN_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a caller says of a number to be created.
+#[derive(Clone, Debug)]
+pub struct CreateNumber {
+    /// The display name.
+    pub name: String,
+    /// The phone number, in E.164 with or without `+`.
+    pub number: String,
+    /// Whether a calling number key moves to the new number.
+    pub link_to_api_key: bool,
+    /// The settings that it is born with.
+    pub settings: SettingsPatch,
+}
+
+/// A number that was just created.
+#[derive(Clone, Debug)]
+pub struct Created {
+    /// The number.
+    pub number: Number,
+    /// What to show the person who owns the phone.
+    pub codes: Codes,
+    /// The calling key, when it moved to the new number.
+    pub linked_key: Option<KeyId>,
+}
+
+/// What to show the person who owns the phone.
+#[derive(Clone, Debug)]
+pub struct Codes {
+    /// The QR code.
+    pub qr: QrCode,
+    /// The pairing code, with the moment at which it dies, when WhatsApp gave one.
+    pub pairing_code: Option<(String, Timestamp)>,
+}
+
+/// A number with what lists show beside it.
+#[derive(Clone, Debug)]
+pub struct NumberView {
+    /// The number.
+    pub number: Number,
+    /// Its settings.
+    pub settings: NumberSettings,
+    /// Its keys.
+    pub keys: Vec<Key>,
+}
+
+/// A number's link, as far as it can be known now.
+#[derive(Clone, Debug)]
+pub struct LiveState {
+    /// The number.
+    pub number: Number,
+    /// When that was proven; `None` when WhatsApp did not answer and this is from memory.
+    pub checked_at: Option<Timestamp>,
+}
+
+/// A number that was just removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// Until when it can be restored.
+    pub restorable_until: Timestamp,
+}
+
+/// A checked [`CreateNumber`].
+struct Wanted {
+    id: NumberId,
+    name: String,
+    phone: PhoneNumber,
+    settings: NumberSettings,
+    link_to_api_key: bool,
+}
+
+impl CreateNumber {
+    fn check(self) -> Result<Wanted, AppError> {
+        let name = self.name.trim();
+        let length = name.chars().count();
+        if length == 0 || length > NAME_MAX {
+            return Err(AppError::invalid(format!("name has 1 to {NAME_MAX} characters")));
+        }
+        if name.chars().any(char::is_control) {
+            return Err(AppError::invalid("name has no control characters"));
+        }
+        let phone =
+            self.number.parse().map_err(|error| AppError::invalid(format!("number: {error}")))?;
+        Ok(Wanted {
+            id: NumberId::mint(),
+            name: name.to_owned(),
+            phone,
+            settings: self.settings.apply(&NumberSettings::default())?,
+            link_to_api_key: self.link_to_api_key,
+        })
+    }
+}
+
+impl App {
+    /// Creates a QR-paired number. It exists once there is a QR code to show, or not at all: a
+    /// creation that fails leaves no trace, and may be tried again.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Validation`], [`Refusal::NumberAlreadyActive`], [`Refusal::NumberSoftDeleted`],
+    /// [`Refusal::UpstreamError`] and [`Refusal::UpstreamTimeout`].
+    pub async fn create_number(
+        &self,
+        caller: &Caller,
+        wish: CreateNumber,
+    ) -> Result<Created, AppError> {
+        let wanted = wish.check()?;
+        let (app, caller) = (self.clone(), caller.clone());
+        self.detached(async move {
+            let id = wanted.id;
+            app.reserve(&caller, &wanted).await?;
+            let created = app.pair_and_publish(&caller, wanted).await;
+            if created.is_err() {
+                app.undo_reservation(id).await;
+            }
+            created
+        })
+        .await
+    }
+
+    async fn reserve(&self, caller: &Caller, wanted: &Wanted) -> Result<(), AppError> {
+        let settings = wanted.settings.write()?;
+        let new = NewNumber {
+            id: wanted.id,
+            tenant: caller.tenant(),
+            phone: &wanted.phone,
+            name: &wanted.name,
+            settings: &settings,
+        };
+        let mut tx = self.store.begin().await?;
+        match tx.numbers().reserve(&new, self.sessions.node(), self.clock.now()).await? {
+            Reservation::Reserved(_) => Ok(tx.commit().await?),
+            Reservation::AlreadyActive => Err(Refusal::NumberAlreadyActive.into()),
+            Reservation::SoftDeleted => Err(Refusal::NumberSoftDeleted.into()),
+        }
+    }
+
+    async fn pair_and_publish(
+        &self,
+        caller: &Caller,
+        wanted: Wanted,
+    ) -> Result<Created, AppError> {
+        let mut watcher = self.sessions.pair(wanted.id).await?;
+        let codes = self.wait_for_codes(&mut watcher).await?;
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        let number = tx.numbers().publish(wanted.id, now).await?.ok_or(Refusal::NumberNotFound)?;
+        let linked_key =
+            link_new_number(&mut tx, caller, number.id, wanted.link_to_api_key, now).await?;
+        tx.events().record(&number.event(EventKind::NumberCreated, now)).await?;
+        tx.commit().await?;
+        self.wake.notify_one();
+        Ok(Created { number, codes, linked_key })
+    }
+
+    async fn undo_reservation(&self, id: NumberId) {
+        self.sessions.stop(id).await;
+        let undone = async {
+            let mut tx = self.store.begin().await?;
+            tx.numbers().abandon(id).await?;
+            tx.commit().await
+        };
+        if let Err(error) = undone.await {
+            // The next start undoes it: reservations of other processes are abandoned there.
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(number.id = %id, error, "a reservation was not undone");
+        }
+    }
+
+    /// Waits for the first QR code, and a little longer for the pairing code.
+    async fn wait_for_codes(
+        &self,
+        watcher: &mut watch::Receiver<Pairing>,
+    ) -> Result<Codes, AppError> {
+        let started = Instant::now();
+        let deadline = started + self.options.qr_deadline;
+        let mut code_deadline = deadline;
+        loop {
+            let pairing = watcher.borrow_and_update().clone();
+            if let Outcome::Failed(failure) = pairing.outcome {
+                return Err(refusal_of(failure).into());
+            }
+            if pairing.qr.is_some() {
+                code_deadline = code_deadline.min(Instant::now() + self.options.code_grace);
+            }
+            if pairing.is_complete() || (pairing.qr.is_some() && Instant::now() >= code_deadline) {
+                return codes(pairing).ok_or(Refusal::UpstreamTimeout.into());
+            }
+            match tokio::time::timeout_at(code_deadline.min(deadline), watcher.changed()).await {
+                Ok(Ok(())) => {}
+                // The session ended without a word: it panicked, or its database broke.
+                Ok(Err(_closed)) => return Err(Refusal::UpstreamError.into()),
+                Err(_elapsed) => {
+                    let pairing = watcher.borrow().clone();
+                    return codes(pairing).ok_or(Refusal::UpstreamTimeout.into());
+                }
+            }
+        }
+    }
+
+    /// Every listed number of the caller's tenant, with its keys.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] when the database fails.
+    pub async fn list_numbers(&self, caller: &Caller) -> Result<Vec<NumberView>, AppError> {
+        let mut tx = self.store.read().await?;
+        let mut keys = keys_by_number(&mut tx, caller.tenant()).await?;
+        let numbers = tx.numbers().list(caller.tenant()).await?;
+        numbers
+            .into_iter()
+            .map(|number| {
+                let keys = keys.remove(&number.id).unwrap_or_default();
+                Ok(NumberView { settings: NumberSettings::read(&number.settings)?, keys, number })
+            })
+            .collect()
+    }
+
+    /// One listed number of the caller's tenant.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NumberNotFound`].
+    pub async fn get_number(&self, caller: &Caller, id: &str) -> Result<NumberView, AppError> {
+        let number = self.find_number(caller, parse_number_id(id)?).await?;
+        let settings = NumberSettings::read(&number.settings)?;
+        Ok(NumberView { number, settings, keys: Vec::new() })
+    }
+
+    /// A number's link: proven by a round trip to WhatsApp when it should be open, else as our own
+    /// record has it, which is then the authority.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NumberNotFound`].
+    pub async fn live_state(&self, caller: &Caller, id: &str) -> Result<LiveState, AppError> {
+        let number = self.find_number(caller, parse_number_id(id)?).await?;
+        let now = self.clock.now();
+        if number.link != Link::Open {
+            return Ok(LiveState { number, checked_at: Some(now) });
+        }
+        if let Some(checked_at) = number.checked_at.filter(|at| now.since(*at) < FRESH) {
+            return Ok(LiveState { number, checked_at: Some(checked_at) });
+        }
+        if self.sessions.probe(number.id).await == Some(true) {
+            let now = self.clock.now();
+            let mut tx = self.store.begin().await?;
+            tx.numbers().checked(number.id, number.epoch, now).await?;
+            tx.commit().await?;
+            return Ok(LiveState { number, checked_at: Some(now) });
+        }
+        // No answer: perhaps because the link has just changed.
+        let number = self.find_number(caller, number.id).await?;
+        let known = (number.link != Link::Open).then(|| self.clock.now());
+        Ok(LiveState { number, checked_at: known })
+    }
+
+    /// Starts a fresh pairing attempt and returns its codes.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NumberAlreadyConnected`], [`Refusal::NumberNotFound`],
+    /// [`Refusal::UpstreamError`] and [`Refusal::UpstreamTimeout`].
+    pub async fn connect(&self, caller: &Caller, id: &str) -> Result<Codes, AppError> {
+        let number = self.find_number(caller, parse_number_id(id)?).await?;
+        if number.link == Link::Open || self.login_completes(number.id).await {
+            return Err(Refusal::NumberAlreadyConnected.into());
+        }
+        let app = self.clone();
+        self.detached(async move {
+            let mut watcher = app.sessions.pair(number.id).await?;
+            let codes = app.wait_for_codes(&mut watcher).await;
+            if codes.is_err() {
+                // Nobody was shown a code, so nobody can use it.
+                app.sessions.stop(number.id).await;
+                app.close_failed_pairing(number.id).await?;
+            }
+            codes
+        })
+        .await
+    }
+
+    /// A phone that has just answered is not cut off by an impatient second connect.
+    async fn login_completes(&self, id: NumberId) -> bool {
+        let Some(mut watcher) = self.sessions.pairing(id) else { return false };
+        if watcher.borrow().outcome != Outcome::Paired {
+            return false;
+        }
+        let settled = watcher.wait_for(|pairing| pairing.outcome != Outcome::Paired);
+        match tokio::time::timeout(LOGIN_PATIENCE, settled).await {
+            Ok(Ok(pairing)) => pairing.outcome == Outcome::Open,
+            Ok(Err(_)) | Err(_) => false,
+        }
+    }
+
+    async fn close_failed_pairing(&self, id: NumberId) -> Result<(), AppError> {
+        use ramal_domain::{CloseReason::Network, Input::PairingEnded};
+        let mut tx = self.store.begin().await?;
+        if let Some(number) = tx.numbers().get(id).await? {
+            let now = self.clock.now();
+            tx.numbers().step(id, number.epoch, PairingEnded(Network), now).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Removes a number: it disappears, its keys die, its device is unlinked. When WhatsApp cannot be
+    /// reached the unlinking is done as soon as it can; the answer is the same.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NumberNotFound`].
+    pub async fn remove_number(&self, caller: &Caller, id: &str) -> Result<Removed, AppError> {
+        let number = self.find_number(caller, parse_number_id(id)?).await?;
+        let app = self.clone();
+        self.detached(async move {
+            let now = app.clock.now();
+            let restorable_until = now.after(app.options.restore_window);
+            let mut tx = app.store.begin().await?;
+            let removed =
+                tx.numbers().remove(number.tenant, number.id, restorable_until, now).await?;
+            tx.commit().await?;
+            removed.ok_or(Refusal::NumberNotFound)?;
+            app.wake.notify_one();
+            app.end_session(number.id).await?;
+            Ok(Removed { restorable_until })
+        })
+        .await
+    }
+
+    /// Unlinks the device of a removed number, or stops its session when there is no device.
+    async fn end_session(&self, id: NumberId) -> Result<(), AppError> {
+        let pending = {
+            let number = self.store.read().await?.numbers().get(id).await?;
+            number.is_some_and(|number| number.unlink_pending)
+        };
+        if !pending {
+            self.sessions.stop(id).await;
+            return Ok(());
+        }
+        if let Err(error) = self.sessions.unlink(id).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(number.id = %id, error, "the device stays linked for now");
+        }
+        Ok(())
+    }
+
+    /// Removes a number for good, listed or already removed. For the tenant's key only.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NumberScopeNotAllowed`] and [`Refusal::NumberNotFound`].
+    pub async fn purge_number(&self, caller: &Caller, id: &str) -> Result<(), AppError> {
+        let tenant = caller.require_tenant()?;
+        let id = parse_number_id(id)?;
+        let found = self.store.read().await?.numbers().find_removed_too(tenant, id).await?;
+        found.ok_or(Refusal::NumberNotFound)?;
+        let app = self.clone();
+        self.detached(async move {
+            let now = app.clock.now();
+            let mut tx = app.store.begin().await?;
+            tx.numbers().remove(tenant, id, now, now).await?;
+            tx.numbers().forget(id, now).await?;
+            tx.commit().await?;
+            app.wake.notify_one();
+            app.end_session(id).await?;
+            app.sweep().await
+        })
+        .await
+    }
+
+    /// Deletes what is due: removed numbers after their restore window, old answers, messages that
+    /// waited too long.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] when the database fails; nothing is deleted then.
+    pub async fn sweep(&self) -> Result<(), AppError> {
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        tx.numbers().purge_due(now).await?;
+        tx.idempotency().purge(now).await?;
+        let given_up = tx.messages().expire_queued(now).await?;
+        tx.commit().await?;
+        if given_up > 0 {
+            self.wake.notify_one();
+        }
+        Ok(())
+    }
+}
+
+fn codes(pairing: Pairing) -> Option<Codes> {
+    let pairing_code = match pairing.code {
+        CodeState::Given { code, expires_at } => Some((code, expires_at)),
+        CodeState::Asked | CodeState::Unavailable => None,
+    };
+    Some(Codes { qr: pairing.qr?, pairing_code })
+}
+
+const fn refusal_of(failure: PairingFailure) -> Refusal {
+    match failure {
+        PairingFailure::TimedOut => Refusal::UpstreamTimeout,
+        PairingFailure::Unreachable
+        | PairingFailure::Closed(_)
+        | PairingFailure::Superseded => Refusal::UpstreamError,
+    }
+}

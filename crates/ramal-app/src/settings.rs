@@ -1,0 +1,179 @@
+//! A number's settings (contract C.5): defaults, partial changes, validation.
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::{AppError, Refusal};
+
+/// Longest text with which calls are rejected, in characters.
+const REJECT_TEXT_MAX: usize = 1_000;
+
+/// A number's settings, complete with defaults.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NumberSettings {
+    /// Import the history that the phone shares after connecting.
+    pub history_import_enabled: bool,
+    /// Send webhooks for imported messages too.
+    pub webhook_historical_messages: bool,
+    /// Drop posts of channels.
+    pub ignore_newsletters: bool,
+    /// Mark a chat as read when a message is sent to it; official numbers only.
+    pub mark_read_on_send: bool,
+    /// Appear online all the time. `None`: the provider's default.
+    pub always_online: Option<bool>,
+    /// Reject calls.
+    pub reject_call: Option<bool>,
+    /// What to answer a rejected caller.
+    pub msg_reject_call: Option<String>,
+    /// Mark messages as read as they come in.
+    pub read_messages: Option<bool>,
+    /// Drop messages of groups.
+    pub ignore_groups: Option<bool>,
+    /// Drop status posts.
+    pub ignore_status: Option<bool>,
+}
+
+impl Default for NumberSettings {
+    fn default() -> Self {
+        Self {
+            history_import_enabled: true,
+            webhook_historical_messages: false,
+            ignore_newsletters: false,
+            mark_read_on_send: true,
+            always_online: None,
+            reject_call: None,
+            msg_reject_call: None,
+            read_messages: None,
+            ignore_groups: None,
+            ignore_status: None,
+        }
+    }
+}
+
+/// A partial change of settings: what is absent stays, an explicit `null` resets.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SettingsPatch {
+    history_import_enabled: Option<bool>,
+    webhook_historical_messages: Option<bool>,
+    ignore_newsletters: Option<bool>,
+    mark_read_on_send: Option<bool>,
+    #[serde(deserialize_with = "present")]
+    always_online: Option<Option<bool>>,
+    #[serde(deserialize_with = "present")]
+    reject_call: Option<Option<bool>>,
+    #[serde(deserialize_with = "present")]
+    msg_reject_call: Option<Option<String>>,
+    #[serde(deserialize_with = "present")]
+    read_messages: Option<Option<bool>>,
+    #[serde(deserialize_with = "present")]
+    ignore_groups: Option<Option<bool>>,
+    #[serde(deserialize_with = "present")]
+    ignore_status: Option<Option<bool>>,
+}
+
+/// Tells an explicit `null` from an absent field.
+#[expect(clippy::option_option, reason = "absent, null and a value are three different things")]
+fn present<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    Option::<T>::deserialize(deserializer).map(Some)
+}
+
+impl SettingsPatch {
+    /// Whether nothing would change.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Applies the change to `settings`.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Validation`] when a text is too long; nothing changes.
+    pub fn apply(&self, settings: &NumberSettings) -> Result<NumberSettings, Refusal> {
+        if let Some(Some(text)) = &self.msg_reject_call
+            && text.chars().count() > REJECT_TEXT_MAX
+        {
+            let sentence = format!("settings.msgRejectCall has at most {REJECT_TEXT_MAX} characters");
+            return Err(Refusal::Validation(sentence));
+        }
+        let old = settings.clone();
+        Ok(NumberSettings {
+            history_import_enabled: self.history_import_enabled.unwrap_or(old.history_import_enabled),
+            webhook_historical_messages: self
+                .webhook_historical_messages
+                .unwrap_or(old.webhook_historical_messages),
+            ignore_newsletters: self.ignore_newsletters.unwrap_or(old.ignore_newsletters),
+            mark_read_on_send: self.mark_read_on_send.unwrap_or(old.mark_read_on_send),
+            always_online: self.always_online.unwrap_or(old.always_online),
+            reject_call: self.reject_call.unwrap_or(old.reject_call),
+            msg_reject_call: self.msg_reject_call.clone().unwrap_or(old.msg_reject_call),
+            read_messages: self.read_messages.unwrap_or(old.read_messages),
+            ignore_groups: self.ignore_groups.unwrap_or(old.ignore_groups),
+            ignore_status: self.ignore_status.unwrap_or(old.ignore_status),
+        })
+    }
+}
+
+impl NumberSettings {
+    /// Reads settings as the database keeps them.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::Internal`] when they are not what was written.
+    pub(crate) fn read(stored: &str) -> Result<Self, AppError> {
+        serde_json::from_str(stored).map_err(|error| AppError::Internal(Box::new(error)))
+    }
+
+    /// As the database keeps them.
+    pub(crate) fn write(&self) -> Result<String, AppError> {
+        serde_json::to_string(self).map_err(|error| AppError::Internal(Box::new(error)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patch(json: &str) -> SettingsPatch {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn absent_stays_null_resets_and_a_value_sets() {
+        let set = patch(r#"{"rejectCall":true,"ignoreNewsletters":true}"#)
+            .apply(&NumberSettings::default())
+            .unwrap();
+        assert_eq!((set.reject_call, set.ignore_newsletters), (Some(true), true));
+
+        let kept = patch(r#"{"alwaysOnline":false}"#).apply(&set).unwrap();
+        assert_eq!((kept.reject_call, kept.always_online), (Some(true), Some(false)));
+
+        let reset = patch(r#"{"rejectCall":null}"#).apply(&kept).unwrap();
+        assert_eq!((reset.reject_call, reset.always_online), (None, Some(false)));
+    }
+
+    #[test]
+    fn an_explicit_null_is_a_change_and_an_unknown_field_is_none() {
+        assert!(!patch(r#"{"rejectCall":null}"#).is_empty());
+        assert!(patch(r#"{"fromTheFuture":1}"#).is_empty());
+    }
+
+    #[test]
+    fn wrong_types_and_long_texts_are_refused() {
+        assert!(serde_json::from_str::<SettingsPatch>(r#"{"rejectCall":"yes"}"#).is_err());
+        let long = format!(r#"{{"msgRejectCall":"{}"}}"#, "x".repeat(1_001));
+        assert!(patch(&long).apply(&NumberSettings::default()).is_err());
+    }
+
+    #[test]
+    fn stored_settings_are_read_back() {
+        let settings = NumberSettings { always_online: Some(true), ..NumberSettings::default() };
+
+        assert_eq!(NumberSettings::read(&settings.write().unwrap()).unwrap(), settings);
+        assert_eq!(NumberSettings::read("{}").unwrap(), NumberSettings::default());
+    }
+}

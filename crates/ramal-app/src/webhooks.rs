@@ -1,0 +1,298 @@
+//! Webhooks: create, look at, change, delete (contract C.19).
+
+use ramal_domain::{EventKind, KeyScope, NumberId, WebhookId, WebhookSecret};
+use ramal_store::{LoggedAttempt, NewWebhook, Webhook, WebhookChange};
+
+use crate::{App, AppError, Caller, Refusal, auth::parse_number_id};
+
+/// Longest name, in characters.
+const NAME_MAX: usize = 100;
+/// Longest address, in characters.
+const URL_MAX: usize = 2_048;
+/// Subscribes to everything.
+const EVERYTHING: &str = "*";
+/// Most log rows in one answer.
+const LOG_MAX: u32 = 50;
+
+/// Events that customers may name although no number of ours emits them (yet): of the other
+/// provider, or of later versions. They are dropped silently (contract C.19).
+const NOT_EMITTED: [&str; 11] = [
+    "number.restored",
+    "message.reply",
+    "message.group",
+    "message.newsletter",
+    "lead.received",
+    "flow.response_received",
+    "call.incoming",
+    "call.answered",
+    "call.ended",
+    "call.missed",
+    "calls",
+];
+
+/// What a caller says of a webhook to be created.
+#[derive(Clone, Debug, Default)]
+pub struct WebhookDraft {
+    /// Where to post.
+    pub url: String,
+    /// Its name; the address's host when absent.
+    pub name: Option<String>,
+    /// The events; none when absent.
+    pub events: Vec<String>,
+    /// The number, when neither the key nor the header names it.
+    pub number_id: Option<String>,
+    /// Whether it is delivered to from the start.
+    pub active: bool,
+    /// The caller's own signing secret; one is made when absent.
+    pub secret: Option<String>,
+}
+
+/// A change of a webhook; what is `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct WebhookPatch {
+    /// A new name.
+    pub name: Option<String>,
+    /// A new address.
+    pub url: Option<String>,
+    /// A new list of events, in place of the old.
+    pub events: Option<Vec<String>>,
+    /// Pause or resume.
+    pub active: Option<bool>,
+}
+
+/// A webhook that was just created.
+#[derive(Clone, Debug)]
+pub struct CreatedWebhook {
+    /// The webhook.
+    pub webhook: Webhook,
+    /// What signs its deliveries: shown once.
+    pub secret: WebhookSecret,
+}
+
+impl App {
+    /// Creates a webhook for one number: the key's own, else the one that `header` names, else the
+    /// one that the body names.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Validation`], [`Refusal::NumberRequired`], [`Refusal::NumberMismatch`] and
+    /// [`Refusal::NumberNotFound`].
+    pub async fn create_webhook(
+        &self,
+        caller: &Caller,
+        header: Option<&str>,
+        draft: WebhookDraft,
+    ) -> Result<CreatedWebhook, AppError> {
+        let id = webhook_number(caller, header, draft.number_id.as_deref())?;
+        let number = self.find_number(caller, id).await?;
+        let url = self.check_url(&draft.url)?;
+        let name = match draft.name {
+            Some(name) => check_name(&name)?,
+            None => host_of(&draft.url),
+        };
+        let events = check_events(draft.events)?;
+        let secret = match draft.secret {
+            Some(text) => {
+                text.parse().map_err(|error| AppError::invalid(format!("secret: {error}")))?
+            }
+            None => WebhookSecret::mint(),
+        };
+        let id = WebhookId::mint();
+        let new = NewWebhook {
+            id,
+            tenant: caller.tenant(),
+            number: number.id,
+            name: &name,
+            url: &url,
+            events: &events,
+            active: draft.active,
+            secret: &secret,
+        };
+        let mut tx = self.store.begin().await?;
+        tx.webhooks().create(&new, self.clock.now()).await?;
+        let webhook = tx.webhooks().find(caller.tenant(), id).await?;
+        tx.commit().await?;
+        Ok(CreatedWebhook { webhook: webhook.ok_or(Refusal::WebhookNotFound)?, secret })
+    }
+
+    /// The webhooks that the caller sees: a number key its number's, the tenant's key all, or those
+    /// of the number that `header` names.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NumberNotFound`] when the header names no number of the tenant.
+    pub async fn list_webhooks(
+        &self,
+        caller: &Caller,
+        header: Option<&str>,
+    ) -> Result<Vec<Webhook>, AppError> {
+        let number = match (caller.key.scope, header) {
+            (KeyScope::Number(own), _) => Some(own),
+            (KeyScope::Tenant, Some(text)) => {
+                Some(self.find_number(caller, parse_number_id(text)?).await?.id)
+            }
+            (KeyScope::Tenant, None) => None,
+        };
+        Ok(self.store.read().await?.webhooks().list(caller.tenant(), number).await?)
+    }
+
+    /// One webhook that the caller sees.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::WebhookNotFound`].
+    pub async fn get_webhook(&self, caller: &Caller, id: &str) -> Result<Webhook, AppError> {
+        let id = id.parse().map_err(|_malformed| Refusal::WebhookNotFound)?;
+        let found = self.store.read().await?.webhooks().find(caller.tenant(), id).await?;
+        let visible = found.filter(|webhook| match caller.key.scope {
+            KeyScope::Tenant => true,
+            KeyScope::Number(own) => webhook.number == own,
+        });
+        Ok(visible.ok_or(Refusal::WebhookNotFound)?)
+    }
+
+    /// Changes a webhook; its number stays.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::EmptyPatch`], [`Refusal::Validation`] and [`Refusal::WebhookNotFound`].
+    pub async fn change_webhook(
+        &self,
+        caller: &Caller,
+        id: &str,
+        patch: WebhookPatch,
+    ) -> Result<Webhook, AppError> {
+        let webhook = self.get_webhook(caller, id).await?;
+        let change = WebhookChange {
+            name: patch.name.as_deref().map(check_name).transpose()?,
+            url: patch.url.as_deref().map(|url| self.check_url(url)).transpose()?,
+            events: patch.events.map(check_events).transpose()?,
+            active: patch.active,
+        };
+        let WebhookChange { name, url, events, active } = &change;
+        if name.is_none() && url.is_none() && events.is_none() && active.is_none() {
+            return Err(Refusal::EmptyPatch.into());
+        }
+        let mut tx = self.store.begin().await?;
+        tx.webhooks().change(caller.tenant(), webhook.id, &change, self.clock.now()).await?;
+        let changed = tx.webhooks().find(caller.tenant(), webhook.id).await?;
+        tx.commit().await?;
+        self.wake.notify_one();
+        Ok(changed.ok_or(Refusal::WebhookNotFound)?)
+    }
+
+    /// Deletes a webhook and its delivery log.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::WebhookNotFound`].
+    pub async fn delete_webhook(&self, caller: &Caller, id: &str) -> Result<(), AppError> {
+        let webhook = self.get_webhook(caller, id).await?;
+        let mut tx = self.store.begin().await?;
+        tx.webhooks().delete(caller.tenant(), webhook.id).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// The newest attempts to deliver to a webhook, at most 50.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::WebhookNotFound`] and [`Refusal::Validation`].
+    pub async fn webhook_log(
+        &self,
+        caller: &Caller,
+        id: &str,
+        event: Option<&str>,
+        limit: Option<u32>,
+    ) -> Result<Vec<LoggedAttempt>, AppError> {
+        let webhook = self.get_webhook(caller, id).await?;
+        let limit = limit.unwrap_or(LOG_MAX);
+        if limit == 0 || limit > LOG_MAX {
+            return Err(AppError::invalid(format!("limit is 1 to {LOG_MAX}")));
+        }
+        let kind: Option<EventKind> = event
+            .map(|name| name.parse().map_err(|_| AppError::invalid("event: unknown event name")))
+            .transpose()?;
+        Ok(self.store.read().await?.deliveries().log(webhook.id, kind, limit).await?)
+    }
+
+    fn check_url(&self, url: &str) -> Result<String, AppError> {
+        if url.chars().count() > URL_MAX {
+            return Err(AppError::invalid(format!("url has at most {URL_MAX} characters")));
+        }
+        ramal_webhooks::check_target(url, &self.webhooks)
+            .map_err(|error| AppError::invalid(format!("url: {error}")))?;
+        Ok(url.to_owned())
+    }
+}
+
+/// Number resolution order of contract C.19: key, header, body.
+fn webhook_number(
+    caller: &Caller,
+    header: Option<&str>,
+    body: Option<&str>,
+) -> Result<NumberId, AppError> {
+    match (caller.key.scope, header, body) {
+        (KeyScope::Number(own), _, Some(text)) if text != own.to_string() => {
+            Err(Refusal::NumberMismatch.into())
+        }
+        (KeyScope::Number(own), _, _) => Ok(own),
+        (KeyScope::Tenant, Some(text), _) | (KeyScope::Tenant, None, Some(text)) => {
+            Ok(parse_number_id(text)?)
+        }
+        (KeyScope::Tenant, None, None) => Err(Refusal::NumberRequired.into()),
+    }
+}
+
+fn check_name(name: &str) -> Result<String, AppError> {
+    let name = name.trim();
+    let length = name.chars().count();
+    if length == 0 || length > NAME_MAX || name.chars().any(char::is_control) {
+        return Err(AppError::invalid(format!(
+            "name has 1 to {NAME_MAX} characters and no control characters"
+        )));
+    }
+    Ok(name.to_owned())
+}
+
+/// The host of an address that was checked before.
+fn host_of(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host: String = rest.split(['/', '?', '#']).next().unwrap_or(rest).chars().collect();
+    host.chars().take(NAME_MAX).collect()
+}
+
+fn check_events(names: Vec<String>) -> Result<Vec<String>, AppError> {
+    let mut kept = Vec::new();
+    for name in names {
+        if name == EVERYTHING || name.parse::<EventKind>().is_ok() {
+            if !kept.contains(&name) {
+                kept.push(name);
+            }
+        } else if !NOT_EMITTED.contains(&name.as_str()) {
+            let shown: String = name.chars().take(40).collect();
+            return Err(AppError::invalid(format!("events: `{shown}` is not an event name")));
+        }
+    }
+    Ok(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_that_are_not_emitted_are_dropped_and_unknown_ones_refused() {
+        let names = |list: &[&str]| list.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+
+        let kept = check_events(names(&["number.created", "message.group", "number.created"]));
+        assert_eq!(kept.unwrap(), ["number.created"]);
+        assert!(check_events(names(&["number.exploded"])).is_err());
+        assert_eq!(check_events(names(&["*"])).unwrap(), ["*"]);
+    }
+
+    #[test]
+    fn the_default_name_is_the_host() {
+        assert_eq!(host_of("https://hooks.acme.com/whatsapp?x=1"), "hooks.acme.com");
+    }
+}

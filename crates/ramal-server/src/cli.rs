@@ -1,0 +1,127 @@
+//! The command line.
+
+mod keys;
+
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use serde_json::json;
+
+use crate::{Config, Server, config, init_logs, stop_signal, write_ready_file};
+
+/// The operator's configuration is wrong.
+const EXIT_CONFIG: u8 = 2;
+
+/// WhatsApp numbers behind one API.
+#[derive(Debug, Parser)]
+#[command(name = "ramal", version, about)]
+struct Arguments {
+    /// The operator's configuration file; `./ramal.toml` when it exists and none is named.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server.
+    Serve {
+        /// Once ready, write `{"apiUrl", "tenantKey"}` to this file. The key is there at the very
+        /// first start only.
+        #[arg(long, value_name = "FILE")]
+        ready_file: Option<PathBuf>,
+    },
+    /// API keys.
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// The configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Say whether the configuration can be used.
+    Check,
+    /// Print the effective values and where they come from; secrets are masked.
+    Show,
+}
+
+/// Runs the binary: exit code 0 when it did what it was asked for, 1 when it failed, 2 when the
+/// configuration is wrong.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let file = arguments.config.as_deref();
+    let config = match Config::load(file) {
+        Ok(config) => config,
+        Err(error) => {
+            complain(&error);
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    };
+    match run(&arguments.command, file, &config) {
+        Ok(code) => code,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command, file: Option<&Path>, config: &Config) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Config(ConfigCommand::Check) => {
+            say("the configuration can be used")?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Config(ConfigCommand::Show) => {
+            say(&config::show(file)?)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Keys(command) => {
+            let runtime = tokio::runtime::Runtime::new()?;
+            runtime.block_on(keys::run(command, config))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Serve { ready_file } => {
+            init_logs(&config.log)?;
+            let runtime = tokio::runtime::Runtime::new()?;
+            runtime.block_on(serve(config, ready_file.as_deref()))
+        }
+    }
+}
+
+async fn serve(config: &Config, ready_file: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let server = Server::start(config, axum::Router::new()).await?;
+    let key = server.first_key().map(ramal_domain::ApiToken::expose);
+    if let Some(key) = key {
+        say(&format!("The default tenant's API key, shown this once: {key}"))?;
+    }
+    if let Some(path) = ready_file {
+        write_ready_file(path, &json!({"apiUrl": server.url(), "tenantKey": key}))?;
+    }
+    stop_signal().await?;
+    tracing::info!("stopping; a second signal stops at once");
+    // Both branches are cancel-safe: a second signal cuts everything off, which leases cover.
+    let in_time = tokio::select! {
+        in_time = server.stop() => in_time,
+        second = stop_signal() => { second?; false }
+    };
+    Ok(if in_time { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints an answer for the person at the terminal.
+pub(crate) fn say(text: &str) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{text}").context("standard output")
+}
+
+fn complain(error: &anyhow::Error) {
+    // When even that fails there is nobody to tell.
+    let _unwritable = writeln!(std::io::stderr(), "ramal: {error:#}");
+}

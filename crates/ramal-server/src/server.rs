@@ -1,0 +1,217 @@
+//! Wiring and stopping: the one place that knows every component.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use axum::Router;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use ramal_app::App;
+use ramal_domain::{ApiToken, Clock, SystemClock};
+use ramal_session::Supervisor;
+use ramal_store::{Store, Vault};
+use ramal_web::{Readiness, Web};
+use ramal_whatsapp::WhatsApp;
+use tokio::{net::TcpListener, sync::Notify};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{Config, master_key};
+
+/// How often what is due is deleted.
+const SWEEP: Duration = Duration::from_mins(1);
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    first_key: Option<ApiToken>,
+    app: App,
+    store: Store,
+    readiness: Readiness,
+    stop_timeout: Duration,
+    /// Stops in this order: see [`Server::stop`].
+    http: Component,
+    webhooks: Component,
+    sessions: Component,
+    clients: TaskTracker,
+}
+
+/// A part that runs until it is told to stop.
+#[derive(Debug, Default)]
+struct Component {
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+}
+
+impl Component {
+    fn run(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(work);
+        self.tasks.close();
+    }
+
+    /// Returns whether it ended in time.
+    async fn stop(&self, patience: Duration) -> bool {
+        self.shutdown.cancel();
+        tokio::time::timeout(patience, self.tasks.wait()).await.is_ok()
+    }
+}
+
+impl Server {
+    /// Starts everything. `extra` is served beside the product's own routes.
+    ///
+    /// # Errors
+    ///
+    /// The database, the master key or the listener cannot be had.
+    pub async fn start(config: &Config, extra: Router) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(&config.data_dir)
+            .with_context(|| config.data_dir.display().to_string())?;
+        let vault = Vault::new(master_key::load(&config.secrets)?);
+        let store = Store::open(&config.database, vault).await.context("the database")?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let wake = Arc::new(Notify::new());
+        let clients = TaskTracker::new();
+        let provider = WhatsApp::new(
+            config.whatsapp.clone(),
+            store.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&wake),
+            clients.clone(),
+        );
+        let supervisor = Supervisor::new(
+            store.clone(),
+            Arc::new(provider),
+            Arc::clone(&clock),
+            config.sessions.clone(),
+            Arc::clone(&wake),
+        );
+        let app = App::new(
+            store.clone(),
+            supervisor.clone(),
+            Arc::clone(&clock),
+            config.numbers.clone(),
+            config.webhooks.clone(),
+            Arc::clone(&wake),
+        );
+        let first_key = app.ensure_tenant().await.context("the default tenant")?;
+        let listener = TcpListener::bind(config.server.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}", config.server.listen))?;
+        let server = Self {
+            address: listener.local_addr()?,
+            first_key,
+            app,
+            store,
+            readiness: Readiness::default(),
+            stop_timeout: config.server.stop_timeout,
+            http: Component::default(),
+            webhooks: Component::default(),
+            sessions: Component::default(),
+            clients,
+        };
+        server.run_sessions(supervisor);
+        server.run_webhooks(config, clock, wake)?;
+        server.run_http(listener, extra);
+        server.readiness.set(true);
+        tracing::info!(address = %server.address, "listening");
+        Ok(server)
+    }
+
+    fn run_sessions(&self, supervisor: Supervisor) {
+        self.sessions.run(supervisor.run(self.sessions.shutdown.clone()));
+    }
+
+    fn run_webhooks(
+        &self,
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        wake: Arc<Notify>,
+    ) -> anyhow::Result<()> {
+        let options = config.webhooks.clone();
+        let worker = ramal_webhooks::Worker::new(self.store.clone(), clock, options, wake)
+            .context("the webhook worker")?;
+        self.webhooks.run(worker.run(self.webhooks.shutdown.clone()));
+        let (app, shutdown) = (self.app.clone(), self.webhooks.shutdown.clone());
+        self.webhooks.tasks.spawn(async move {
+            while shutdown.run_until_cancelled(tokio::time::sleep(SWEEP)).await.is_some() {
+                if let Err(error) = app.sweep().await {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(error, "the sweep failed; trying again in a minute");
+                }
+            }
+        });
+        Ok(())
+    }
+
+    fn run_http(&self, listener: TcpListener, extra: Router) {
+        let metrics = recorder();
+        let render = Arc::new(move || metrics.as_ref().map(PrometheusHandle::render).unwrap_or_default());
+        let router = Web::new(self.app.clone(), self.readiness.clone(), render).router(extra);
+        let shutdown = self.http.shutdown.clone();
+        self.http.run(async move {
+            let serve = axum::serve(listener, router)
+                .with_graceful_shutdown(async move { shutdown.cancelled().await });
+            if let Err(error) = serve.await {
+                tracing::error!(%error, "the listener failed");
+            }
+        });
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where it listens, as an address to call.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The default tenant's key, when this start created it: shown once, kept as a hash.
+    pub const fn first_key(&self) -> Option<&ApiToken> {
+        self.first_key.as_ref()
+    }
+
+    /// The use cases, for binaries that add to the product.
+    pub const fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Stops in order: no new requests, those in flight finish; webhook attempts in flight finish;
+    /// sessions finish the send in hand, flush and disconnect; the store closes. Whatever takes too
+    /// long is cut off: leases and wire ids make that a repeat, never a loss. Returns whether
+    /// everything ended in time.
+    pub async fn stop(self) -> bool {
+        self.readiness.set(false);
+        let patience = self.stop_timeout;
+        let mut in_time = self.http.stop(patience).await;
+        in_time &= tokio::time::timeout(patience, self.app.drain()).await.is_ok();
+        in_time &= self.webhooks.stop(patience).await;
+        in_time &= self.sessions.stop(patience).await;
+        self.clients.close();
+        in_time &= tokio::time::timeout(patience, self.clients.wait()).await.is_ok();
+        in_time &= tokio::time::timeout(patience, self.store.close()).await.is_ok();
+        if in_time {
+            tracing::info!("stopped");
+        } else {
+            tracing::warn!("stopped; something did not end in time and was cut off");
+        }
+        in_time
+    }
+}
+
+/// The process's one metrics recorder; tests may start several servers in a process.
+fn recorder() -> Option<PrometheusHandle> {
+    static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+    RECORDER
+        .get_or_init(|| match PrometheusBuilder::new().install_recorder() {
+            Ok(handle) => Some(handle),
+            Err(error) => {
+                tracing::error!(%error, "metrics are off");
+                None
+            }
+        })
+        .clone()
+}

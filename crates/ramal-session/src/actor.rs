@@ -1,0 +1,418 @@
+//! The session of one number: owns its connection, its link and its queue.
+//!
+//! # Theory of operation
+//!
+//! The loop waits for one input in a `select!` of cancel-safe branches, and works on it outside: the
+//! link moves through [`ramal_store::Numbers::step`], which stores the state and its event in one
+//! transaction. The queue of messages is rows; a nudge is only a hint, and every change of the link
+//! looks at the queue again. One message is in flight at a time, so order is kept.
+
+use std::{sync::Arc, time::Duration};
+
+use ramal_domain::{
+    Backoff, Clock, CloseReason, Input, Link, NumberId, PhoneNumber, Timestamp, WireId,
+};
+use ramal_store::{Epoch, Failure, Identity, QueuedMessage, Receipt, Stepped, Store, StoreError};
+use tokio::{
+    sync::{Notify, mpsc, watch},
+    task::{JoinError, JoinSet},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Account, CodeState, Connection, Mode, Options, Outcome, Pairing, PairingFailure, QrCode,
+    ReceiptKind, SendError, Signal,
+    ledger::{Fact, Ledger},
+};
+
+/// What the actor needs of the world.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) options: Options,
+    /// Wakes the webhook worker.
+    pub(crate) wake: Arc<Notify>,
+}
+
+/// The session of one number.
+pub(crate) struct Actor {
+    pub(crate) context: Arc<Context>,
+    pub(crate) number: NumberId,
+    pub(crate) phone: PhoneNumber,
+    pub(crate) epoch: Epoch,
+    pub(crate) mode: Mode,
+    pub(crate) connection: Arc<dyn Connection>,
+    pub(crate) signals: mpsc::Receiver<Signal>,
+    pub(crate) pairing: watch::Sender<Pairing>,
+    /// Somebody queued a message.
+    pub(crate) nudge: Arc<Notify>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) state: State,
+}
+
+/// What changes while it runs.
+#[derive(Default)]
+pub(crate) struct State {
+    link: Option<Link>,
+    /// When the present outage becomes one to report.
+    outage_due: Option<Instant>,
+    /// When the head of the queue may be tried again.
+    retry_due: Option<Instant>,
+    dial_failures: u32,
+    /// The message in flight: at most one.
+    sending: JoinSet<(QueuedMessage, Result<(), SendError>)>,
+    wrong_phone: bool,
+}
+
+/// Whether the session goes on.
+#[derive(Debug, PartialEq, Eq)]
+enum Flow {
+    Continue,
+    End,
+}
+
+enum Woken {
+    Signal(Option<Signal>),
+    Sent(Result<(QueuedMessage, Result<(), SendError>), JoinError>),
+    Nudged,
+    OutageDue,
+    RetryDue,
+    Stopped,
+}
+
+impl Actor {
+    /// Runs until the connection ends for good or the session is stopped.
+    pub(crate) async fn run(mut self) {
+        let opening = match self.mode {
+            Mode::Pair => Input::PairingStarted,
+            // Whatever the row says, the socket is not there yet.
+            Mode::Resume => Input::Lost,
+        };
+        let mut flow = self.step(opening).await;
+        if self.mode == Mode::Resume {
+            self.state.outage_due = Some(Instant::now() + self.context.options.confirm_outage);
+        }
+        while flow == Flow::Continue {
+            let woken = self.wait().await;
+            flow = self.handle(woken).await;
+            if flow == Flow::Continue {
+                self.pump().await;
+            }
+        }
+        self.finish().await;
+    }
+
+    /// Every branch is cancel-safe: channels, notifications, timers and join sets by their contract.
+    async fn wait(&mut self) -> Woken {
+        let outage_due = self.state.outage_due;
+        let retry_due = self.state.retry_due;
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Woken::Stopped,
+            Some(sent) = self.state.sending.join_next() => Woken::Sent(sent),
+            signal = self.signals.recv() => Woken::Signal(signal),
+            () = sleep_until(outage_due) => Woken::OutageDue,
+            () = sleep_until(retry_due) => Woken::RetryDue,
+            () = self.nudge.notified() => Woken::Nudged,
+        }
+    }
+
+    async fn handle(&mut self, woken: Woken) -> Flow {
+        match woken {
+            Woken::Stopped => Flow::End,
+            // The client's task is gone without a word: the supervisor starts a new one.
+            Woken::Signal(None) => Flow::End,
+            Woken::Signal(Some(signal)) => self.on_signal(signal).await,
+            Woken::Sent(Ok((message, result))) => self.settle(&message, result).await,
+            Woken::Sent(Err(panicked)) => {
+                // Still queued under its wire id: the next try is the same message.
+                tracing::error!(number.id = %self.number, %panicked, "a send panicked");
+                self.retry_later(0);
+                Flow::Continue
+            }
+            Woken::Nudged => Flow::Continue,
+            Woken::OutageDue => {
+                self.state.outage_due = None;
+                self.step(Input::OutageConfirmed).await
+            }
+            Woken::RetryDue => {
+                self.state.retry_due = None;
+                Flow::Continue
+            }
+        }
+    }
+
+    async fn on_signal(&mut self, signal: Signal) -> Flow {
+        match signal {
+            Signal::Qr { text, valid_for } => self.show_qr(text, valid_for),
+            Signal::PairingCode { code, valid_for } => {
+                let expires_at = self.context.clock.now().after(valid_for);
+                let given = CodeState::Given { code, expires_at };
+                self.pairing.send_modify(|pairing| pairing.code = given);
+            }
+            Signal::NoPairingCode { reason } => {
+                tracing::warn!(number.id = %self.number, reason, "WhatsApp gave no pairing code");
+                self.pairing.send_modify(|pairing| pairing.code = CodeState::Unavailable);
+            }
+            Signal::DialFailed { timed_out } => return self.on_dial_failed(timed_out).await,
+            Signal::CodesExhausted => return self.end_pairing(CloseReason::CodesExpired).await,
+            Signal::Paired(account) => return self.on_paired(account).await,
+            Signal::Opened(account) => return self.on_opened(account).await,
+            Signal::Lost => return self.on_lost().await,
+            Signal::Ended(reason) => return self.on_ended(reason).await,
+            Signal::Receipt { wire_ids, kind, at } => {
+                return self.on_receipt(wire_ids, kind, at).await;
+            }
+            Signal::Alive => return self.note(Fact::Alive, "a sign of life was not noted").await,
+        }
+        Flow::Continue
+    }
+
+    fn show_qr(&mut self, text: String, valid_for: Duration) {
+        self.state.dial_failures = 0;
+        let issued_at = self.context.clock.now();
+        self.pairing.send_modify(|pairing| {
+            let sequence = pairing.qr.as_ref().map_or(1, |qr| qr.sequence.saturating_add(1));
+            let expires_at = issued_at.after(valid_for);
+            pairing.qr = Some(QrCode { text, issued_at, expires_at, sequence });
+        });
+    }
+
+    async fn on_dial_failed(&mut self, timed_out: bool) -> Flow {
+        self.state.dial_failures = self.state.dial_failures.saturating_add(1);
+        let pairing = self.state.link == Some(Link::Pairing);
+        if !pairing || self.state.dial_failures < self.context.options.dial_failures_max {
+            return Flow::Continue;
+        }
+        let failure =
+            if timed_out { PairingFailure::TimedOut } else { PairingFailure::Unreachable };
+        self.fail_pairing(failure);
+        let _ended = self.step(Input::PairingEnded(CloseReason::Network)).await;
+        Flow::End
+    }
+
+    async fn on_paired(&mut self, account: Account) -> Flow {
+        self.state.wrong_phone =
+            account.phone().is_some_and(|phone| !phone.same_line(&self.phone));
+        self.pairing.send_modify(|pairing| pairing.outcome = Outcome::Paired);
+        self.identify(account).await
+    }
+
+    async fn on_opened(&mut self, account: Account) -> Flow {
+        self.state.dial_failures = 0;
+        if self.state.wrong_phone {
+            return self.reject_phone().await;
+        }
+        self.state.outage_due = None;
+        if self.identify(account).await == Flow::End {
+            return Flow::End;
+        }
+        let flow = self.step(Input::Opened).await;
+        self.pairing.send_modify(|pairing| pairing.outcome = Outcome::Open);
+        flow
+    }
+
+    /// Somebody scanned with a phone that this number was not created for: leave it alone.
+    async fn reject_phone(&mut self) -> Flow {
+        if let Err(error) = self.connection.logout().await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(number.id = %self.number, error, "the wrong phone was not unlinked");
+        }
+        self.end_pairing(CloseReason::WrongPhone).await
+    }
+
+    async fn on_lost(&mut self) -> Flow {
+        let flow = self.step(Input::Lost).await;
+        let reported = matches!(self.state.link, Some(Link::Resuming { reported: true }));
+        if self.state.outage_due.is_none() && !reported {
+            self.state.outage_due = Some(Instant::now() + self.context.options.confirm_outage);
+        }
+        flow
+    }
+
+    async fn on_ended(&mut self, reason: CloseReason) -> Flow {
+        if self.state.link == Some(Link::Pairing) {
+            return self.end_pairing(reason).await;
+        }
+        let _ended = self.step(Input::Revoked(reason)).await;
+        if reason.forgets_credentials() {
+            // Only after a confirmed logout: they are worthless, and the number is free to pair.
+            let _ended = self.note(Fact::Unlinked, "credentials were not forgotten").await;
+        }
+        Flow::End
+    }
+
+    async fn end_pairing(&mut self, reason: CloseReason) -> Flow {
+        self.fail_pairing(PairingFailure::Closed(reason));
+        let _ended = self.step(Input::PairingEnded(reason)).await;
+        Flow::End
+    }
+
+    fn fail_pairing(&self, failure: PairingFailure) {
+        self.pairing.send_modify(|pairing| {
+            pairing.qr = None;
+            pairing.outcome = Outcome::Failed(failure);
+        });
+    }
+
+    async fn on_receipt(
+        &self,
+        wire_ids: Vec<WireId>,
+        kind: ReceiptKind,
+        at: Timestamp,
+    ) -> Flow {
+        let receipt = match kind {
+            ReceiptKind::Delivered => Receipt::Delivered,
+            ReceiptKind::Read => Receipt::Read,
+        };
+        let flow = self.note(Fact::Receipt(wire_ids, receipt, at), "a receipt was lost").await;
+        self.context.wake.notify_one();
+        flow
+    }
+
+    async fn identify(&self, account: Account) -> Flow {
+        let identity =
+            Identity { jid: account.jid, lid: account.lid, profile_name: account.profile_name };
+        self.note(Fact::Account(identity), "the account was not noted").await
+    }
+
+    fn ledger(&self) -> Ledger<'_> {
+        Ledger { context: &self.context, number: self.number, epoch: self.epoch }
+    }
+
+    /// Writes a fact; a session whose database is broken ends, and the supervisor starts a new one.
+    async fn note(&self, fact: Fact, loss: &'static str) -> Flow {
+        match self.ledger().write(&fact).await {
+            Ok(_stepped) => Flow::Continue,
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(number.id = %self.number, error, "{loss}");
+                Flow::End
+            }
+        }
+    }
+
+    /// Moves the link; its event is in the same transaction.
+    async fn step(&mut self, input: Input) -> Flow {
+        match self.ledger().write(&Fact::Link(input)).await {
+            Ok(Some(Stepped::Done { number, announced })) => {
+                self.state.link = Some(number.link);
+                let link = number.link.wire();
+                tracing::info!(number.id = %self.number, ?input, %link, "link moved");
+                if announced.is_some() {
+                    self.context.wake.notify_one();
+                }
+                Flow::Continue
+            }
+            Ok(Some(Stepped::Refused(refused))) => {
+                self.state.link = Some(refused.link);
+                tracing::debug!(number.id = %self.number, %refused, "late report ignored");
+                Flow::Continue
+            }
+            Ok(Some(Stepped::Fenced) | None) => {
+                tracing::info!(number.id = %self.number, "another session owns the number");
+                Flow::End
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(number.id = %self.number, error, "the link was not stored");
+                Flow::End
+            }
+        }
+    }
+
+    /// Starts sending the head of the queue, when the link is open and nothing is in flight.
+    async fn pump(&mut self) {
+        let open = self.state.link == Some(Link::Open);
+        if !open || !self.state.sending.is_empty() || self.state.retry_due.is_some() {
+            return;
+        }
+        let next = self.next_queued().await;
+        match next {
+            Ok(Some(message)) => {
+                let connection = Arc::clone(&self.connection);
+                self.state.sending.spawn(async move {
+                    let QueuedMessage { wire_id, to, text, .. } = &message;
+                    let result = connection.send_text(wire_id, to, text).await;
+                    (message, result)
+                });
+            }
+            Ok(None) => {}
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(number.id = %self.number, error, "the queue cannot be read");
+                self.retry_later(0);
+            }
+        }
+    }
+
+    async fn next_queued(&self) -> Result<Option<QueuedMessage>, StoreError> {
+        self.context.store.read().await?.messages().next_queued(self.number).await
+    }
+
+    async fn settle(&mut self, message: &QueuedMessage, result: Result<(), SendError>) -> Flow {
+        let failure = match &result {
+            Ok(()) => None,
+            Err(error @ SendError::Offline(_)) => {
+                self.log_send(message, error);
+                self.retry_later(message.tries);
+                return self.note(Fact::Tried(message.id), "a failed try was not noted").await;
+            }
+            Err(error @ SendError::UnknownRecipient) => Some(("WHATSAPP_NOT_EXIST", error)),
+            Err(error @ SendError::Refused(_)) => Some(("INVALID_DESTINATION", error)),
+        };
+        let failure = failure.map(|(code, error)| {
+            self.log_send(message, error);
+            Failure { code: code.to_owned(), message: error.to_string() }
+        });
+        // If this is lost, the message stays queued under its wire id: a second try is the same
+        // message to WhatsApp.
+        let fact = Fact::Settled(message.id, failure);
+        let flow = self.note(fact, "the outcome of a send was not stored").await;
+        self.context.wake.notify_one();
+        flow
+    }
+
+    fn retry_later(&mut self, tries: u32) {
+        let Options { retry_base: base, retry_cap: cap, .. } = self.context.options;
+        self.state.retry_due = Some(Instant::now() + Backoff { base, cap }.jittered(tries));
+    }
+
+    fn log_send(&self, message: &QueuedMessage, error: &SendError) {
+        let error = error as &dyn std::error::Error;
+        let (number, message) = (self.number, message.id);
+        tracing::warn!(number.id = %number, message.id = %message, error, "send failed");
+    }
+
+    /// Disconnects, without unlinking, and tells whoever still watches that it is over.
+    async fn finish(mut self) {
+        let stopped = self.stop.is_cancelled();
+        // A message in flight is finished first: its wire id would make a repeat harmless, but a
+        // settled one saves it.
+        let patience = self.context.options.stop_timeout;
+        let last = tokio::time::timeout(patience, self.state.sending.join_next()).await;
+        if let Ok(Some(Ok((message, result)))) = last {
+            let _ended = self.settle(&message, result).await;
+        }
+        if tokio::time::timeout(patience, self.connection.close()).await.is_err() {
+            tracing::warn!(number.id = %self.number, "the client did not stop in time");
+        }
+        self.pairing.send_if_modified(|pairing| {
+            let waiting = matches!(pairing.outcome, Outcome::Waiting | Outcome::Paired);
+            if waiting {
+                pairing.outcome = Outcome::Failed(PairingFailure::Superseded);
+            }
+            waiting
+        });
+        tracing::debug!(number.id = %self.number, stopped, "session ended");
+    }
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,60 @@
+//! `[sessions]`: how sessions behave.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// `[sessions]`: how sessions behave.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// How long a socket may be gone before `number.disconnected` is told.
+    #[serde(with = "humantime_serde")]
+    pub confirm_outage: Duration,
+    /// Pause between two resumed sessions at start, so that WhatsApp sees no storm.
+    #[serde(with = "humantime_serde")]
+    pub resume_pace: Duration,
+    /// How often the rows are compared with what runs.
+    #[serde(with = "humantime_serde")]
+    pub reconcile: Duration,
+    /// Shortest wait before a failed session is started again, or a failed message sent again.
+    #[serde(with = "humantime_serde")]
+    pub retry_base: Duration,
+    /// Longest wait before that.
+    #[serde(with = "humantime_serde")]
+    pub retry_cap: Duration,
+    /// How many dials in a row may fail before a pairing attempt is given up.
+    pub dial_failures_max: u32,
+    /// How long a stopping session may take to flush and disconnect.
+    #[serde(with = "humantime_serde")]
+    pub stop_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            confirm_outage: Duration::from_mins(1),
+            resume_pace: Duration::from_millis(20),
+            reconcile: Duration::from_secs(5),
+            retry_base: Duration::from_secs(1),
+            retry_cap: Duration::from_mins(2),
+            dial_failures_max: 2,
+            stop_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Options {
+    /// Adds what is wrong with this section to `problems`.
+    pub fn check(&self, problems: &mut Vec<String>) {
+        if self.retry_base.is_zero() || self.retry_base > self.retry_cap {
+            problems.push("sessions.retry_base must be above 0 and at most retry_cap".to_owned());
+        }
+        if self.dial_failures_max == 0 {
+            problems.push("sessions.dial_failures_max must be at least 1".to_owned());
+        }
+        if self.reconcile.is_zero() {
+            problems.push("sessions.reconcile must be above 0".to_owned());
+        }
+    }
+}

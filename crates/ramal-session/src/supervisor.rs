@@ -1,0 +1,485 @@
+//! The supervisor: knows which sessions run, starts those that should, and restarts what died.
+//!
+//! # Theory of operation
+//!
+//! It is a reconciler. The rows say which numbers should have a session; every few seconds, and on
+//! every nudge, they are compared with what runs. So a restart of the process, a session that
+//! panicked and a device that is still to be unlinked all take the same path.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use ramal_domain::{Backoff, Clock, NodeId, NumberId};
+use ramal_store::{Epoch, Number, Runnable, Store, StoreError};
+use tokio::{
+    sync::{Mutex as AsyncMutex, Notify, mpsc, watch},
+    time::Instant,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    Connection, Mode, OpenError, OpenSpec, Options, Pairing, Provider, Signal,
+    actor::{Actor, Context, State},
+};
+
+/// Signals that a client may be ahead of its session.
+const SIGNALS_MAX: usize = 256;
+
+/// Runs the sessions of this process. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Supervisor(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    context: Arc<Context>,
+    provider: Arc<dyn Provider>,
+    node: NodeId,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+    /// Somebody changed a row that the reconciler should look at.
+    nudge: Notify,
+    /// The running sessions. Locked for look-ups only, never across an await.
+    running: Mutex<HashMap<NumberId, Running>>,
+    /// One lock per number for starting and stopping, so that two requests do not race.
+    turns: Mutex<HashMap<NumberId, Arc<AsyncMutex<()>>>>,
+}
+
+#[derive(Clone, Debug)]
+struct Running {
+    epoch: Epoch,
+    connection: Arc<dyn Connection>,
+    pairing: watch::Receiver<Pairing>,
+    nudge: Arc<Notify>,
+    stop: CancellationToken,
+    /// Cancelled when the actor has ended, however it ended.
+    ended: CancellationToken,
+}
+
+/// Why a session could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The number is gone.
+    #[error("the number is gone")]
+    Gone,
+    /// It is connected: there is nothing to pair.
+    #[error("the number is connected already")]
+    AlreadyOpen,
+    /// The process is stopping.
+    #[error("the server is stopping")]
+    Stopping,
+    /// The client could not be built.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a device could not be proven unlinked; the supervisor tries again.
+#[derive(Debug, thiserror::Error)]
+pub enum UnlinkError {
+    /// The session could not be started.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// WhatsApp did not answer or did not confirm.
+    #[error("WhatsApp did not confirm the unlinking")]
+    Unconfirmed,
+}
+
+impl Supervisor {
+    /// A supervisor that runs nothing yet; [`Supervisor::run`] starts its loop.
+    pub fn new(
+        store: Store,
+        provider: Arc<dyn Provider>,
+        clock: Arc<dyn Clock>,
+        options: Options,
+        wake: Arc<Notify>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            context: Arc::new(Context { store, clock, options, wake }),
+            provider,
+            node: NodeId::mint(),
+            tasks: TaskTracker::new(),
+            shutdown: CancellationToken::new(),
+            nudge: Notify::new(),
+            running: Mutex::default(),
+            turns: Mutex::default(),
+        }))
+    }
+
+    /// This process, as the owner of sessions.
+    pub fn node(&self) -> NodeId {
+        self.0.node
+    }
+
+    /// Recovers what a dead process left behind, then reconciles until `shutdown`, then stops every
+    /// session. Returns when all have ended.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let mut backoffs = Backoffs::default();
+        while let Err(error) = self.recover().await {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "recovery failed; trying again"
+            );
+            if shutdown.run_until_cancelled(tokio::time::sleep(self.retry(0))).await.is_none() {
+                return;
+            }
+        }
+        while !shutdown.is_cancelled() {
+            if let Err(error) = self.reconcile(&mut backoffs, &shutdown).await {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "the numbers cannot be read; trying again");
+            }
+            // Every branch is cancel-safe; the work happens above, outside.
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = self.0.nudge.notified() => {}
+                () = tokio::time::sleep(self.0.context.options.reconcile) => {}
+            }
+        }
+        self.0.shutdown.cancel();
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+    }
+
+    fn retry(&self, tries: u32) -> Duration {
+        let Options { retry_base: base, retry_cap: cap, .. } = self.0.context.options;
+        Backoff { base, cap }.jittered(tries)
+    }
+
+    async fn recover(&self) -> Result<(), StoreError> {
+        let now = self.0.context.clock.now();
+        let mut tx = self.0.context.store.begin().await?;
+        let (reserved, pairing) = tx.numbers().recover(self.0.node, now).await?;
+        tx.commit().await?;
+        if reserved + pairing > 0 {
+            tracing::info!(reserved, pairing, "undid what a dead process left half-done");
+        }
+        Ok(())
+    }
+
+    async fn reconcile(
+        &self,
+        backoffs: &mut Backoffs,
+        shutdown: &CancellationToken,
+    ) -> Result<(), StoreError> {
+        let runnable = self.0.context.store.read().await?.numbers().runnable().await?;
+        for Runnable { id, unlink } in runnable {
+            if shutdown.is_cancelled() {
+                break;
+            }
+            if self.find(id).is_some() || !backoffs.is_due(id) {
+                continue;
+            }
+            let retry = self.retry(backoffs.tries(id));
+            backoffs.tried(id, retry);
+            if unlink {
+                let supervisor = self.clone();
+                self.0.tasks.spawn(async move { supervisor.unlink_again(id).await });
+            } else if let Err(error) = self.start(id, Mode::Resume).await {
+                self.log_start_failure(id, &error);
+            }
+            // Paced, so that a restart with many numbers is no storm.
+            tokio::time::sleep(self.0.context.options.resume_pace).await;
+        }
+        backoffs.settle(|id| self.find(id).is_some());
+        Ok(())
+    }
+
+    async fn unlink_again(&self, id: NumberId) {
+        match self.unlink(id).await {
+            Ok(()) => tracing::info!(number.id = %id, "a removed number's device is unlinked"),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(number.id = %id, error, "a removed number's device is still linked");
+            }
+        }
+    }
+
+    fn log_start_failure(&self, id: NumberId, error: &StartError) {
+        let error = error as &dyn std::error::Error;
+        tracing::error!(number.id = %id, error, "a session cannot be started; trying again");
+    }
+
+    /// Starts a fresh pairing attempt, in place of whatever session the number has.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]; the number is as it was, but for a session that was stopped.
+    pub async fn pair(&self, id: NumberId) -> Result<watch::Receiver<Pairing>, StartError> {
+        self.start(id, Mode::Pair).await
+    }
+
+    async fn start(&self, id: NumberId, mode: Mode) -> Result<watch::Receiver<Pairing>, StartError> {
+        let turn = self.turn(id);
+        let _turn = turn.lock().await;
+        if mode == Mode::Pair {
+            // Before anything is stopped or wiped: a connected number is left alone.
+            self.refuse_open(id).await?;
+        }
+        self.stop_running(id).await;
+        if self.0.shutdown.is_cancelled() {
+            return Err(StartError::Stopping);
+        }
+        let number = self.claim(id).await?;
+        let (sender, signals) = mpsc::channel(SIGNALS_MAX);
+        let opened = self.open(&number, mode, sender).await;
+        let connection = match opened {
+            Ok(connection) => connection,
+            Err(StartError::Open(OpenError::NoSession)) if mode == Mode::Resume => {
+                self.close_without_session(&number).await?;
+                return Err(OpenError::NoSession.into());
+            }
+            Err(error) => return Err(error),
+        };
+        let (pairing, watcher) = watch::channel(Pairing::default());
+        let running = Running {
+            epoch: number.epoch,
+            connection: Arc::clone(&connection),
+            pairing: watcher.clone(),
+            nudge: Arc::new(Notify::new()),
+            stop: self.0.shutdown.child_token(),
+            ended: CancellationToken::new(),
+        };
+        self.lock().insert(id, running.clone());
+        let actor = Actor {
+            context: Arc::clone(&self.0.context),
+            number: id,
+            phone: number.phone,
+            epoch: number.epoch,
+            mode,
+            connection,
+            signals,
+            pairing,
+            nudge: running.nudge,
+            stop: running.stop,
+            state: State::default(),
+        };
+        self.spawn(actor, running.ended);
+        Ok(watcher)
+    }
+
+    /// A panic in one session ends that session only: the guard marks it as ended, and the
+    /// reconciler starts a new one.
+    fn spawn(&self, actor: Actor, ended: CancellationToken) {
+        let (supervisor, id, epoch) = (self.clone(), actor.number, actor.epoch);
+        self.0.tasks.spawn(async move {
+            let guard = Ended { supervisor, id, epoch, ended };
+            actor.run().await;
+            drop(guard);
+        });
+    }
+
+    async fn refuse_open(&self, id: NumberId) -> Result<(), StartError> {
+        let number = self.0.context.store.read().await?.numbers().get(id).await?;
+        match number.ok_or(StartError::Gone)?.link {
+            ramal_domain::Link::Open => Err(StartError::AlreadyOpen),
+            _ => Ok(()),
+        }
+    }
+
+    async fn claim(&self, id: NumberId) -> Result<Number, StartError> {
+        let mut tx = self.0.context.store.begin().await?;
+        let number = tx.numbers().claim(id, self.0.node).await?.ok_or(StartError::Gone)?;
+        tx.commit().await?;
+        Ok(number)
+    }
+
+    async fn open(
+        &self,
+        number: &Number,
+        mode: Mode,
+        signals: mpsc::Sender<Signal>,
+    ) -> Result<Arc<dyn Connection>, StartError> {
+        let spec = OpenSpec {
+            number: number.id,
+            tenant: number.tenant,
+            phone: number.phone.clone(),
+            epoch: number.epoch,
+            mode,
+            signals,
+        };
+        Ok(Arc::from(self.0.provider.open(spec).await?))
+    }
+
+    /// The row says that there was a connection, but nothing is stored to resume it with.
+    async fn close_without_session(&self, number: &Number) -> Result<(), StoreError> {
+        use ramal_domain::{CloseReason::NotPaired, Input, Link};
+        let input = match number.link {
+            Link::Pairing => Input::PairingEnded(NotPaired),
+            Link::Closed(_) | Link::Open | Link::Resuming { .. } => Input::Revoked(NotPaired),
+        };
+        let now = self.0.context.clock.now();
+        let mut tx = self.0.context.store.begin().await?;
+        tx.numbers().step(number.id, number.epoch, input, now).await?;
+        tx.numbers().unlinked(number.id).await?;
+        tx.commit().await?;
+        self.0.context.wake.notify_one();
+        Ok(())
+    }
+
+    /// Stops the number's session without unlinking its device, and waits until it has ended.
+    pub async fn stop(&self, id: NumberId) {
+        let turn = self.turn(id);
+        let _turn = turn.lock().await;
+        self.stop_running(id).await;
+    }
+
+    async fn stop_running(&self, id: NumberId) {
+        let Some(running) = self.find(id) else { return };
+        running.stop.cancel();
+        running.ended.cancelled().await;
+    }
+
+    /// Unlinks the number's device from the account, waits for WhatsApp's confirmation, drops the
+    /// stored session and stops the running one.
+    ///
+    /// # Errors
+    ///
+    /// [`UnlinkError`] when it is not confirmed; the row still says that it is to be done, and the
+    /// supervisor does it as soon as WhatsApp can be reached.
+    pub async fn unlink(&self, id: NumberId) -> Result<(), UnlinkError> {
+        let running = match self.find(id) {
+            Some(running) => running,
+            None => match self.start(id, Mode::Resume).await {
+                Ok(_watcher) => self.find(id).ok_or(UnlinkError::Unconfirmed)?,
+                // Nothing stored means nothing linked.
+                Err(StartError::Open(OpenError::NoSession)) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            },
+        };
+        let confirmed = self.log_out(&running).await;
+        self.stop(id).await;
+        if confirmed {
+            self.drop_state(id).await.map_err(StartError::from)?;
+            Ok(())
+        } else {
+            Err(UnlinkError::Unconfirmed)
+        }
+    }
+
+    /// A session that has just been started needs a moment to log in before it can log out.
+    async fn log_out(&self, running: &Running) -> bool {
+        let deadline = Instant::now() + self.0.context.options.stop_timeout;
+        let mut tries = 0;
+        while !running.ended.is_cancelled() {
+            match running.connection.logout().await {
+                Ok(()) => return true,
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::debug!(error, "logout not confirmed yet");
+                }
+            }
+            let pause = Duration::from_millis(50) * 2_u32.saturating_pow(tries).min(20);
+            tries += 1;
+            if Instant::now() + pause >= deadline {
+                return false;
+            }
+            // Ended meanwhile: perhaps because the device is unlinked already.
+            let _ended = tokio::time::timeout(pause, running.ended.cancelled()).await;
+        }
+        false
+    }
+
+    async fn drop_state(&self, id: NumberId) -> Result<(), StoreError> {
+        let mut tx = self.0.context.store.begin().await?;
+        tx.numbers().unlinked(id).await?;
+        tx.commit().await
+    }
+
+    /// The running pairing attempt, or the last one of a running session.
+    pub fn pairing(&self, id: NumberId) -> Option<watch::Receiver<Pairing>> {
+        self.find(id).map(|running| running.pairing)
+    }
+
+    /// Makes a round trip to WhatsApp for a number; `None` when it has no session here.
+    pub async fn probe(&self, id: NumberId) -> Option<bool> {
+        let running = self.find(id)?;
+        Some(running.connection.probe().await.is_ok())
+    }
+
+    /// Tells a session that its queue has grown. Only a hint: it looks by itself as well.
+    pub fn nudge(&self, id: NumberId) {
+        if let Some(running) = self.find(id) {
+            running.nudge.notify_one();
+        }
+    }
+
+    /// Tells the reconciler that a row has changed.
+    pub fn reconcile_soon(&self) {
+        self.0.nudge.notify_one();
+    }
+
+    /// How many sessions run: for metrics.
+    pub fn running_count(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn find(&self, id: NumberId) -> Option<Running> {
+        self.lock().get(&id).cloned()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<NumberId, Running>> {
+        // A poisoned map is whole: nothing is done under the lock but single operations.
+        self.0.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turn(&self, id: NumberId) -> Arc<AsyncMutex<()>> {
+        let mut turns = self.0.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        // Turns that nobody holds are dropped here, so that the map stays as small as its use.
+        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        Arc::clone(turns.entry(id).or_default())
+    }
+}
+
+/// Marks a session as ended when its task ends, by return or by panic.
+struct Ended {
+    supervisor: Supervisor,
+    id: NumberId,
+    epoch: Epoch,
+    ended: CancellationToken,
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let mut running = self.supervisor.lock();
+        if running.get(&self.id).is_some_and(|running| running.epoch == self.epoch) {
+            running.remove(&self.id);
+        }
+        drop(running);
+        self.ended.cancel();
+        if std::thread::panicking() {
+            metrics::counter!("sessions_panics_total").increment(1);
+            tracing::error!(number.id = %self.id, "a session panicked; it will be restarted");
+            self.supervisor.reconcile_soon();
+        }
+    }
+}
+
+/// How often each number's session has been started in vain, and when it may be again.
+#[derive(Debug, Default)]
+struct Backoffs(HashMap<NumberId, (u32, Instant)>);
+
+impl Backoffs {
+    fn tries(&self, id: NumberId) -> u32 {
+        self.0.get(&id).map_or(0, |(tries, _)| *tries)
+    }
+
+    fn is_due(&self, id: NumberId) -> bool {
+        self.0.get(&id).is_none_or(|(_, due)| *due <= Instant::now())
+    }
+
+    fn tried(&mut self, id: NumberId, pause: Duration) {
+        let tries = self.tries(id).saturating_add(1);
+        self.0.insert(id, (tries, Instant::now() + pause));
+    }
+
+    /// A session that still runs after its pause has proven itself.
+    fn settle(&mut self, runs: impl Fn(NumberId) -> bool) {
+        let now = Instant::now();
+        self.0.retain(|id, (_, due)| !(runs(*id) && *due <= now));
+    }
+}

@@ -1,0 +1,416 @@
+//! The outbox: leases, order, fencing, the log.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use ramal_domain::{DeliveryId, EventKind, NumberId, TenantId, Timestamp, WebhookId};
+use ramal_store::{AttemptRecord, Dialect, DueDelivery, Store, Verdict, WebhookChange};
+
+use crate::{
+    db::Db,
+    scene::{NOW, SECRET, at, committed, happen, number, read, tenant, webhook},
+};
+
+on_both_databases! {
+    what_is_due_is_leased_once_with_all_that_it_needs,
+    first_attempts_to_a_webhook_are_leased_one_by_one_in_order,
+    a_retry_waits_alone,
+    a_first_attempt_that_a_crash_cut_short_keeps_its_place,
+    a_webhook_gets_no_more_than_its_share,
+    a_lease_takes_no_more_than_its_limit_and_serves_the_longest_waiting_first,
+    a_paused_webhook_waits,
+    a_stale_attempt_settles_nothing,
+    a_settled_attempt_is_settled_once,
+    a_deleted_webhook_takes_its_deliveries_along,
+    another_master_key_leases_nothing_and_fails_nobody,
+    attempts_are_logged_newest_first_and_by_kind,
+    the_log_dates_the_webhook_and_never_back,
+    the_next_due_time_is_told,
+    what_is_settled_can_be_delivered_again,
+    an_old_log_is_purged_but_not_of_what_is_pending,
+    concurrent_leasers_never_lease_the_same,
+    leases_that_are_not_committed_hold_against_others,
+}
+
+const LEASE: Duration = Duration::from_mins(1);
+
+/// A number with webhooks that subscribe to everything.
+struct Outbox {
+    tenant: TenantId,
+    number: NumberId,
+    hooks: Vec<WebhookId>,
+}
+
+impl Outbox {
+    async fn new(store: &Store, hooks: usize) -> Self {
+        let tenant = tenant(store).await;
+        let (number, _) = number(store, tenant, 1).await;
+        let mut outbox = Self { tenant, number, hooks: Vec::new() };
+        for _ in 0..hooks {
+            outbox.hooks.push(webhook(store, tenant, number, &["*"]).await);
+        }
+        outbox
+    }
+
+    async fn happen(&self, store: &Store, count: usize) {
+        for _ in 0..count {
+            happen(store, self.tenant, self.number, EventKind::NumberConnected, NOW).await;
+        }
+    }
+
+    async fn pending(&self, store: &Store) -> u64 {
+        read!(store, |tx| tx.deliveries().pending(self.hooks[0]))
+    }
+}
+
+async fn lease(store: &Store, now: Timestamp) -> Vec<DueDelivery> {
+    lease_most(store, now, 100, 100).await
+}
+
+async fn lease_most(store: &Store, now: Timestamp, limit: u32, each: u32) -> Vec<DueDelivery> {
+    committed!(store, |tx| tx.deliveries().lease_due(now, LEASE, limit, each))
+}
+
+/// Settles and logs as the worker does.
+async fn settle(store: &Store, due: &DueDelivery, verdict: Verdict, now: Timestamp) -> bool {
+    let record = AttemptRecord {
+        delivery: due.id,
+        attempt: due.attempt,
+        webhook: due.webhook,
+        success: verdict == Verdict::Done,
+        status: (verdict == Verdict::Done).then_some(204),
+        response: "fine\0".to_owned(),
+        duration: Duration::from_millis(7),
+        at: now,
+    };
+    let mut tx = store.begin().await.unwrap();
+    let ours = tx.deliveries().settle(due.id, due.attempt, verdict).await.unwrap();
+    if ours {
+        tx.deliveries().record(&record).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    ours
+}
+
+async fn what_is_due_is_leased_once_with_all_that_it_needs(Db { store, .. }: Db) {
+    let outbox = Outbox::new(&store, 1).await;
+    let event = happen(&store, outbox.tenant, outbox.number, EventKind::NumberConnected, NOW).await;
+
+    assert_eq!(lease(&store, at(-1)).await.len(), 0, "not due yet");
+    let leased = lease(&store, at(1)).await;
+
+    assert_eq!(leased.len(), 1);
+    let due = &leased[0];
+    assert_eq!((due.event, due.webhook, due.attempt), (event.id, outbox.hooks[0], 1));
+    assert_eq!((due.url.as_str(), due.secret.expose()), ("https://hooks.example.com/", SECRET));
+    assert_eq!((&due.body, due.created_at, due.first_tried_at), (&event.body, NOW, None));
+    assert_eq!(lease(&store, at(60)).await.len(), 0, "the lease holds");
+    let again = lease(&store, at(61)).await;
+    assert_eq!((again[0].id, again[0].attempt), (due.id, 2), "and runs out");
+}
+
+async fn first_attempts_to_a_webhook_are_leased_one_by_one_in_order(Db { store, .. }: Db) {
+    let outbox = Outbox::new(&store, 2).await;
+    let mut events = Vec::new();
+    for kind in [EventKind::NumberConnected, EventKind::NumberDisconnected, EventKind::MessageSent]
+    {
+        events.push(happen(&store, outbox.tenant, outbox.number, kind, NOW).await.id);
+    }
+
+    for event in events {
+        let leased = lease(&store, NOW).await;
+        assert_eq!(leased.iter().map(|due| due.event).collect::<Vec<_>>(), [event, event]);
+        assert_ne!(leased[0].webhook, leased[1].webhook);
+        assert_eq!(lease(&store, NOW).await.len(), 0, "one first attempt at a time");
+        for due in &leased {
+            // Refused or not, the next one follows.
+            assert!(settle(&store, due, Verdict::RetryAt(at(30)), NOW).await);
+        }
+    }
+}
+
+async fn a_retry_waits_alone(Db { store, .. }: Db) {
+    let outbox = Outbox::new(&store, 1).await;
+    outbox.happen(&store, 2).await;
+    let first = lease(&store, NOW).await.remove(0);
+    settle(&store, &first, Verdict::RetryAt(at(30)), NOW).await;
+
+    let second = lease(&store, at(1)).await.remove(0);
+    assert_ne!(second.id, first.id);
+    let retry = lease(&store, at(30)).await.remove(0);
+    assert_eq!((retry.id, retry.attempt, retry.first_tried_at), (first.id, 2, Some(NOW)));
+
+    // A retry in flight, even one cut short, holds up no first attempt.
+    settle(&store, &second, Verdict::Done, at(31)).await;
+    outbox.happen(&store, 1).await;
+    assert_eq!(lease(&store, at(32)).await.len(), 1);
+}
+
+async fn a_first_attempt_that_a_crash_cut_short_keeps_its_place(Db { store, .. }: Db) {
+    let outbox = Outbox::new(&store, 1).await;
+    outbox.happen(&store, 2).await;
+    let lost = lease(&store, NOW).await.remove(0);
+
+    for attempt in 2..4 {
+        let now = at(60 * (attempt - 1));
+        let again = lease(&store, now).await;
+        assert_eq!(again.iter().map(|due| due.id).collect::<Vec<_>>(), [lost.id]);
+        assert_eq!(again[0].attempt, attempt);
+    }
+}
+
+async fn a_webhook_gets_no_more_than_its_share(Db { store, .. }: Db) {
+    let outbox = Outbox::new(&store, 1).await;
+    outbox.happen(&store, 5).await;
+    for _ in 0..5 {
+        let first = lease(&store, NOW).await.remove(0);
+        settle(&store, &first, Verdict::RetryAt(at(30)), NOW).await;
+    }
+
+    let leased = lease_most(&store, at(30), 100, 3).await;
+    assert_eq!(leased.len(), 3);
+    assert_eq!(lease_most(&store, at(30), 100, 3).await.len(), 0);
+    settle(&store, &leased[0], Verdict::Done, at(31)).await;
+    assert_eq!(lease_most(&store, at(31), 100, 3).await.len(), 1);
+    // Leases that ran out no longer count.
+    assert_eq!(lease_most(&store, at(91), 100, 3).await.len(), 3);
+}
+
+async fn a_lease_takes_no_more_than_its_limit_and_serves_the_longest_waiting_first(
+    Db { store, .. }: Db,
+) {
+    let outbox = Outbox::new(&store, 3).await;
+    outbox.happen(&store, 3).await;
+
+    assert_eq!(lease_most(&store, NOW, 0, 100).await.len(), 0);
+    let mut served = Vec::new();
+    for second in 0..6 {
+        let leased = lease_most(&store, at(second), 1, 100).await;
+        assert_eq!(leased.len(), 1);
+        settle(&store, &leased[0], Verdict::Done, at(second)).await;
+        served.push(leased[0].webhook);
+    }
+    assert_eq!(served[..3].iter().collect::<BTreeSet<_>>().len(), 3, "everyone has a turn");
+    assert_eq!(served[..3], served[3..], "and then again");
+}
+
+async fn a_paused_webhook_waits(Db { store, .. }: Db) {
+    let outbox = Outbox::new(&store, 1).await;
+    outbox.happen(&store, 1).await;
+    let switch = |active| WebhookChange { active: Some(active), ..WebhookChange::default() };
+    let (tenant, hook) = (outbox.tenant, outbox.hooks[0]);
+
+    committed!(store, |tx| tx.webhooks().change(tenant, hook, &switch(false), NOW));
+    assert_eq!(lease(&store, at(1)).await.len(), 0);
+    assert_eq!(outbox.pending(&store).await, 1);
+    committed!(store, |tx| tx.webhooks().change(tenant, hook, &switch(true), NOW));
+    assert_eq!(lease(&store, at(1)).await.len(), 1);
+}
+
+async fn a_stale_attempt_settles_nothing(Db { store, .. }: Db) {
+    let outbox = Outbox::new(&store, 1).await;
+    outbox.happen(&store, 1).await;
+    let stale = lease(&store, NOW).await.remove(0);
+    let current = lease(&store, at(60)).await.remove(0);
+
+    for verdict in [Verdict::Done, Verdict::Dead, Verdict::RetryAt(NOW)] {
+        assert!(!settle(&store, &stale, verdict, at(61)).await);
+    }
+    assert_eq!(outbox.pending(&store).await, 1);
+    assert_eq!(lease(&store, at(61)).await.len(), 0, "the current lease still holds");
+    assert!(settle(&store, &current, Verdict::Done, at(61)).await);
+    assert!(!settle(&store, &stale, Verdict::RetryAt(NOW), at(62)).await);
+    assert_eq!(outbox.pending(&store).await, 0);
+}
+
+async fn a_settled_attempt_is_settled_once(Db { store, .. }: Db) {
+    let outbox = Outbox::new(&store, 1).await;
+    outbox.happen(&store, 1).await;
+    let due = lease(&store, NOW).await.remove(0);
+
+    assert!(settle(&store, &due, Verdict::RetryAt(at(5)), NOW).await);
+    assert!(!settle(&store, &due, Verdict::Done, NOW).await);
+    assert_eq!(outbox.pending(&store).await, 1);
+    let due = DueDelivery { id: DeliveryId::mint(), ..due };
+    assert!(!settle(&store, &due, Verdict::Done, NOW).await);
+}
+
+async fn a_deleted_webhook_takes_its_deliveries_along(Db { store, .. }: Db) {
+    let outbox = Outbox::new(&store, 1).await;
+    outbox.happen(&store, 2).await;
+    let first = lease(&store, NOW).await.remove(0);
+    settle(&store, &first, Verdict::Done, NOW).await;
+    let second = lease(&store, NOW).await.remove(0);
+
+    committed!(store, |tx| tx.webhooks().delete(outbox.tenant, outbox.hooks[0]));
+
+    assert!(!settle(&store, &second, Verdict::Done, NOW).await);
+    let record = AttemptRecord {
+        delivery: second.id,
+        attempt: 1,
+        webhook: second.webhook,
+        success: true,
+        status: None,
+        response: String::new(),
+        duration: Duration::ZERO,
+        at: NOW,
+    };
+    committed!(store, |tx| tx.deliveries().record(&record));
+    assert_eq!(read!(store, |tx| tx.deliveries().log(outbox.hooks[0], None, 50)).len(), 0);
+    assert_eq!(read!(store, |tx| tx.deliveries().pending_total()), 0);
+}
+
+async fn another_master_key_leases_nothing_and_fails_nobody(db: Db) {
+    let outbox = Outbox::new(&db.store, 1).await;
+    outbox.happen(&db.store, 1).await;
+    let stranger = db.with_another_key().await;
+
+    assert_eq!(lease(&stranger, NOW).await.len(), 0);
+    assert_eq!(lease(&db.store, NOW).await[0].attempt, 1, "and costs no attempt");
+}
+
+async fn attempts_are_logged_newest_first_and_by_kind(Db { store, .. }: Db) {
+    let outbox = Outbox::new(&store, 2).await;
+    let hook = outbox.hooks[0];
+    for (seconds, kind) in [(0, EventKind::NumberConnected), (1, EventKind::MessageSent)] {
+        happen(&store, outbox.tenant, outbox.number, kind, at(seconds)).await;
+        for due in lease(&store, at(seconds)).await {
+            settle(&store, &due, Verdict::RetryAt(at(2)), at(seconds)).await;
+        }
+    }
+    for due in lease(&store, at(2)).await {
+        settle(&store, &due, Verdict::Done, at(2)).await;
+    }
+
+    let log = read!(store, |tx| tx.deliveries().log(hook, None, 50));
+    let lines: Vec<_> = log.iter().map(|a| (a.kind.name(), a.attempt, a.status)).collect();
+    assert_eq!(
+        lines,
+        [
+            ("message.sent", 2, Some(204)),
+            ("number.connected", 2, Some(204)),
+            ("message.sent", 1, None),
+            ("number.connected", 1, None),
+        ]
+    );
+    assert_eq!((log[0].success, log[2].success), (true, false));
+    assert_eq!((log[0].response.as_str(), log[0].duration.as_millis()), ("fine\u{fffd}", 7));
+    assert_eq!((log[0].at, log[0].delivery), (at(2), log[2].delivery));
+    assert!(log[0].payload.contains("message.sent"));
+    assert_ne!(log[0].event, log[1].event);
+    let sent = EventKind::MessageSent;
+    assert_eq!(read!(store, |tx| tx.deliveries().log(hook, Some(sent), 50)).len(), 2);
+    assert_eq!(read!(store, |tx| tx.deliveries().log(hook, Some(sent), 1)).len(), 1);
+    assert_eq!(read!(store, |tx| tx.deliveries().log(WebhookId::mint(), None, 50)).len(), 0);
+}
+
+async fn the_log_dates_the_webhook_and_never_back(Db { store, .. }: Db) {
+    let outbox = Outbox::new(&store, 1).await;
+    outbox.happen(&store, 2).await;
+    for (now, noted) in [(at(9), at(9)), (at(5), at(9))] {
+        let due = lease(&store, NOW).await.remove(0);
+        settle(&store, &due, Verdict::Done, now).await;
+        let hook = read!(store, |tx| tx.webhooks().find(outbox.tenant, outbox.hooks[0])).unwrap();
+        assert_eq!((hook.last_triggered_at, hook.updated_at), (Some(noted), NOW));
+    }
+}
+
+async fn the_next_due_time_is_told(Db { store, .. }: Db) {
+    let outbox = Outbox::new(&store, 1).await;
+    assert_eq!(read!(store, |tx| tx.deliveries().next_due(NOW)), None);
+    outbox.happen(&store, 2).await;
+    for seconds in [30, 20] {
+        let due = lease(&store, NOW).await.remove(0);
+        settle(&store, &due, Verdict::RetryAt(at(seconds)), NOW).await;
+    }
+
+    assert_eq!(read!(store, |tx| tx.deliveries().next_due(NOW)), Some(at(20)));
+    assert_eq!(read!(store, |tx| tx.deliveries().next_due(at(20))), Some(at(30)));
+    assert_eq!(read!(store, |tx| tx.deliveries().next_due(at(30))), None);
+}
+
+async fn what_is_settled_can_be_delivered_again(Db { store, .. }: Db) {
+    let outbox = Outbox::new(&store, 2).await;
+    outbox.happen(&store, 1).await;
+    let mut leased = lease(&store, NOW).await;
+    let (done, other) = (leased.remove(0), leased.remove(0));
+    settle(&store, &done, Verdict::Done, NOW).await;
+    let again = async |hook, id| committed!(store, |tx| tx.deliveries().redeliver(hook, id, at(5)));
+
+    assert!(!again(other.webhook, done.id).await, "someone else's webhook");
+    assert!(!again(other.webhook, other.id).await, "still pending");
+    assert!(!again(done.webhook, DeliveryId::mint()).await);
+    assert!(again(done.webhook, done.id).await);
+
+    assert_eq!(lease(&store, at(4)).await.len(), 0);
+    let redelivered = lease(&store, at(5)).await.remove(0);
+    assert_eq!((redelivered.id, redelivered.attempt), (done.id, 2));
+    assert_eq!(redelivered.first_tried_at, Some(NOW));
+    assert!(!settle(&store, &done, Verdict::Dead, at(6)).await, "the first attempt is history");
+}
+
+async fn an_old_log_is_purged_but_not_of_what_is_pending(Db { store, .. }: Db) {
+    let outbox = Outbox::new(&store, 1).await;
+    let hook = outbox.hooks[0];
+    outbox.happen(&store, 3).await;
+    for (verdict, seconds) in
+        [(Verdict::Done, 1), (Verdict::RetryAt(at(999)), 2), (Verdict::Dead, 50)]
+    {
+        let due = lease(&store, at(seconds)).await.remove(0);
+        settle(&store, &due, verdict, at(seconds)).await;
+    }
+
+    assert_eq!(committed!(store, |tx| tx.deliveries().purge_log(at(10))), 1);
+
+    let left = read!(store, |tx| tx.deliveries().log(hook, None, 50));
+    assert_eq!(left.iter().map(|attempt| attempt.at).collect::<Vec<_>>(), [at(50), at(2)]);
+    assert_eq!(committed!(store, |tx| tx.deliveries().purge_log(at(51))), 1);
+    assert_eq!(read!(store, |tx| tx.deliveries().pending(hook)), 1);
+    assert_eq!(lease(&store, at(999)).await.remove(0).first_tried_at, Some(at(2)));
+}
+
+async fn concurrent_leasers_never_lease_the_same(Db { store, .. }: Db) {
+    const EVENTS: usize = 6;
+    let outbox = Outbox::new(&store, 3).await;
+    outbox.happen(&store, EVENTS).await;
+
+    let leaser = async || {
+        let mut taken = Vec::new();
+        while read!(store, |tx| tx.deliveries().pending_total()) > 0 {
+            for due in lease_most(&store, NOW, 2, 2).await {
+                taken.push((due.webhook, due.event, due.attempt));
+                assert!(settle(&store, &due, Verdict::Done, NOW).await);
+            }
+        }
+        taken
+    };
+    let (one, two, three) = tokio::join!(leaser(), leaser(), leaser());
+
+    let all: Vec<_> = [one, two, three].concat();
+    assert!(all.iter().all(|(_, _, attempt)| *attempt == 1), "{all:?}");
+    assert_eq!(all.len(), 3 * EVENTS);
+    assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), 3 * EVENTS);
+}
+
+/// SQLite has one writer at a time, so the second leaser would only wait.
+async fn leases_that_are_not_committed_hold_against_others(Db { store, dialect, .. }: Db) {
+    if dialect == Dialect::Sqlite {
+        return;
+    }
+    let outbox = Outbox::new(&store, 2).await;
+    outbox.happen(&store, 2).await;
+    for due in lease(&store, NOW).await {
+        settle(&store, &due, Verdict::RetryAt(NOW), NOW).await;
+    }
+
+    let (mut one, mut two) = (store.begin().await.unwrap(), store.begin().await.unwrap());
+    let first = one.deliveries().lease_due(NOW, LEASE, 1, 1).await.unwrap();
+    let second = two.deliveries().lease_due(NOW, LEASE, 100, 1).await.unwrap();
+    // An event for a webhook that a leaser looks at need not wait.
+    outbox.happen(&store, 1).await;
+    one.commit().await.unwrap();
+    two.commit().await.unwrap();
+
+    assert_eq!((first.len(), second.len()), (1, 1));
+    assert_ne!(first[0].webhook, second[0].webhook, "the second passed over the first's");
+    assert_eq!(lease_most(&store, NOW, 100, 1).await.len(), 0, "each webhook has its share");
+}

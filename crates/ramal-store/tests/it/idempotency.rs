@@ -1,0 +1,95 @@
+//! Remembered answers.
+
+use ramal_store::{Claim, Store, StoredAnswer};
+
+use crate::{
+    db::Db,
+    scene::{NOW, at, committed},
+};
+
+on_both_databases! {
+    a_key_is_claimed_answered_and_replayed,
+    scopes_do_not_meet,
+    a_released_claim_is_free_again,
+    an_answer_is_not_released,
+    a_claim_of_a_dead_process_is_taken_over,
+    an_answer_is_forgotten_after_a_day,
+    old_answers_are_purged,
+    of_concurrent_claims_one_is_fresh,
+}
+
+const DAY: i64 = 24 * 60 * 60;
+
+async fn claim(store: &Store, key: &str, print: &str, seconds: i64) -> Claim {
+    committed!(store, |tx| tx.idempotency().claim("send", key, print, at(seconds)))
+}
+
+fn answer() -> StoredAnswer {
+    StoredAnswer { status: 202, body: r#"{"id":"msg_1"}"#.to_owned() }
+}
+
+async fn settle(store: &Store, key: &str) {
+    committed!(store, |tx| tx.idempotency().settle("send", key, &answer()));
+}
+
+async fn a_key_is_claimed_answered_and_replayed(Db { store, .. }: Db) {
+    assert_eq!(claim(&store, "k", "body", 0).await, Claim::Fresh);
+    assert_eq!(claim(&store, "k", "body", 1).await, Claim::InUse);
+    assert_eq!(claim(&store, "k", "other body", 1).await, Claim::Reused);
+    settle(&store, "k").await;
+    assert_eq!(claim(&store, "k", "body", 2).await, Claim::Replay(answer()));
+    assert_eq!(claim(&store, "k", "other body", 2).await, Claim::Reused);
+}
+
+async fn scopes_do_not_meet(Db { store, .. }: Db) {
+    assert_eq!(claim(&store, "k", "body", 0).await, Claim::Fresh);
+    let elsewhere = committed!(store, |tx| tx.idempotency().claim("other", "k", "body", NOW));
+    assert_eq!(elsewhere, Claim::Fresh);
+    assert_eq!(claim(&store, "K", "body", 0).await, Claim::Fresh);
+}
+
+async fn a_released_claim_is_free_again(Db { store, .. }: Db) {
+    claim(&store, "k", "body", 0).await;
+    committed!(store, |tx| tx.idempotency().release("send", "k"));
+    assert_eq!(claim(&store, "k", "corrected body", 1).await, Claim::Fresh);
+}
+
+async fn an_answer_is_not_released(Db { store, .. }: Db) {
+    claim(&store, "k", "body", 0).await;
+    settle(&store, "k").await;
+    committed!(store, |tx| tx.idempotency().release("send", "k"));
+    assert_eq!(claim(&store, "k", "body", 1).await, Claim::Replay(answer()));
+}
+
+async fn a_claim_of_a_dead_process_is_taken_over(Db { store, .. }: Db) {
+    claim(&store, "k", "body", 0).await;
+    assert_eq!(claim(&store, "k", "body", 120).await, Claim::InUse);
+    assert_eq!(claim(&store, "k", "body", 121).await, Claim::Fresh);
+    assert_eq!(claim(&store, "k", "body", 122).await, Claim::InUse);
+}
+
+async fn an_answer_is_forgotten_after_a_day(Db { store, .. }: Db) {
+    claim(&store, "k", "body", 0).await;
+    settle(&store, "k").await;
+    assert_eq!(claim(&store, "k", "body", DAY).await, Claim::Replay(answer()));
+    assert_eq!(claim(&store, "k", "another body", DAY + 1).await, Claim::Fresh);
+}
+
+async fn old_answers_are_purged(Db { store, .. }: Db) {
+    claim(&store, "old", "body", 0).await;
+    settle(&store, "old").await;
+    claim(&store, "young", "body", 10).await;
+    settle(&store, "young").await;
+
+    assert_eq!(committed!(store, |tx| tx.idempotency().purge(at(DAY + 5))), 1);
+    assert_eq!(claim(&store, "young", "body", DAY + 5).await, Claim::Replay(answer()));
+    assert_eq!(claim(&store, "old", "body", DAY - 5).await, Claim::Fresh);
+}
+
+async fn of_concurrent_claims_one_is_fresh(Db { store, .. }: Db) {
+    let claims =
+        futures_util::future::join_all((0..4).map(|_| claim(&store, "k", "body", 0))).await;
+
+    assert_eq!(claims.iter().filter(|claim| **claim == Claim::Fresh).count(), 1, "{claims:?}");
+    assert_eq!(claims.iter().filter(|claim| **claim == Claim::InUse).count(), 3, "{claims:?}");
+}

@@ -1,0 +1,37 @@
+//! The conformance suite: every method of every repository, on SQLite and on PostgreSQL.
+//!
+//! PostgreSQL is tested when `RAMAL_TEST_POSTGRES_URL` names a server and a role that may create
+//! databases; without it, those tests pass without having looked.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "cases are functions that the tests of both databases call"
+)]
+
+/// Makes each case a test on both databases.
+macro_rules! on_both_databases {
+    ($($case:ident,)*) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $case() {
+                crate::db::on_sqlite(super::$case).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $case() {
+                crate::db::on_postgres(super::$case).await;
+            })*
+        }
+    };
+}
+
+mod accounts;
+mod db;
+mod deliveries;
+mod events;
+mod idempotency;
+mod messages;
+mod numbers;
+mod scene;
+mod session_state;

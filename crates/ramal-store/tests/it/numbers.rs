@@ -1,0 +1,340 @@
+//! Numbers: reservation, link, fencing, removal.
+
+use std::time::Duration;
+
+use ramal_domain::{CloseReason, EventKind, Input, KeyScope, Link, NodeId, NumberId};
+use ramal_store::{Identity, NumberStage, Reservation, Runnable, Stepped, Verdict};
+
+use crate::{
+    db::Db,
+    scene::{NOW, at, committed, key, number, phone, read, reserve, tenant, webhook},
+};
+
+on_both_databases! {
+    a_reserved_number_is_nobody_s_until_it_is_published,
+    an_abandoned_reservation_leaves_nothing,
+    a_phone_number_is_taken_once_per_tenant,
+    a_removed_phone_number_is_free_after_its_window,
+    of_two_concurrent_reservations_one_wins,
+    a_number_is_invisible_to_other_tenants,
+    recovery_undoes_what_other_processes_left_half_done,
+    a_step_stores_the_link_and_tells_once,
+    a_reserved_number_moves_silently,
+    a_refused_step_changes_nothing,
+    a_session_with_an_old_epoch_is_fenced,
+    identity_is_kept_where_nothing_new_is_known,
+    a_fresh_pairing_forgets_the_device,
+    links_are_read_back_as_they_were_stored,
+    numbers_are_counted_by_link,
+    removal_ends_keys_and_tells_the_number_s_webhooks,
+    a_number_that_whatsapp_logged_out_needs_no_unlinking,
+    a_removed_number_is_purged_when_all_is_done,
+}
+
+const IDENTITY: &str = "5511999990001:7@s.whatsapp.net";
+
+async fn a_reserved_number_is_nobody_s_until_it_is_published(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let (id, _) = reserve(&store, owner, &phone(1), NOW).await;
+
+    assert_eq!(read!(store, |tx| tx.numbers().find(owner, id)), None);
+    assert_eq!(read!(store, |tx| tx.numbers().find_removed_too(owner, id)), None);
+    assert_eq!(read!(store, |tx| tx.numbers().list(owner)), []);
+    let reserved = read!(store, |tx| tx.numbers().get(id)).unwrap();
+    assert_eq!((reserved.stage, reserved.link), (NumberStage::Reserved, Link::Pairing));
+
+    let listed = committed!(store, |tx| tx.numbers().publish(id, at(5))).unwrap();
+    assert_eq!(
+        (listed.stage, listed.created_at, listed.phone.clone()),
+        (NumberStage::Live, at(5), phone(1))
+    );
+    assert_eq!(read!(store, |tx| tx.numbers().find(owner, id)), Some(listed.clone()));
+    assert_eq!(read!(store, |tx| tx.numbers().list(owner)), [listed]);
+    assert_eq!(committed!(store, |tx| tx.numbers().publish(id, at(6))), None);
+}
+
+async fn an_abandoned_reservation_leaves_nothing(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let (id, _) = reserve(&store, owner, &phone(1), NOW).await;
+    let (live, _) = number(&store, owner, 2).await;
+
+    committed!(store, |tx| tx.numbers().abandon(id));
+    committed!(store, |tx| tx.numbers().abandon(live));
+
+    assert_eq!(read!(store, |tx| tx.numbers().get(id)), None);
+    assert_eq!(committed!(store, |tx| tx.numbers().publish(id, NOW)), None);
+    assert!(read!(store, |tx| tx.numbers().find(owner, live)).is_some());
+    let (_, again) = reserve(&store, owner, &phone(1), NOW).await;
+    assert!(matches!(again, Reservation::Reserved(_)));
+}
+
+async fn a_phone_number_is_taken_once_per_tenant(Db { store, .. }: Db) {
+    let (owner, other) = (tenant(&store).await, tenant(&store).await);
+    let (id, _) = number(&store, owner, 1).await;
+
+    assert_eq!(reserve(&store, owner, &phone(1), NOW).await.1, Reservation::AlreadyActive);
+    assert!(matches!(reserve(&store, other, &phone(1), NOW).await.1, Reservation::Reserved(_)));
+    assert_eq!(reserve(&store, other, &phone(1), NOW).await.1, Reservation::AlreadyActive);
+
+    committed!(store, |tx| tx.numbers().remove(owner, id, at(100), at(1)));
+    assert_eq!(reserve(&store, owner, &phone(1), at(99)).await.1, Reservation::SoftDeleted);
+}
+
+async fn a_removed_phone_number_is_free_after_its_window(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let ((one, _), (two, _)) = (number(&store, owner, 1).await, number(&store, owner, 2).await);
+    committed!(store, |tx| tx.numbers().remove(owner, one, at(100), at(1)));
+    committed!(store, |tx| tx.numbers().remove(owner, two, at(100), at(1)));
+
+    let (_, after) = reserve(&store, owner, &phone(1), at(100)).await;
+    assert!(matches!(after, Reservation::Reserved(_)));
+    committed!(store, |tx| tx.numbers().forget(two, at(50)));
+    let (_, forgotten) = reserve(&store, owner, &phone(2), at(50)).await;
+    assert!(matches!(forgotten, Reservation::Reserved(_)));
+}
+
+async fn of_two_concurrent_reservations_one_wins(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let wanted = phone(1);
+    let all =
+        futures_util::future::join_all((0..4).map(|_| reserve(&store, owner, &wanted, NOW))).await;
+
+    let won = all.iter().filter(|(_, r)| matches!(r, Reservation::Reserved(_))).count();
+    let lost = all.iter().filter(|(_, r)| *r == Reservation::AlreadyActive).count();
+    assert_eq!((won, lost), (1, 3));
+}
+
+async fn a_number_is_invisible_to_other_tenants(Db { store, .. }: Db) {
+    let (owner, other) = (tenant(&store).await, tenant(&store).await);
+    let (id, _) = number(&store, owner, 1).await;
+
+    assert_eq!(read!(store, |tx| tx.numbers().find(other, id)), None);
+    assert_eq!(read!(store, |tx| tx.numbers().find_removed_too(other, id)), None);
+    assert_eq!(read!(store, |tx| tx.numbers().list(other)), []);
+    assert_eq!(committed!(store, |tx| tx.numbers().remove(other, id, at(9), at(1))), None);
+    assert!(read!(store, |tx| tx.numbers().find(owner, id)).is_some());
+    assert_eq!(read!(store, |tx| tx.numbers().find(owner, NumberId::mint())), None);
+}
+
+async fn recovery_undoes_what_other_processes_left_half_done(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let me = NodeId::mint();
+    let (reserved, _) = reserve(&store, owner, &phone(1), NOW).await;
+    let (pairing, _) = number(&store, owner, 2).await;
+    let (answered, epoch) = number(&store, owner, 3).await;
+    let identity = Identity { jid: Some(IDENTITY.to_owned()), ..Identity::default() };
+    committed!(store, |tx| tx.numbers().identify(answered, epoch, &identity));
+    let (mine, _) = number(&store, owner, 4).await;
+    committed!(store, |tx| tx.numbers().claim(mine, me));
+
+    assert_eq!(committed!(store, |tx| tx.numbers().recover(me, at(5))), (1, 1));
+
+    assert_eq!(read!(store, |tx| tx.numbers().get(reserved)), None);
+    let closed = read!(store, |tx| tx.numbers().get(pairing)).unwrap();
+    assert_eq!((closed.link, closed.link_since), (Link::Closed(CloseReason::CodesExpired), at(5)));
+    for kept in [answered, mine] {
+        assert_eq!(read!(store, |tx| tx.numbers().get(kept)).unwrap().link, Link::Pairing);
+    }
+    assert_eq!(
+        read!(store, |tx| tx.numbers().runnable()),
+        [Runnable { id: answered, unlink: false }]
+    );
+}
+
+async fn a_step_stores_the_link_and_tells_once(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let (id, epoch) = number(&store, owner, 1).await;
+    let script = [
+        (Input::Opened, Link::Open, Some(EventKind::NumberConnected)),
+        (Input::Lost, Link::Resuming { reported: false }, None),
+        (Input::Opened, Link::Open, None),
+        (Input::Lost, Link::Resuming { reported: false }, None),
+        (
+            Input::OutageConfirmed,
+            Link::Resuming { reported: true },
+            Some(EventKind::NumberDisconnected),
+        ),
+        (Input::Opened, Link::Open, Some(EventKind::NumberConnected)),
+    ];
+
+    let mut told = Vec::new();
+    for (seconds, (input, link, tells)) in (1..).zip(script) {
+        let stepped = committed!(store, |tx| tx.numbers().step(id, epoch, input, at(seconds)));
+        let Stepped::Done { number, announced } = stepped else { panic!("{stepped:?}") };
+        assert_eq!((number.link, announced), (link, tells), "{input:?}");
+        assert_eq!(read!(store, |tx| tx.numbers().find(owner, id)), Some(*number));
+        told.extend(announced);
+    }
+
+    assert_eq!(read!(store, |tx| tx.events().kinds_of(id)), told);
+    let number = read!(store, |tx| tx.numbers().get(id)).unwrap();
+    assert_eq!((number.connected_at, number.checked_at), (Some(at(6)), Some(at(6))));
+    assert_eq!(read!(store, |tx| tx.numbers().runnable()), [Runnable { id, unlink: false }]);
+}
+
+async fn a_reserved_number_moves_silently(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let (id, reservation) = reserve(&store, owner, &phone(1), NOW).await;
+    let Reservation::Reserved(epoch) = reservation else { panic!("{reservation:?}") };
+
+    let stepped = committed!(store, |tx| tx.numbers().step(id, epoch, Input::Opened, at(1)));
+
+    assert!(matches!(stepped, Stepped::Done { announced: None, .. }), "{stepped:?}");
+    assert_eq!(read!(store, |tx| tx.events().kinds_of(id)), []);
+}
+
+async fn a_refused_step_changes_nothing(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let (id, epoch) = number(&store, owner, 1).await;
+    let ended = Input::PairingEnded(CloseReason::CodesExpired);
+    committed!(store, |tx| tx.numbers().step(id, epoch, ended, at(1)));
+    let before = read!(store, |tx| tx.numbers().get(id));
+
+    let stepped = committed!(store, |tx| tx.numbers().step(id, epoch, Input::Opened, at(2)));
+
+    assert!(matches!(stepped, Stepped::Refused(_)), "{stepped:?}");
+    assert_eq!(read!(store, |tx| tx.numbers().get(id)), before);
+}
+
+async fn a_session_with_an_old_epoch_is_fenced(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let (id, old) = number(&store, owner, 1).await;
+    let claimed = committed!(store, |tx| tx.numbers().claim(id, NodeId::mint())).unwrap();
+    assert!(claimed.epoch > old);
+
+    let stepped = committed!(store, |tx| tx.numbers().step(id, old, Input::Opened, at(1)));
+    assert!(matches!(stepped, Stepped::Fenced), "{stepped:?}");
+    let identity = Identity { jid: Some(IDENTITY.to_owned()), ..Identity::default() };
+    committed!(store, |tx| tx.numbers().identify(id, old, &identity));
+    committed!(store, |tx| tx.numbers().checked(id, old, at(1)));
+    assert_eq!(read!(store, |tx| tx.numbers().get(id)), Some(claimed.clone()));
+
+    committed!(store, |tx| tx.numbers().checked(id, claimed.epoch, at(2)));
+    let number = read!(store, |tx| tx.numbers().get(id)).unwrap();
+    assert_eq!(number.checked_at, Some(at(2)));
+    let nobody = NumberId::mint();
+    assert_eq!(committed!(store, |tx| tx.numbers().claim(nobody, NodeId::mint())), None);
+    let gone = committed!(store, |tx| tx.numbers().step(nobody, old, Input::Opened, at(1)));
+    assert!(matches!(gone, Stepped::Fenced), "{gone:?}");
+}
+
+async fn identity_is_kept_where_nothing_new_is_known(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let (id, epoch) = number(&store, owner, 1).await;
+    let device = Identity {
+        jid: Some(IDENTITY.to_owned()),
+        lid: Some("1234:7@lid".to_owned()),
+        profile_name: None,
+    };
+    let named = Identity { profile_name: Some("Acme".to_owned()), ..Identity::default() };
+
+    committed!(store, |tx| tx.numbers().identify(id, epoch, &device));
+    committed!(store, |tx| tx.numbers().identify(id, epoch, &named));
+
+    let known = read!(store, |tx| tx.numbers().get(id)).unwrap().identity;
+    assert_eq!(known, Identity { profile_name: named.profile_name, ..device });
+}
+
+async fn a_fresh_pairing_forgets_the_device(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let (id, epoch) = number(&store, owner, 1).await;
+    let identity = Identity { jid: Some(IDENTITY.to_owned()), ..Identity::default() };
+    committed!(store, |tx| tx.numbers().identify(id, epoch, &identity));
+    let ended = Input::PairingEnded(CloseReason::CodesExpired);
+    committed!(store, |tx| tx.numbers().step(id, epoch, ended, at(1)));
+
+    committed!(store, |tx| tx.numbers().step(id, epoch, Input::PairingStarted, at(2)));
+
+    let number = read!(store, |tx| tx.numbers().get(id)).unwrap();
+    assert_eq!((number.link, number.link_since), (Link::Pairing, at(2)));
+    assert_eq!(number.identity.jid, None);
+}
+
+async fn links_are_read_back_as_they_were_stored(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    for (last, reason) in (1..).zip(CloseReason::ALL) {
+        let (id, epoch) = number(&store, owner, last).await;
+        let ended = Input::PairingEnded(reason);
+        committed!(store, |tx| tx.numbers().step(id, epoch, ended, at(1)));
+
+        let number = read!(store, |tx| tx.numbers().get(id)).unwrap();
+        assert_eq!((number.link, number.link_since), (Link::Closed(reason), at(1)));
+    }
+}
+
+async fn numbers_are_counted_by_link(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    reserve(&store, owner, &phone(1), NOW).await;
+    number(&store, owner, 2).await;
+    for last in [3, 4] {
+        let (id, epoch) = number(&store, owner, last).await;
+        committed!(store, |tx| tx.numbers().step(id, epoch, Input::Opened, at(1)));
+    }
+
+    let mut counts = read!(store, |tx| tx.numbers().count_by_link());
+    counts.sort();
+    assert_eq!(counts, [("open".to_owned(), 2), ("pairing".to_owned(), 1)]);
+}
+
+async fn removal_ends_keys_and_tells_the_number_s_webhooks(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let (id, epoch) = number(&store, owner, 1).await;
+    let hook = webhook(&store, owner, id, &["number.removed"]).await;
+    let (_, token) = key(&store, owner, KeyScope::Number(id), NOW).await;
+    let identity = Identity { jid: Some(IDENTITY.to_owned()), ..Identity::default() };
+    committed!(store, |tx| tx.numbers().identify(id, epoch, &identity));
+    committed!(store, |tx| tx.numbers().step(id, epoch, Input::Opened, at(1)));
+
+    let was = committed!(store, |tx| tx.numbers().remove(owner, id, at(100), at(2))).unwrap();
+
+    assert_eq!((was.stage, was.link), (NumberStage::Live, Link::Open));
+    assert_eq!(read!(store, |tx| tx.numbers().find(owner, id)), None);
+    assert_eq!(read!(store, |tx| tx.numbers().list(owner)), []);
+    let removed = read!(store, |tx| tx.numbers().find_removed_too(owner, id)).unwrap();
+    assert_eq!((removed.stage, removed.restorable_until), (NumberStage::Removed, Some(at(100))));
+    assert!(removed.unlink_pending);
+    assert_eq!(read!(store, |tx| tx.numbers().runnable()), [Runnable { id, unlink: true }]);
+    assert_eq!(read!(store, |tx| tx.keys().find_by_hash(token.hash())), None);
+    assert_eq!(read!(store, |tx| tx.deliveries().pending(hook)), 1);
+    assert_eq!(committed!(store, |tx| tx.numbers().remove(owner, id, at(100), at(3))), None);
+}
+
+async fn a_number_that_whatsapp_logged_out_needs_no_unlinking(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let (id, epoch) = number(&store, owner, 1).await;
+    let identity = Identity { jid: Some(IDENTITY.to_owned()), ..Identity::default() };
+    committed!(store, |tx| tx.numbers().identify(id, epoch, &identity));
+    committed!(store, |tx| tx.numbers().step(id, epoch, Input::Opened, at(1)));
+    let revoked = Input::Revoked(CloseReason::LoggedOut);
+    committed!(store, |tx| tx.numbers().step(id, epoch, revoked, at(2)));
+
+    committed!(store, |tx| tx.numbers().remove(owner, id, at(100), at(3))).unwrap();
+
+    assert_eq!(read!(store, |tx| tx.numbers().runnable()), []);
+}
+
+async fn a_removed_number_is_purged_when_all_is_done(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let (id, epoch) = number(&store, owner, 1).await;
+    let hook = webhook(&store, owner, id, &["*"]).await;
+    key(&store, owner, KeyScope::Number(id), NOW).await;
+    let identity = Identity { jid: Some(IDENTITY.to_owned()), ..Identity::default() };
+    committed!(store, |tx| tx.numbers().identify(id, epoch, &identity));
+    let state = store.session_state(id, epoch);
+    state.apply(&[ramal_store::StateWrite::put("device", "self", b"x".as_slice())]).await.unwrap();
+    committed!(store, |tx| tx.numbers().remove(owner, id, at(100), at(1)));
+
+    assert_eq!(committed!(store, |tx| tx.numbers().purge_due(at(100))), 0, "still linked");
+    committed!(store, |tx| tx.numbers().unlinked(id));
+    assert_eq!(state.get("device", "self").await.unwrap(), None);
+    assert_eq!(committed!(store, |tx| tx.numbers().purge_due(at(100))), 0, "not told yet");
+    let lease = Duration::from_mins(1);
+    let due = committed!(store, |tx| tx.deliveries().lease_due(at(2), lease, 9, 9));
+    committed!(store, |tx| tx.deliveries().settle(due[0].id, due[0].attempt, Verdict::Done));
+    assert_eq!(committed!(store, |tx| tx.numbers().purge_due(at(99))), 0, "still restorable");
+
+    assert_eq!(committed!(store, |tx| tx.numbers().purge_due(at(100))), 1);
+    assert_eq!(read!(store, |tx| tx.numbers().get(id)), None);
+    assert_eq!(read!(store, |tx| tx.webhooks().find(owner, hook)), None);
+    assert_eq!(read!(store, |tx| tx.events().kinds_of(id)), [EventKind::NumberRemoved]);
+}

@@ -1,0 +1,139 @@
+//! `/v1/messages` (contract C.21), as far as texts go.
+
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    response::Response,
+    routing::{get, post},
+};
+use http::{HeaderMap, StatusCode};
+use ramal_app::{Refusal, TextMessage};
+use ramal_domain::{Direction, Peer, Timestamp};
+use ramal_store::Message;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    Web,
+    body::Body,
+    error::ApiError,
+    extract::OnNumber,
+    idempotent::{self, Request},
+};
+
+pub(crate) fn router() -> Router<Web> {
+    Router::new().route("/messages/send", post(send)).route("/messages/{id}", get(detail))
+}
+
+/// A send request. The modes that are not offered yet are named, so that they are refused with a
+/// typed error instead of being ignored.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SendBody {
+    destination_number: Option<String>,
+    text: Option<String>,
+    mark_read: Option<bool>,
+    group_id: Option<Value>,
+    newsletter_id: Option<Value>,
+    template_id: Option<Value>,
+    media: Option<Value>,
+    header: Option<Value>,
+    footer: Option<Value>,
+    buttons: Option<Value>,
+    list: Option<Value>,
+    carousel: Option<Value>,
+    flow: Option<Value>,
+    deliver_at: Option<Value>,
+    deliver_until: Option<Value>,
+}
+
+impl SendBody {
+    fn into_text(self) -> Result<TextMessage, Refusal> {
+        let unsupported = [
+            ("groupId", self.group_id.is_some()),
+            ("newsletterId", self.newsletter_id.is_some()),
+            ("templateId", self.template_id.is_some()),
+            ("media", self.media.is_some()),
+            ("header", self.header.is_some()),
+            ("footer", self.footer.is_some()),
+            ("buttons", self.buttons.is_some()),
+            ("list", self.list.is_some()),
+            ("carousel", self.carousel.is_some()),
+            ("flow", self.flow.is_some()),
+            ("deliverAt", self.deliver_at.is_some()),
+            ("deliverUntil", self.deliver_until.is_some()),
+        ];
+        if let Some((field, _)) = unsupported.into_iter().find(|(_, sent)| *sent) {
+            let sentence = format!("{field} is not supported yet: send destinationNumber and text");
+            return Err(Refusal::NotSupported(sentence));
+        }
+        // Read receipts on send are for official numbers; here the flag is checked and has no effect.
+        let _no_effect = self.mark_read;
+        let missing = |field: &str| Refusal::Validation(format!("{field} is required"));
+        Ok(TextMessage {
+            to: self.destination_number.ok_or_else(|| missing("destinationNumber"))?,
+            text: self.text.ok_or_else(|| missing("text"))?,
+        })
+    }
+}
+
+async fn send(
+    State(web): State<Web>,
+    OnNumber(scoped): OnNumber,
+    headers: HeaderMap,
+    body: Body<SendBody>,
+) -> Result<Response, ApiError> {
+    let Body { value, raw } = body;
+    let wish = value.into_text()?;
+    let (app, sender) = (web.app.clone(), scoped.clone());
+    let work = async move {
+        let accepted = app.send_text(&sender, wish).await?.accepted;
+        let body = json!({
+            "id": accepted.id.to_string(),
+            "correlationId": accepted.correlation.to_string(),
+            "status": "QUEUED",
+            "createdAt": accepted.created_at.to_string(),
+            "origin": sender.number.name,
+            "sourceNumber": sender.number.phone.digits(),
+        });
+        Ok((StatusCode::ACCEPTED, body))
+    };
+    let caller = &scoped.caller;
+    let request = Request { caller, operation: "messages.send", headers: &headers, body: &raw };
+    idempotent::answer(&web.app, request, work).await
+}
+
+async fn detail(
+    State(web): State<Web>,
+    OnNumber(scoped): OnNumber,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let message = web.app.get_message(&scoped, &id).await?;
+    let own = scoped.number.phone.e164();
+    Ok(Json(message_body(&message, &own)))
+}
+
+fn message_body(message: &Message, own: &str) -> Value {
+    let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
+    let destination = match (message.direction, &message.peer) {
+        (Direction::Inbound, _) => own.to_owned(),
+        (Direction::Outbound, Peer::Phone(phone)) => phone.e164(),
+        (Direction::Outbound, Peer::Jid(jid)) => jid.clone(),
+    };
+    let failure = message.failure.as_ref();
+    json!({
+        "id": message.id.to_string(),
+        "externalMessageId": message.sent_at.or(message.delivered_at).map(|_| message.wire_id.as_str()),
+        "status": message.status.name(),
+        "correlationId": message.correlation.to_string(),
+        "destinationNumber": destination,
+        "createdAt": message.created_at.to_string(),
+        "sentAt": time(message.sent_at),
+        "deliveredAt": time(message.delivered_at),
+        "readAt": time(message.read_at),
+        "errorCode": failure.map(|failure| &failure.code),
+        "errorMessage": failure.map(|failure| &failure.message),
+        "origin": message.origin,
+        "metaPricing": null,
+    })
+}

@@ -1,0 +1,84 @@
+//! JSON bodies: read whole, checked to be an object, errors name the field.
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, Request, rejection::BytesRejection},
+};
+use http::StatusCode;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::error::ApiError;
+
+/// A JSON object, read into `T`, with its raw bytes. The content type is not looked at: whatever
+/// is not JSON is refused anyway, and `curl -d` sends another one.
+#[derive(Debug)]
+pub(crate) struct Body<T> {
+    pub(crate) value: T,
+    pub(crate) raw: Bytes,
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let raw = Bytes::from_request(request, state).await.map_err(unreadable)?;
+        Ok(Self { value: parse(&raw)?, raw })
+    }
+}
+
+fn unreadable(rejection: BytesRejection) -> ApiError {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return ApiError::request(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "BODY_TOO_LARGE",
+            "the body is larger than this server accepts",
+        );
+    }
+    ApiError::invalid("the body cannot be read")
+}
+
+fn parse<T: DeserializeOwned>(raw: &[u8]) -> Result<T, ApiError> {
+    let value: Value = serde_json::from_slice(raw)
+        .map_err(|error| ApiError::invalid(format!("the body is not JSON: {error}")))?;
+    // serde would also read a struct from an array; the contract knows objects only.
+    if !value.is_object() {
+        return Err(ApiError::invalid("the body must be a JSON object"));
+    }
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        let sentence = error.into_inner().to_string();
+        ApiError::invalid(if path == "." { sentence } else { format!("{path}: {sentence}") })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Sample {
+        name: String,
+    }
+
+    fn sentence(raw: &[u8]) -> String {
+        match parse::<Sample>(raw) {
+            Ok(sample) => sample.name,
+            Err(ApiError::App(error)) => error.to_string(),
+            Err(ApiError::Request { sentence, .. }) => sentence,
+        }
+    }
+
+    #[test]
+    fn errors_name_the_field() {
+        assert_eq!(sentence(br#"{"name":"x"}"#), "x");
+        assert!(sentence(br#"{"name":5}"#).starts_with("name: invalid type"));
+        assert!(sentence(b"{}").contains("missing field `name`"));
+        assert!(sentence(b"[\"x\"]").contains("must be a JSON object"));
+        assert!(sentence(b"{").contains("not JSON"));
+        assert!(sentence(b"").contains("not JSON"));
+        assert!(sentence(b"\xff").contains("not JSON"));
+    }
+}
