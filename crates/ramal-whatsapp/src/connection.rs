@@ -220,8 +220,24 @@ async fn carry(
     reporter.carry(signals, keep).await;
 }
 
+/// The end of a client, however it comes.
+struct LastRites {
+    line: Line,
+    stopped: CancellationToken,
+}
+
+impl Drop for LastRites {
+    fn drop(&mut self) {
+        self.line.runtime.cut.cancel();
+        self.line.acks.give_up();
+        self.line.reporter.close();
+        self.stopped.cancel();
+    }
+}
+
 /// Runs the client to its end, and tells the session of an end that nobody asked for.
 async fn supervise(line: Line, bot: Bot, stop: CancellationToken, stopped: CancellationToken) {
+    let _last = LastRites { line: line.clone(), stopped };
     let client = bot.client();
     let mut run = bot.spawn();
     // All branches only wait; the client goes on whichever is first.
@@ -238,8 +254,6 @@ async fn supervise(line: Line, bot: Bot, stop: CancellationToken, stopped: Cance
     if timeout(line.close_timeout, leaving).await.is_err() {
         tracing::warn!(number.id = %line.number, "a client did not stop in time and is cut off");
     }
-    line.runtime.cut.cancel();
-    line.acks.give_up();
     if !stop.is_cancelled() {
         let reason = line.reporter.reason();
         if reason.is_none() {
@@ -247,8 +261,6 @@ async fn supervise(line: Line, bot: Bot, stop: CancellationToken, stopped: Cance
         }
         line.reporter.tell(Signal::Ended(reason.unwrap_or(CloseReason::Network)));
     }
-    line.reporter.close();
-    stopped.cancel();
 }
 
 /// The JID to send to, from the answer to one question.

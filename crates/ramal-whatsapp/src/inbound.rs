@@ -1,6 +1,13 @@
 //! Inbound messages: committed to the database before WhatsApp's server is told that we have them.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use ramal_domain::{Clock, NumberId, Peer, PhoneNumber, TenantId, Timestamp, WireId};
 use ramal_store::{InboundMessage, Store, StoreError};
@@ -8,7 +15,10 @@ use tokio::sync::Notify;
 use wacore::types::{events::InboundMessage as Received, message::MessageInfo};
 use whatsapp_rust::{Client, InboundDurabilityHook, Jid, anyhow, wacore_binary::JidExt as _};
 
-use crate::content;
+use crate::{content, runtime::ClientRuntime};
+
+/// How long a database gets to recover before a failed batch is asked for again.
+const REDELIVERY_PAUSE: Duration = Duration::from_secs(15);
 
 /// Where the messages of one number go.
 #[derive(Clone)]
@@ -27,18 +37,46 @@ impl fmt::Debug for Inbox {
     }
 }
 
+/// The library's hook: the way by which messages come in.
+pub(crate) struct Intake {
+    inbox: Inbox,
+    runtime: ClientRuntime,
+    /// Whether a reconnect is under way that makes WhatsApp deliver again.
+    asked_again: Arc<AtomicBool>,
+}
+
+impl Intake {
+    pub(crate) fn new(inbox: Inbox, runtime: ClientRuntime) -> Self {
+        Self { inbox, runtime, asked_again: Arc::default() }
+    }
+
+    /// Connects anew after a while: WhatsApp delivers what was not acknowledged at the next login
+    /// only, which on a healthy line may be weeks away.
+    fn ask_again(&self, client: Arc<Client>) {
+        if self.asked_again.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let asked_again = Arc::clone(&self.asked_again);
+        drop(self.runtime.start(async move {
+            tokio::time::sleep(REDELIVERY_PAUSE).await;
+            asked_again.store(false, Ordering::SeqCst);
+            client.reconnect_immediately().await;
+        }));
+    }
+}
+
 #[async_trait::async_trait]
-impl InboundDurabilityHook for Inbox {
+impl InboundDurabilityHook for Intake {
     async fn on_messages(&self, client: Arc<Client>, batch: &[Received]) -> anyhow::Result<()> {
-        self.keep(&client, batch).await.map_err(|error| {
-            tracing::warn!(
-                number.id = %self.number,
-                batch.size = batch.len(),
-                error = &error as &dyn std::error::Error,
-                "inbound messages could not be stored; WhatsApp will deliver them again"
-            );
-            anyhow::Error::new(error)
-        })
+        let Err(error) = self.inbox.keep(&client, batch).await else { return Ok(()) };
+        tracing::warn!(
+            number.id = %self.inbox.number,
+            batch.size = batch.len(),
+            error = &error as &dyn std::error::Error,
+            "inbound messages could not be stored; WhatsApp will deliver them again"
+        );
+        self.ask_again(client);
+        Err(anyhow::Error::new(error))
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
     connection::{Line, Running},
     events::Ears,
     http,
-    inbound::Inbox,
+    inbound::{Inbox, Intake},
     reporter::Reporter,
     runtime::ClientRuntime,
     transport::{Address, Dialer},
@@ -147,7 +147,7 @@ impl WhatsApp {
             .with_runtime(line.runtime.clone())
             .with_device_props(device)
             .with_event_handler(ears)
-            .with_inbound_durability_hook(inbox);
+            .with_inbound_durability_hook(Intake::new(inbox, line.runtime.clone()));
         if let Some([primary, secondary, tertiary]) = self.options.app_version {
             builder = builder.with_version((primary, secondary, tertiary));
         }

@@ -102,8 +102,12 @@ impl Reporter {
         self.push(News::Recovered(batch), false);
     }
 
-    /// Tells the session that WhatsApp answers, now and then.
+    /// Tells the session that WhatsApp answers, now and then. Before the login it could be anybody
+    /// who answers.
     pub(crate) fn alive(&self) {
+        if !self.open.load(Ordering::SeqCst) {
+            return;
+        }
         let now = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
         let from = self.alive_from.load(Ordering::Relaxed);
         if now < from {
@@ -297,12 +301,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn life_is_proven_now_and_then() {
         let reporter = Reporter::new();
+        reporter.alive();
+        reporter.opened(Account::default());
         for _ in 0..10 {
             reporter.alive();
         }
         tokio::time::advance(ALIVE_EVERY).await;
         reporter.alive();
 
-        assert_eq!(drain(&reporter).await, [Signal::Alive, Signal::Alive]);
+        let told = [Signal::Opened(Account::default()), Signal::Alive, Signal::Alive];
+        assert_eq!(drain(&reporter).await, told);
     }
 }
