@@ -1,7 +1,6 @@
 -- The first schema. Ids are text in their printed form, times are Unix milliseconds in bigint,
 -- secrets are sealed (see vault.rs). The same file, but for the bytea type, the identity column and
--- the byte order of session_state.key,
--- stands in ../sqlite.
+-- the collation of session_state.key, stands in ../sqlite.
 
 create table tenants (
     id            text   not null primary key,          -- ten_…
@@ -63,7 +62,7 @@ create index api_keys_of_tenant on api_keys (tenant_id);
 create table session_state (
     number_id     text   not null references numbers (id) on delete cascade,
     space         text   not null,                      -- what kind of record: session, prekey, …
-    key           text   not null,
+    key           text   collate "C" not null,          -- ordered by bytes, as on SQLite
     value         bytea   not null,                      -- sealed, bound to number, space and key
     expires_at_ms bigint,
     primary key (number_id, space, key)
@@ -112,6 +111,8 @@ create table deliveries (
 );
 create index deliveries_due on deliveries (due_at_ms) where state = 'pending';
 create index deliveries_of_webhook on deliveries (webhook_id, seq);
+-- Who is next in line? Without it, every look would walk through a webhook's whole history.
+create index deliveries_in_line on deliveries (webhook_id, seq) where state = 'pending';
 
 -- One row per try, as the delivery log shows it.
 create table delivery_attempts (

@@ -111,6 +111,8 @@ create table deliveries (
 );
 create index deliveries_due on deliveries (due_at_ms) where state = 'pending';
 create index deliveries_of_webhook on deliveries (webhook_id, seq);
+-- Who is next in line? Without it, every look would walk through a webhook's whole history.
+create index deliveries_in_line on deliveries (webhook_id, seq) where state = 'pending';
 
 -- One row per try, as the delivery log shows it.
 create table delivery_attempts (
