@@ -34,14 +34,15 @@ impl Events<'_> {
         .await?;
         for webhook in self.audience(event).await? {
             sqlx::query(
+                // Due at once, not when the event happened: that may be WhatsApp's time, and ahead
+                // of ours.
                 "insert into deliveries (id, seq, event_id, webhook_id, due_at_ms)
-                 values ($1, $2, $3, $4, $5)",
+                 values ($1, $2, $3, $4, 0)",
             )
             .bind(DeliveryId::mint().to_string())
             .bind(seq)
             .bind(event.id.to_string())
             .bind(webhook)
-            .bind(event.at.as_millis())
             .execute(&mut *self.0.inner)
             .await?;
         }

@@ -12,6 +12,7 @@ use crate::{
 
 on_both_databases! {
     what_is_due_is_leased_once_with_all_that_it_needs,
+    an_event_dated_ahead_of_our_clock_is_due_at_once,
     first_attempts_to_a_webhook_are_leased_one_by_one_in_order,
     a_retry_waits_alone,
     a_first_attempt_that_a_crash_cut_short_keeps_its_place,
@@ -95,7 +96,6 @@ async fn what_is_due_is_leased_once_with_all_that_it_needs(Db { store, .. }: Db)
     let outbox = Outbox::new(&store, 1).await;
     let event = happen(&store, outbox.tenant, outbox.number, EventKind::NumberConnected, NOW).await;
 
-    assert_eq!(lease(&store, at(-1)).await.len(), 0, "not due yet");
     let leased = lease(&store, at(1)).await;
 
     assert_eq!(leased.len(), 1);
@@ -106,6 +106,15 @@ async fn what_is_due_is_leased_once_with_all_that_it_needs(Db { store, .. }: Db)
     assert_eq!(lease(&store, at(60)).await.len(), 0, "the lease holds");
     let again = lease(&store, at(61)).await;
     assert_eq!((again[0].id, again[0].attempt), (due.id, 2), "and runs out");
+}
+
+async fn an_event_dated_ahead_of_our_clock_is_due_at_once(Db { store, .. }: Db) {
+    let outbox = Outbox::new(&store, 1).await;
+    let received = EventKind::MessageReceived;
+    let event = happen(&store, outbox.tenant, outbox.number, received, at(600)).await;
+
+    let due = lease(&store, NOW).await.remove(0);
+    assert_eq!((due.event, due.created_at), (event.id, at(600)));
 }
 
 async fn first_attempts_to_a_webhook_are_leased_one_by_one_in_order(Db { store, .. }: Db) {
