@@ -72,6 +72,6 @@ pub(crate) mod base64_serde {
     ) -> Result<T, D::Error> {
         let text = String::deserialize(from)?;
         let bytes = STANDARD.decode(text).map_err(D::Error::custom)?;
-        T::try_from(bytes).map_err(|_| D::Error::custom("wrong number of bytes"))
+        T::try_from(bytes).ok().ok_or(D::Error::custom("wrong number of bytes"))
     }
 }

@@ -75,7 +75,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     // Cancel-safe: the process ends after the first that is ready. Not waiting for open control
     // connections: a keep-alive client would hold the process.
     tokio::select! {
-        served = axum::serve(listener, app) => served?,
+        ended = axum::serve(listener, app) => ended?,
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }

@@ -66,14 +66,14 @@ impl PhoneNumber {
 
     /// The account that a JID of either address space belongs to; `None` for groups and the like.
     pub(crate) fn of_jid(jid: &Jid) -> Option<Self> {
-        match jid.server {
-            Server::Pn => Self::parse(jid.user.as_str()).ok(),
-            Server::Lid => {
-                let padded = jid.user.strip_prefix(LID_PREFIX)?;
-                Self::parse(padded.trim_start_matches('0')).ok()
-            }
-            _ => None,
+        if jid.server == Server::Pn {
+            return Self::parse(jid.user.as_str()).ok();
         }
+        if jid.server == Server::Lid {
+            let padded = jid.user.strip_prefix(LID_PREFIX)?;
+            return Self::parse(padded.trim_start_matches('0')).ok();
+        }
+        None
     }
 
     /// This number's device in the phone-number address space; 0 is the phone itself.

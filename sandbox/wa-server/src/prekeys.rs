@@ -75,11 +75,14 @@ pub(crate) struct Bundle {
 impl Bundle {
     /// The children of a `<user>` in the answer to a key request.
     pub(crate) fn to_nodes(&self) -> Vec<Node> {
-        let mut nodes = vec![
-            leaf("registration", self.registration_id.to_be_bytes()),
-            leaf("type", [KEY_TYPE]),
-            leaf("identity", self.identity),
-        ];
+        let mut nodes = vec![leaf("registration", self.registration_id.to_be_bytes())];
+        nodes.extend(self.key_nodes());
+        nodes
+    }
+
+    /// The children of `<keys>` in a retry receipt.
+    pub(crate) fn key_nodes(&self) -> Vec<Node> {
+        let mut nodes = vec![leaf("type", [KEY_TYPE]), leaf("identity", self.identity)];
         nodes.extend(self.one_time.as_ref().map(OneTimeKey::to_node));
         nodes.push(self.signed.to_node());
         nodes

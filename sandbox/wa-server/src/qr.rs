@@ -28,10 +28,9 @@ impl QrText {
         }
         let mut key = || {
             let field = fields.next().ok_or(LinkError::InvalidQr("it has too few fields"))?;
-            let bytes = STANDARD
-                .decode(field)
-                .map_err(|_| LinkError::InvalidQr("a field is not base64"))?;
-            bytes.try_into().map_err(|_| LinkError::InvalidQr("a field is not a key"))
+            let bytes =
+                STANDARD.decode(field).ok().ok_or(LinkError::InvalidQr("a field is not base64"))?;
+            bytes.try_into().ok().ok_or(LinkError::InvalidQr("a field is not a key"))
         };
         Ok(Self { reference, noise_key: key()?, identity: key()?, adv_secret: key()? })
     }
@@ -40,14 +39,14 @@ impl QrText {
 /// Finds the text of the QR code in a PNG data URL. Heavy work: not for async threads.
 pub(crate) fn read_image(data_url: &str) -> Result<String, LinkError> {
     let encoded = data_url.strip_prefix(DATA_URL).unwrap_or(data_url).trim();
-    let png = STANDARD.decode(encoded).map_err(|_| LinkError::UnreadableImage)?;
+    let png = STANDARD.decode(encoded).ok().ok_or(LinkError::UnreadableImage)?;
     let mut reader =
         image::ImageReader::with_format(std::io::Cursor::new(png), image::ImageFormat::Png);
     let mut limits = image::Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
     reader.limits(limits);
-    let grey = reader.decode().map_err(|_| LinkError::UnreadableImage)?.to_luma8();
+    let grey = reader.decode().ok().ok_or(LinkError::UnreadableImage)?.to_luma8();
     let (width, height) = (grey.width() as usize, grey.height() as usize);
     let mut prepared = rqrr::PreparedImage::prepare_from_greyscale(width, height, |x, y| {
         let at = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);

@@ -16,7 +16,10 @@ use base64::Engine as _;
 use serde_json::json;
 use support::{Phone, control, jid, logged, number, server, text, until};
 use wa_server::{Direction, LinkError, NetworkChange, Options, QrSource, Status, WaServer};
-use whatsapp_rust::{prelude::SendOptions, wacore::store::InMemoryBackend};
+use whatsapp_rust::{
+    prelude::{Event, SendOptions},
+    wacore::store::InMemoryBackend,
+};
 
 const ALICE: &str = "5511900000001";
 const BOB: &str = "5511900000002";
@@ -31,7 +34,7 @@ fn qr_png(text: &str) -> String {
         let module = |at: u32| (at as usize / SCALE).checked_sub(BORDER).filter(|at| *at < width);
         let dark = module(x)
             .zip(module(y))
-            .is_some_and(|(x, y)| colors[y * width + x] == qrcode::Color::Dark);
+            .is_some_and(|(x, y)| colors.get(y * width + x) == Some(&qrcode::Color::Dark));
         image::Luma([if dark { 0 } else { 255 }])
     });
     let mut png = std::io::Cursor::new(Vec::new());
@@ -277,4 +280,71 @@ async fn a_restart_with_data_keeps_links_and_waiting_messages() {
     phone.client.send_message(jid(&bob), text("after")).await.unwrap();
     logged(&second, &bob, "after").await;
     logged(&second, &bob, "before").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_login_replaces_the_first() {
+    let server = server().await;
+    let alice = number(ALICE);
+    let store = Arc::new(InMemoryBackend::new());
+    let mut first = Phone::with(&server, Arc::clone(&store) as _, None).await;
+    let qr = first.qr().await;
+    server.scan(&alice, QrSource::Text(qr)).await.unwrap();
+    first.connected().await;
+
+    let mut second = Phone::with(&server, store, None).await;
+
+    let replaced = |event: &Event| matches!(event, Event::StreamReplaced(_)).then_some(());
+    first.event("replaced", replaced).await;
+    second.connected().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_was_unlinked_meanwhile_is_turned_away() {
+    let server = server().await;
+    let alice = number(ALICE);
+    let mut phone = Phone::linked(&server, &alice).await;
+    let cut = NetworkChange { drop_connections: true, refuse: Some(true), delay_ms: None };
+    server.change_network(cut);
+    phone.disconnected().await;
+
+    server.unlink(&alice, 1).unwrap();
+    server.change_network(NetworkChange { refuse: Some(false), ..NetworkChange::default() });
+
+    phone.logged_out().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_that_lost_its_session_asks_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let accounts = dir.path().join("accounts.json");
+    let (alice, bob) = (number(ALICE), number(BOB));
+    let store = Arc::new(InMemoryBackend::new());
+    let options = Options { data_dir: Some(dir.path().to_owned()), ..Options::default() };
+    let server = WaServer::start(options.clone()).await.unwrap();
+    let mut phone = Phone::with(&server, Arc::clone(&store) as _, None).await;
+    let qr = phone.qr().await;
+    server.scan(&alice, QrSource::Text(qr)).await.unwrap();
+    phone.connected().await;
+    phone.handle.shutdown().await;
+    server.shutdown().await;
+    let old = std::fs::read(&accounts).unwrap();
+
+    // From here on the phone forgets: the ratchet turns, and the old state comes back.
+    let server = WaServer::start(options.clone()).await.unwrap();
+    let mut phone = Phone::with(&server, Arc::clone(&store) as _, None).await;
+    phone.connected().await;
+    phone.client.send_message(jid(&bob), text("there")).await.unwrap();
+    logged(&server, &bob, "there").await;
+    server.send_text(&bob, &alice, "back").unwrap();
+    phone.text("back").await;
+    phone.handle.shutdown().await;
+    server.shutdown().await;
+    std::fs::write(&accounts, old).unwrap();
+
+    let server = WaServer::start(options).await.unwrap();
+    let mut phone = Phone::with(&server, store, None).await;
+    phone.connected().await;
+    phone.client.send_message(jid(&bob), text("again")).await.unwrap();
+    logged(&server, &bob, "again").await;
 }

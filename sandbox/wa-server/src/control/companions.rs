@@ -23,7 +23,7 @@ pub(super) async fn unlink(
     Number(number): Number,
     Path((_, device)): Path<(String, String)>,
 ) -> Result<Json<Done>, ControlError> {
-    let device = device.parse().map_err(|_| ControlError::UnknownCompanion)?;
+    let device = device.parse().ok().ok_or(ControlError::UnknownCompanion)?;
     server.unlink(&number, device)?;
     Ok(Json(Done { ok: true }))
 }

@@ -19,7 +19,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Number {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ControlError> {
         let path = Path::<HashMap<String, String>>::from_request_parts(parts, state)
             .await
-            .map_err(|_| ControlError::Number(InvalidNumber))?;
+            .ok()
+            .ok_or(ControlError::Number(InvalidNumber))?;
         let text = path.get("number").map(String::as_str).unwrap_or_default();
         Ok(Self(PhoneNumber::parse(text)?))
     }

@@ -134,6 +134,8 @@ pub(crate) struct Account {
     pub(crate) next_device: u16,
     pub(crate) app_state: AppState,
     pub(crate) log: MessageLog,
+    /// Messages that the phone could not decrypt and asked for again.
+    pub(crate) wants_again: HashSet<String>,
     /// Accounts that have asked for this one's devices and are told when they change.
     pub(crate) watchers: BTreeSet<PhoneNumber>,
 }
@@ -152,6 +154,7 @@ impl Account {
             next_device: 1,
             app_state,
             log: MessageLog::default(),
+            wants_again: HashSet::new(),
             watchers: BTreeSet::new(),
         })
     }

@@ -161,7 +161,7 @@ fn conflict(answer: NodeBuilder, version: usize) -> Node {
 }
 
 fn version_field(version: u64) -> MessageField<wa::SyncdVersion> {
-    MessageField::some(wa::SyncdVersion { version: Some(version), ..Default::default() })
+    MessageField::some(wa::SyncdVersion { version: Some(version) })
 }
 
 /// A patch that sets the push name as version 1; `None` should the library fail to hash it.
@@ -172,7 +172,6 @@ fn push_name_patch(name: &str, key: &Key) -> Option<Vec<u8>> {
         timestamp: Some(clock::unix_millis()),
         push_name_setting: MessageField::some(wa::sync_action_value::PushNameSetting {
             name: Some(name.to_owned()),
-            ..Default::default()
         }),
         ..Default::default()
     };
@@ -191,7 +190,7 @@ fn push_name_patch(name: &str, key: &Key) -> Option<Vec<u8>> {
     let mut patch = wa::SyncdPatch {
         version: version_field(VERSION),
         snapshot_mac: Some(state.generate_snapshot_mac(PUSH_NAME_COLLECTION, &keys.snapshot_mac)),
-        key_id: MessageField::some(wa::KeyId { id: Some(KEY_ID.to_vec()), ..Default::default() }),
+        key_id: MessageField::some(wa::KeyId { id: Some(KEY_ID.to_vec()) }),
         mutations: vec![mutation],
         ..Default::default()
     };

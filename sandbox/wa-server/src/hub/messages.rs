@@ -71,18 +71,18 @@ impl State {
         if recipient == *sending.from {
             return Ok(());
         }
-        if recipient.device == 0 {
-            return if sending.repeated {
-                Ok(())
-            } else {
-                self.phone_receives(sending, target, enc)
-            };
-        }
-        let device = self.device(&recipient)?;
+        let wants_again = if recipient.device == 0 {
+            &mut self.account(&recipient.number)?.wants_again
+        } else {
+            &mut self.device(&recipient)?.wants_again
+        };
         // A repeat passes only to a device that asked for it by a retry receipt.
-        let asked_again = device.wants_again.remove(&sending.id);
+        let asked_again = wants_again.remove(&sending.id);
         if sending.repeated && !asked_again {
             return Ok(());
+        }
+        if recipient.device == 0 {
+            return self.phone_receives(sending, target, enc);
         }
         let stanza = self.companion_copy(sending, &recipient, target, enc);
         self.deliver(&recipient, stanza);
@@ -136,8 +136,8 @@ impl State {
         let plain = match opened {
             Ok(plain) => plain,
             Err(error) => {
-                tracing::warn!(%error, "a phone could not decrypt a message");
-                return Ok(());
+                tracing::debug!(%error, "a phone could not decrypt a message");
+                return self.ask_again(&number, sending.from, target, &sending.id);
             }
         };
         let Some(content) = Content::decode(&plain) else { return Ok(()) };

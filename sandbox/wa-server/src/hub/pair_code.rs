@@ -26,7 +26,7 @@ use crate::{
     number::PhoneNumber,
 };
 
-const CODE_AGE_LIMIT: Duration = Duration::from_secs(180);
+const CODE_AGE_LIMIT: Duration = Duration::from_mins(3);
 /// Clients ignore further hellos for the same code (wacore's `PAIR_CODE_MAX_PRIMARY_HELLO_ATTEMPTS`).
 const MAX_ATTEMPTS: u32 = 3;
 /// How long a phone waits for the client to react to a typed code.
@@ -112,7 +112,7 @@ impl CodeChallenge {
 fn unwrap_key(code: &PairingCode, wrapped: &Wrapped) -> Result<Key, LinkError> {
     let (salt, rest) = wrapped.split_first_chunk().ok_or(LinkError::CodeRefused)?;
     let (iv, sealed) = rest.split_first_chunk().ok_or(LinkError::CodeRefused)?;
-    let mut key: Key = sealed.try_into().map_err(|_| LinkError::CodeRefused)?;
+    let mut key: Key = sealed.try_into().ok().ok_or(LinkError::CodeRefused)?;
     apply_keystream(code, salt, iv, &mut key);
     Ok(key)
 }
@@ -120,6 +120,17 @@ fn unwrap_key(code: &PairingCode, wrapped: &Wrapped) -> Result<Key, LinkError> {
 fn apply_keystream(code: &PairingCode, salt: &[u8; SALT_LEN], iv: &[u8; IV_LEN], data: &mut Key) {
     let key: Key = PairCodeUtils::derive_key(&code.0, salt);
     ctr::Ctr128BE::<aes::Aes256>::new(&key.into(), iv.into()).apply_keystream(data);
+}
+
+/// Whether a code of this age, after so many wrong attempts, may still be typed.
+fn check_code(age: Duration, attempts: u32) -> Result<(), LinkError> {
+    if age > CODE_AGE_LIMIT {
+        return Err(LinkError::CodeExpired);
+    }
+    if attempts >= MAX_ATTEMPTS {
+        return Err(LinkError::TooManyAttempts);
+    }
+    Ok(())
 }
 
 impl State {
@@ -139,7 +150,7 @@ impl State {
         let reference = hex::encode(rand::random::<[u8; 16]>()).into_bytes();
         let flow = CodeFlow {
             number: number.ok_or(Refusal::BAD_REQUEST)?,
-            wrapped: wrapped.try_into().map_err(|_| Refusal::BAD_REQUEST)?,
+            wrapped: wrapped.try_into().ok().ok_or(Refusal::BAD_REQUEST)?,
             reference: reference.clone(),
             asked_at: Instant::now(),
             attempts: 0,
@@ -175,12 +186,7 @@ impl State {
             .registration(newest)
             .and_then(|registration| registration.code.as_ref())
             .ok_or(LinkError::NoPendingCode)?;
-        if flow.asked_at.elapsed() > CODE_AGE_LIMIT {
-            return Err(LinkError::CodeExpired);
-        }
-        if flow.attempts >= MAX_ATTEMPTS {
-            return Err(LinkError::TooManyAttempts);
-        }
+        check_code(flow.asked_at.elapsed(), flow.attempts)?;
         Ok(CodeChallenge { conn: newest, reference: flow.reference.clone(), wrapped: flow.wrapped })
     }
 
@@ -254,16 +260,17 @@ impl State {
         identity: &Key,
     ) -> Result<Key, LinkError> {
         let keys = &self.account(number)?.keys;
-        let theirs = crypto::public_key(&attempt.theirs).map_err(|_| LinkError::CodeRefused)?;
+        let theirs = crypto::public_key(&attempt.theirs).ok().ok_or(LinkError::CodeRefused)?;
         let shared =
-            attempt.ephemeral.calculate_agreement(&theirs).map_err(|_| LinkError::CodeRefused)?;
+            attempt.ephemeral.calculate_agreement(&theirs).ok().ok_or(LinkError::CodeRefused)?;
         let (salt, rest) = bundle.split_at_checked(SALT_LEN).ok_or(LinkError::CodeRefused)?;
         let (nonce, sealed) =
             rest.split_first_chunk::<NONCE_LEN>().ok_or(LinkError::CodeRefused)?;
         let key = hkdf_sha256(&shared, Some(salt), b"link_code_pairing_key_bundle_encryption_key");
         let mut opened = Vec::new();
         aes_256_gcm_decrypt(&key, nonce, b"", sealed, &mut opened)
-            .map_err(|_| LinkError::CodeRefused)?;
+            .ok()
+            .ok_or(LinkError::CodeRefused)?;
         let expected = [identity.as_slice(), &keys.identity_public()?].concat();
         let random = opened.strip_prefix(expected.as_slice()).ok_or(LinkError::CodeRefused)?;
         let input = [shared.as_slice(), &keys.agree(identity)?, random].concat();
@@ -280,6 +287,14 @@ mod tests {
         for text in ["abcd-1234", "ABCD1234", " AbCd-1234 "] {
             assert_eq!(PairingCode::parse(text).unwrap().0, "ABCD1234");
         }
+    }
+
+    #[test]
+    fn codes_grow_old_and_wear_out() {
+        let second = Duration::from_secs(1);
+        assert!(check_code(CODE_AGE_LIMIT, MAX_ATTEMPTS - 1).is_ok());
+        assert!(matches!(check_code(CODE_AGE_LIMIT + second, 0), Err(LinkError::CodeExpired)));
+        assert!(matches!(check_code(second, MAX_ATTEMPTS), Err(LinkError::TooManyAttempts)));
     }
 
     #[test]

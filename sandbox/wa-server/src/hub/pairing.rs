@@ -31,7 +31,7 @@ use crate::{
 
 const REFS: usize = 6;
 /// Clients show the first reference longer than the others (wa-server.md §4).
-const FIRST_REF_SHOWN: Duration = Duration::from_secs(60);
+const FIRST_REF_SHOWN: Duration = Duration::from_mins(1);
 const OTHER_REF_SHOWN: Duration = Duration::from_secs(20);
 /// Closing right after 515 races inside whatsapp-rust (wa-server.md P3).
 const RESTART_GRACE: Duration = Duration::from_millis(60);
@@ -125,7 +125,7 @@ struct Pending {
 #[derive(Debug)]
 pub(crate) struct Registration {
     pub(super) identity: Key,
-    registration_id: u32,
+    signal_id: u32,
     signed: SignedPreKey,
     platform: String,
     refs: Vec<String>,
@@ -153,7 +153,7 @@ impl Registration {
         }
         Ok(Self {
             identity,
-            registration_id: number(&data.e_regid),
+            signal_id: number(&data.e_regid),
             signed,
             platform: platform(data.device_props.as_deref().unwrap_or_default()),
             refs: (0..REFS)
@@ -172,12 +172,15 @@ impl Registration {
     /// Whether the client shows another reference by now. A reference ahead of its time is fine:
     /// only the client can know it, so the client shows it.
     fn is_over(&self, reference: &str) -> bool {
-        let Some(index) = self.refs.iter().position(|known| known == reference) else {
-            return true;
-        };
-        let later = u32::try_from(index).unwrap_or(u32::MAX);
-        self.shown_at.elapsed() >= FIRST_REF_SHOWN + OTHER_REF_SHOWN.saturating_mul(later)
+        let index = self.refs.iter().position(|known| known == reference);
+        index.is_none_or(|index| self.shown_at.elapsed() >= shown_until(index))
     }
+}
+
+/// When clients replace their reference `index`, counted from when they showed the first.
+fn shown_until(index: usize) -> Duration {
+    let later = u32::try_from(index).unwrap_or(u32::MAX);
+    FIRST_REF_SHOWN + OTHER_REF_SHOWN.saturating_mul(later)
 }
 
 fn platform(props: &[u8]) -> String {
@@ -278,7 +281,6 @@ impl State {
             key_index: Some(u32::from(device)),
             account_type: Some(wa::ADVEncryptionType::E2EE),
             device_type: Some(wa::ADVEncryptionType::E2EE),
-            ..Default::default()
         }
         .encode_to_vec();
         let signature = account.keys.sign(&[ACCOUNT_SIGNATURE, &details, &identity])?;
@@ -293,7 +295,6 @@ impl State {
             hmac: Some(hmac_sha256(adv_secret, &signed).to_vec()),
             details: Some(signed),
             account_type: Some(wa::ADVEncryptionType::E2EE),
-            ..Default::default()
         };
         let device = DeviceId { number: number.clone(), device };
         let iq = stanza_id();
@@ -317,9 +318,9 @@ impl State {
     }
 
     /// A client answered one of our IQs.
-    pub(super) fn iq_answered(&mut self, conn: ConnId, answer: &Node) -> Result<(), StanzaError> {
-        let Some(confirmation) = answer.kid("pair-device-sign") else { return Ok(()) };
-        let Some(pending) = self.take_pending(conn, answer) else { return Ok(()) };
+    pub(super) fn iq_answered(&mut self, conn: ConnId, answer: &Node) {
+        let Some(confirmation) = answer.kid("pair-device-sign") else { return };
+        let Some(pending) = self.take_pending(conn, answer) else { return };
         let result =
             self.confirm(conn, &pending.device, &confirmation.kid_payload("device-identity"));
         let linked = result.is_ok();
@@ -327,17 +328,15 @@ impl State {
         drop(pending.waiter.send(result));
         let last = node::stream_error(if linked { "515" } else { "500" });
         self.dismiss(conn, last, RESTART_GRACE);
-        Ok(())
     }
 
     /// A client refused one of our IQs.
-    pub(super) fn iq_refused(&mut self, conn: ConnId, answer: &Node) -> Result<(), StanzaError> {
-        let Some(pending) = self.take_pending(conn, answer) else { return Ok(()) };
+    pub(super) fn iq_refused(&mut self, conn: ConnId, answer: &Node) {
+        let Some(pending) = self.take_pending(conn, answer) else { return };
         let error = answer.kid("error");
         let text = error.and_then(|error| error.text("text").or_else(|| error.text("code")));
         let text = text.unwrap_or_else(|| "without a reason".to_owned());
         drop(pending.waiter.send(Err(LinkError::ClientRefused(text))));
-        Ok(())
     }
 
     /// Checks the companion's own signature and keeps the device.
@@ -363,7 +362,7 @@ impl State {
         let device = Device {
             identity: registration.identity,
             noise_key,
-            registration_id: registration.registration_id,
+            registration_id: registration.signal_id,
             signed: registration.signed.clone(),
             one_time: VecDeque::new(),
             signed_identity: signed.encode_to_vec(),
@@ -398,3 +397,7 @@ fn pair_success(device: &DeviceId, sealed: Vec<u8>) -> Node {
         ])
         .build()
 }
+
+#[cfg(test)]
+#[path = "pairing_tests.rs"]
+mod tests;

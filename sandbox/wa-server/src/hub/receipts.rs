@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     clock,
-    node::NodeExt,
+    node::{NodeExt, leaf},
     number::PhoneNumber,
     phone::{Direction, Status},
 };
@@ -74,6 +74,40 @@ impl State {
         }
         self.account(&sender.number)?.keys.forget_session(&from.session_name());
         self.send_again(sender, from, id)
+    }
+
+    /// A phone could not decrypt: it asks the sending device to encrypt anew, with fresh keys of
+    /// its own inside (wacore 0.7.0, `protocol/retry.rs`).
+    pub(super) fn ask_again(
+        &mut self,
+        phone: &PhoneNumber,
+        sender: &DeviceId,
+        addressed: &Jid,
+        id: &str,
+    ) -> Result<(), StanzaError> {
+        let account = self.account(phone)?;
+        account.wants_again.insert(id.to_owned());
+        account.keys.forget_session(&sender.session_name());
+        let bundle = account.keys.bundle()?;
+        let now = clock::unix_seconds();
+        let retry = NodeBuilder::new("retry")
+            .attr("v", "1")
+            .attr("count", "1")
+            .attr("id", id)
+            .attr("t", now);
+        let receipt = NodeBuilder::new("receipt")
+            .attr("from", phone.jid_like(addressed, 0))
+            .attr("id", id)
+            .attr("type", "retry")
+            .attr("t", now)
+            .children([
+                retry.build(),
+                leaf("registration", bundle.registration_id.to_be_bytes()),
+                NodeBuilder::new("keys").children(bundle.key_nodes()).build(),
+            ])
+            .build();
+        self.deliver(sender, receipt);
+        Ok(())
     }
 
     /// Lets both phones' logs know how far a message got.

@@ -138,10 +138,12 @@ impl State {
             return Ok(());
         }
         match node.tag.as_ref() {
-            "iq" if node.has_type("result") => self.iq_answered(conn, node),
-            "iq" if node.has_type("error") => self.iq_refused(conn, node),
             "iq" => {
-                self.iq(conn, node);
+                match node.text("type").as_deref() {
+                    Some("result") => self.iq_answered(conn, node),
+                    Some("error") => self.iq_refused(conn, node),
+                    _ => self.iq(conn, node),
+                }
                 Ok(())
             }
             "message" => self.message(conn, node),

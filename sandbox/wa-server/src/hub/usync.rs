@@ -118,14 +118,12 @@ impl Account {
             current_index: valid_indexes.iter().max().copied(),
             valid_indexes,
             account_type: Some(wa::ADVEncryptionType::E2EE),
-            ..Default::default()
         }
         .encode_to_vec();
         let signed = wa::ADVSignedKeyIndexList {
             account_signature: Some(self.keys.sign(&[KEY_INDEX_SIGNATURE, &details])?),
             account_signature_key: Some(self.keys.identity_public()?.to_vec()),
             details: Some(details),
-            ..Default::default()
         };
         let mut node = leaf("key-index-list", signed.encode_to_vec());
         node.attrs.insert("ts", now.to_string());

@@ -1,4 +1,4 @@
-//! The responder's side of Noise XX, IK and XXfallback (wa-server.md §2).
+//! The responder's side of Noise XX, IK and `XXfallback` (wa-server.md §2).
 //!
 //! # Theory of operation
 //! A client that knows our static key sends an IK hello with its own static key and payload inside,

@@ -94,26 +94,19 @@ pub(crate) fn key_share(
         raw_id: Some(raw_id),
         current_index: device_indexes.iter().max().copied(),
         device_indexes,
-        ..Default::default()
     };
     let key = message::AppStateSyncKey {
-        key_id: MessageField::some(message::AppStateSyncKeyId {
-            key_id: Some(id.to_vec()),
-            ..Default::default()
-        }),
+        key_id: MessageField::some(message::AppStateSyncKeyId { key_id: Some(id.to_vec()) }),
         key_data: MessageField::some(message::AppStateSyncKeyData {
             key_data: Some(key.to_vec()),
             fingerprint: MessageField::some(fingerprint),
             timestamp: Some(clock::unix_millis()),
-            ..Default::default()
         }),
-        ..Default::default()
     };
     protocol(message::ProtocolMessage {
         r#type: Some(message::protocol_message::Type::APP_STATE_SYNC_KEY_SHARE),
         app_state_sync_key_share: MessageField::some(message::AppStateSyncKeyShare {
             keys: vec![key],
-            ..Default::default()
         }),
         ..Default::default()
     })
@@ -129,7 +122,6 @@ pub(crate) fn history_notification(number: &PhoneNumber, name: &str) -> wa::Mess
         pushnames: vec![wa::Pushname {
             id: Some(number.pn_jid(0).to_string()),
             pushname: Some(name.to_owned()),
-            ..Default::default()
         }],
         ..Default::default()
     };
@@ -137,7 +129,7 @@ pub(crate) fn history_notification(number: &PhoneNumber, name: &str) -> wa::Mess
         sync_type: Some(message::HistorySyncType::INITIAL_BOOTSTRAP),
         chunk_order: Some(1),
         progress: Some(100),
-        initial_hist_bootstrap_inline_payload: Some(zlib_stored(&history.encode_to_vec()).into()),
+        initial_hist_bootstrap_inline_payload: Some(zlib_stored(&history.encode_to_vec())),
         ..Default::default()
     };
     protocol(message::ProtocolMessage {

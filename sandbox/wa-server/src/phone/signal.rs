@@ -71,7 +71,7 @@ impl PhoneKeys {
         Ok(crypto::raw(self.identities.pair()?.public_key()))
     }
 
-    /// XEdDSA signature of the concatenated parts.
+    /// `XEdDSA` signature of the concatenated parts.
     pub(crate) fn sign(&self, parts: &[&[u8]]) -> Result<Vec<u8>, SignalError> {
         let private = PrivateKey::deserialize(&self.identities.private)?;
         let signature =
@@ -186,7 +186,7 @@ impl PhoneKeys {
         if let Some(used) = opened.consumed_prekey_id {
             ready(self.one_time.remove_pre_key(used))?;
         }
-        let mut plain = opened.plaintext.to_vec();
+        let mut plain = opened.plaintext;
         let padding = usize::from(*plain.last().ok_or(SignalError::Padding)?);
         let length = plain.len().checked_sub(padding).ok_or(SignalError::Padding)?;
         plain.truncate(length);

@@ -196,7 +196,7 @@ impl Phone {
     pub async fn receipt(&mut self, id: &str, kind: &str) {
         self.event(kind, |event| {
             let Event::Receipt(receipt) = event else { return None };
-            let matches = receipt.message_ids.iter().any(|known| known.to_string() == id)
+            let matches = receipt.message_ids.iter().any(|known| *known == id)
                 && format!("{:?}", receipt.r#type).contains(kind);
             matches.then_some(())
         })
