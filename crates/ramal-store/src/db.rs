@@ -59,8 +59,7 @@ impl Store {
         use secrecy::ExposeSecret as _;
         sqlx::any::install_default_drivers();
         let url = options.url.expose_secret();
-        let dialect =
-            if url.starts_with("sqlite:") { Dialect::Sqlite } else { Dialect::Postgres };
+        let dialect = if url.starts_with("sqlite:") { Dialect::Sqlite } else { Dialect::Postgres };
         let (writer, reader) = match dialect {
             Dialect::Sqlite => {
                 let url = with_create_mode(url);

@@ -109,8 +109,14 @@ pub struct Deliveries<'a>(pub(crate) &'a mut Tx);
 macro_rules! tried {
     ($alias:literal) => {
         concat!(
-            "(", $alias, ".attempts > 0 and (", $alias, ".leased_until_ms = 0 or exists ",
-            "(select 1 from delivery_attempts a where a.delivery_id = ", $alias, ".id)))"
+            "(",
+            $alias,
+            ".attempts > 0 and (",
+            $alias,
+            ".leased_until_ms = 0 or exists ",
+            "(select 1 from delivery_attempts a where a.delivery_id = ",
+            $alias,
+            ".id)))"
         )
     };
 }

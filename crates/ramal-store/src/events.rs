@@ -85,7 +85,7 @@ impl Events<'_> {
         names
             .iter()
             .map(|name| {
-                name.parse().map_err(|_| StoreError::Inconsistent { column: "events.kind" })
+                name.parse().map_err(|_unknown| StoreError::Inconsistent { column: "events.kind" })
             })
             .collect()
     }

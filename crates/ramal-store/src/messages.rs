@@ -18,9 +18,8 @@ const COLUMNS: &str = "id, tenant_id, number_id, direction, status, peer, wire_i
 const QUEUE_MAX_AGE: Duration = Duration::from_hours(7 * 24);
 
 /// The kinds that contract E.3 allows as `type`; others are left out of events.
-const KINDS: [&str; 9] = [
-    "text", "image", "audio", "video", "document", "location", "contacts", "sticker", "reaction",
-];
+const KINDS: [&str; 9] =
+    ["text", "image", "audio", "video", "document", "location", "contacts", "sticker", "reaction"];
 
 /// A stored message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -490,7 +489,8 @@ fn way(
     let failed = (target == MessageStatus::Failed)
         .then_some((MessageStatus::Failed, EventKind::MessageFailed));
     let forward = FORWARD.into_iter().filter(move |(status, _)| {
-        status.cmp(&from) == Ordering::Greater && target != MessageStatus::Failed
+        status.cmp(&from) == Ordering::Greater
+            && target != MessageStatus::Failed
             && *status <= target
     });
     forward.chain(failed)

@@ -79,10 +79,8 @@ pub struct Number {
 impl Number {
     /// Builds a `number.*` event about it.
     pub fn event(&self, kind: EventKind, at: Timestamp) -> Event {
-        let reason = match kind {
-            EventKind::NumberDisconnected => self.link.reason(),
-            _ => None,
-        };
+        let disconnected = kind == EventKind::NumberDisconnected;
+        let reason = self.link.reason().filter(|_| disconnected);
         NumberEvent {
             tenant: self.tenant,
             number: self.id,
@@ -242,11 +240,10 @@ impl Numbers<'_> {
         living: NodeId,
         now: Timestamp,
     ) -> Result<(u64, u64), StoreError> {
-        let reserved =
-            sqlx::query("delete from numbers where stage = 'reserved' and owner <> $1")
-                .bind(living.to_string())
-                .execute(&mut *self.0.inner)
-                .await?;
+        let reserved = sqlx::query("delete from numbers where stage = 'reserved' and owner <> $1")
+            .bind(living.to_string())
+            .execute(&mut *self.0.inner)
+            .await?;
         let pairing = sqlx::query(
             "update numbers set link = 'closed', close_reason = $2, link_since_ms = $3,
                updated_at_ms = $3
@@ -310,10 +307,11 @@ impl Numbers<'_> {
     ///
     /// [`StoreError`].
     pub async fn count_by_link(&mut self) -> Result<Vec<(String, i64)>, StoreError> {
-        let rows =
-            sqlx::query("select link, count(*) as n from numbers where stage = 'live' group by link")
-                .fetch_all(&mut *self.0.inner)
-                .await?;
+        let rows = sqlx::query(
+            "select link, count(*) as n from numbers where stage = 'live' group by link",
+        )
+        .fetch_all(&mut *self.0.inner)
+        .await?;
         rows.iter().map(|row| Ok((row.try_get("link")?, row.try_get("n")?))).collect()
     }
 
@@ -512,8 +510,7 @@ impl Numbers<'_> {
     ) -> Result<Option<Number>, StoreError> {
         let suffix = self.0.for_update();
         let found = self.select(id, suffix).await?;
-        let Some(number) =
-            found.filter(|n| n.tenant == tenant && n.stage == NumberStage::Live)
+        let Some(number) = found.filter(|n| n.tenant == tenant && n.stage == NumberStage::Live)
         else {
             return Ok(None);
         };
@@ -584,10 +581,7 @@ impl Numbers<'_> {
                and not exists (select 1 from deliveries d join webhooks w on w.id = d.webhook_id
                                where w.number_id = n.id and d.state = 'pending')";
         let sql = format!("delete from api_keys where number_id in ({due})");
-        sqlx::query(AssertSqlSafe(sql))
-            .bind(now.as_millis())
-            .execute(&mut *self.0.inner)
-            .await?;
+        sqlx::query(AssertSqlSafe(sql)).bind(now.as_millis()).execute(&mut *self.0.inner).await?;
         let sql = format!("delete from numbers where id in ({due})");
         let done = sqlx::query(AssertSqlSafe(sql))
             .bind(now.as_millis())

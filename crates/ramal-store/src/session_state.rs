@@ -383,8 +383,9 @@ const fn is_put(write: &StateWrite) -> bool {
 
 fn put_statement(rows: usize) -> String {
     use std::fmt::Write as _;
-    let mut sql =
-        String::from("insert into session_state (number_id, space, key, value, expires_at_ms) values ");
+    let mut sql = String::from(
+        "insert into session_state (number_id, space, key, value, expires_at_ms) values ",
+    );
     for row in 0..rows {
         let first = row * 5;
         let comma = if row == 0 { "" } else { ", " };

@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret as _, SecretBox};
 
 /// First byte of every sealed value; another layout will get another number.
 const LAYOUT: u8 = 1;
-/// Length of an XChaCha20 nonce. Random nonces of this length never repeat in practice.
+/// Length of an `XChaCha20` nonce. Random nonces of this length never repeat in practice.
 const NONCE_LEN: usize = 24;
 
 /// The key that seals everything else. 256 bits.
