@@ -4,6 +4,8 @@
 //! headers of Standard Webhooks (<https://www.standardwebhooks.com>) cover id and time as well, so
 //! that receivers can drop repeats and refuse old recordings.
 
+use std::fmt::Write as _;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use ramal_domain::{Timestamp, WebhookSecret};
@@ -29,11 +31,19 @@ pub(crate) fn headers(
     let pilot = hmac(secret.plain_key(), &[body]);
     let standard = hmac(&secret.standard_key(), &[id, ".", &seconds, ".", body]);
     [
-        (PILOT_SIGNATURE, pilot.iter().map(|byte| format!("{byte:02x}")).collect()),
+        (PILOT_SIGNATURE, hex(&pilot)),
         (STANDARD_SIGNATURE, format!("v1,{}", BASE64.encode(standard))),
         (STANDARD_ID, id.to_owned()),
         (STANDARD_TIMESTAMP, seconds),
     ]
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _infallible = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn hmac(key: &[u8], parts: &[&str]) -> [u8; 32] {

@@ -58,14 +58,16 @@ pub(crate) async fn reserve(
 /// A listed number, being paired.
 pub(crate) async fn number(store: &Store, tenant: TenantId, last: u32) -> (NumberId, Epoch) {
     let (id, reservation) = reserve(store, tenant, &phone(last), NOW).await;
-    let Reservation::Reserved(epoch) = reservation else { return (id, no_epoch()) };
+    let epoch = epoch_of(&reservation).unwrap();
     committed!(store, |tx| tx.numbers().publish(id, NOW)).unwrap();
     (id, epoch)
 }
 
-/// A case whose number is taken already is wrong.
-fn no_epoch() -> Epoch {
-    None.unwrap()
+pub(crate) fn epoch_of(reservation: &Reservation) -> Option<Epoch> {
+    match reservation {
+        Reservation::Reserved(epoch) => Some(*epoch),
+        Reservation::AlreadyActive | Reservation::SoftDeleted => None,
+    }
 }
 
 pub(crate) async fn webhook(

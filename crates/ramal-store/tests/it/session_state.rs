@@ -187,7 +187,7 @@ async fn a_session_of_nobody_s_number_is_fenced(Db { store, .. }: Db) {
     let owner = tenant(&store).await;
     let (reserved, reservation) =
         crate::scene::reserve(&store, owner, &crate::scene::phone(2), NOW).await;
-    let ramal_store::Reservation::Reserved(epoch) = reservation else { panic!("{reservation:?}") };
+    let epoch = crate::scene::epoch_of(&reservation).unwrap();
     committed!(store, |tx| tx.numbers().abandon(reserved));
 
     let gone = store.session_state(reserved, epoch).apply(&[put("a", "1")]).await;

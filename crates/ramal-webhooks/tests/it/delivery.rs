@@ -32,8 +32,8 @@ async fn the_receiver_can_verify_both_signatures() {
     receiver.answer(204).await;
 
     let (id, timestamp) = (request.header("webhook-id"), request.header("webhook-timestamp"));
-    let pilot: String =
-        hmac(SECRET.as_bytes(), &request.body).iter().map(|byte| format!("{byte:02x}")).collect();
+    let pilot = hmac(SECRET.as_bytes(), &request.body);
+    let pilot = pilot.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
     let key = BASE64.decode(SECRET.trim_start_matches("whsec_")).unwrap();
     let standard = BASE64.encode(hmac(&key, &format!("{id}.{timestamp}.{}", request.body)));
     assert_eq!(request.header("x-pilot-status-signature"), pilot);
@@ -140,8 +140,8 @@ async fn the_log_keeps_the_beginning_of_a_long_answer() {
 
     rig.event("first").await;
     receiver.next().await;
-    let long = "é".repeat(1_000_000);
-    receiver.respond(Response::new(long.into())).await;
+    let body = "é".repeat(1_000_000);
+    receiver.respond(Response::new(body.into())).await;
 
     let log = rig.settled(webhook, 1).await;
     assert!(log[0].success);
