@@ -15,6 +15,7 @@ const POLL_MS = 25
 const REOPEN_AFTER_MS = 200
 const COMPANION = '+5511988880001'
 const FRIEND = '+5511988880002'
+const BY_CODE = '+5511988880003'
 const DELIVERED = 3 // proto.WebMessageInfo.Status.DELIVERY_ACK
 const READ = 4 // proto.WebMessageInfo.Status.READ
 
@@ -87,7 +88,7 @@ function memoryAuth() {
 }
 
 /** A client that comes back after every close, as an application would write it. */
-function startClient() {
+function startClient({ codeFor } = {}) {
   const client = { auth: memoryAuth(), opens: 0, qrs: [], messages: [], updates: [], loggedOut: false }
   const open = () => {
     const socket = makeWASocket({
@@ -103,6 +104,8 @@ function startClient() {
     socket.ev.on('messages.update', updates => client.updates.push(...updates))
     socket.ev.on('connection.update', ({ connection, qr, lastDisconnect }) => {
       if (qr) client.qrs.push(qr)
+      // Baileys may ask for a code once the server has offered QR references.
+      if (qr && codeFor && !client.code) client.code = socket.requestPairingCode(codeFor.slice(1))
       if (connection === 'open') client.opens += 1
       if (connection !== 'close') return
       const code = lastDisconnect?.error?.output?.statusCode
@@ -167,6 +170,23 @@ async function main() {
     await until('the text', () => received(client, 'while away'))
     const times = client.messages.filter(message => textOf(message) === 'while away').length
     if (times !== 1) throw new Error(`the text arrived ${times} times`)
+  })
+
+  await step('pair a second client by code and talk to it', async () => {
+    const other = startClient({ codeFor: BY_CODE })
+    const code = await (await until('a pairing code', () => other.code))
+    await until('the server to know of it', async () => {
+      const answer = await control('POST', `/phones/${BY_CODE}/pairing-code`, { code }).catch(error => error)
+      if (answer.linked) return true
+      if (!/NO_PENDING_CODE/.test(answer.message)) throw answer
+    })
+    await until('the connection to open', () => other.opens === 1)
+    await client.socket.sendMessage(jid(BY_CODE), { text: 'from one Baileys' })
+    await until('the text', () => received(other, 'from one Baileys'))
+    await other.socket.sendMessage(jid(COMPANION), { text: 'to the other' })
+    await until('the answer', () => received(client, 'to the other'))
+    await other.socket.logout()
+    await until('the device to go', async () => (await control('GET', `/phones/${BY_CODE}/companions`)).length === 0)
   })
 
   await step('unlink from the phone logs out', async () => {

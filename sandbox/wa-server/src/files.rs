@@ -29,11 +29,16 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, F
 /// # Errors
 /// [`FileError`] when the value does not serialise or the file system refuses.
 pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), FileError> {
+    replace(path, &serde_json::to_vec(value)?)
+}
+
+/// Writes bytes beside their place and moves them there.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
     let beside = path.with_extension("tmp");
-    fs::write(&beside, serde_json::to_vec(value)?)?;
+    fs::write(&beside, bytes)?;
     fs::rename(&beside, path)?;
     Ok(())
 }

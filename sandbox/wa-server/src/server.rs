@@ -140,6 +140,9 @@ impl WaServer {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+        if let Some(dir) = &self.data_dir {
+            snapshot::save(&self.shared.hub, dir).await;
+        }
     }
 
     fn with<R>(&self, work: impl FnOnce(&mut State) -> R) -> R {

@@ -27,30 +27,30 @@ pub(crate) fn load(dir: &Path) -> Result<Accounts, FileError> {
     Ok(files::read_json(&dir.join(FILE_NAME))?.unwrap_or_default())
 }
 
-/// Writes a snapshot after changes until the server stops, then once more.
-///
-/// What happens between the last snapshot and a crash is lost; an orderly stop loses nothing.
+/// Writes a snapshot after changes until the server stops; the last one is the server's own duty,
+/// once nothing moves any more. What happens between a snapshot and a crash is lost.
 pub(crate) async fn keep(hub: Arc<Hub>, dir: PathBuf, stop: CancellationToken) {
     loop {
         // Cancel-safe: a missed change is in the last snapshot.
         tokio::select! {
-            () = stop.cancelled() => break,
+            () = stop.cancelled() => return,
             () = hub.changed() => {}
         }
         tokio::select! {
-            () = stop.cancelled() => break,
+            () = stop.cancelled() => return,
             () = sleep(DEBOUNCE) => {}
         }
         save(&hub, &dir).await;
     }
-    save(&hub, &dir).await;
 }
 
-async fn save(hub: &Arc<Hub>, dir: &Path) {
+/// Writes a snapshot now.
+pub(crate) async fn save(hub: &Arc<Hub>, dir: &Path) {
     let (hub, path) = (Arc::clone(hub), dir.join(FILE_NAME));
     let written = spawn_blocking(move || {
-        let json = hub.peek(|state| serde_json::to_value(&state.accounts))?;
-        files::write_json(&path, &json)
+        // Only the encoding happens under the lock, not the writing.
+        let json = hub.peek(|state| serde_json::to_vec(&state.accounts))?;
+        files::replace(&path, &json)
     });
     match written.await {
         Ok(Ok(())) => {}
