@@ -14,7 +14,7 @@ use ramal_session::{Connection, LogoutError, ProbeError, SendError, Signal};
 use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 use wacore::{
-    iq::{devices::RemoveCompanionDeviceSpec, keepalive::KeepaliveSpec},
+    iq::{devices::RemoveCompanionDeviceSpec, keepalive::KeepaliveSpec, spec::IqSpec as _},
     proto_helpers::MessageBuilderExt as _,
 };
 use whatsapp_rust::{
@@ -119,10 +119,12 @@ impl Running {
         }
         // The server answers and ends the stream at once; the client must not come back.
         self.client.enable_auto_reconnect.store(false, Ordering::Relaxed);
-        let request = RemoveCompanionDeviceSpec::new(&jid);
-        let answer = timeout(self.line.answer_timeout, self.client.execute(request)).await;
+        let patience = self.line.answer_timeout;
+        // The library's own patience here is 3 seconds.
+        let request = RemoveCompanionDeviceSpec::new(&jid).build_iq().with_timeout(patience);
+        let answer = timeout(patience, self.client.send_iq(request)).await;
         let error: Box<dyn Error + Send + Sync> = match answer {
-            Ok(Ok(())) => return Ok(()),
+            Ok(Ok(_confirmation)) => return Ok(()),
             Ok(Err(error)) => error.into(),
             Err(_elapsed) => Trouble::NoAnswer.into(),
         };

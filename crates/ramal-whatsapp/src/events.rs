@@ -204,6 +204,10 @@ const INTERESTS: [EventKind; 20] = [
 
 impl EventHandler for Ears {
     fn handle_event(&self, event: Arc<Event>) {
+        // A missing code may mean that there was no socket to ask through.
+        if !matches!(*event, Event::PairingCodeError(_) | Event::Disconnected(_)) {
+            self.reporter.answered();
+        }
         if let Event::Messages(batch) = event.as_ref() {
             self.hear_messages(batch);
             return;

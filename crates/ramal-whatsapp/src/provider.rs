@@ -172,7 +172,12 @@ async fn ask_for_codes(client: Arc<Client>, digits: String, renew: Arc<Notify>) 
         if client.is_logged_in() {
             return;
         }
-        let options = PairCodeOptions { phone_number: digits.clone(), ..Default::default() };
+        let options = PairCodeOptions {
+            phone_number: digits.clone(),
+            // WhatsApp refuses the request when this is no operating system.
+            display_os: Some("Linux".to_owned()),
+            ..Default::default()
+        };
         if let Err(error) = client.pair_with_code(options).await {
             tracing::debug!(%error, "no pairing code");
         }

@@ -48,6 +48,8 @@ pub(crate) struct Reporter {
     muted: AtomicBool,
     /// Whether nothing more will come.
     closed: AtomicBool,
+    /// Whether a socket was made through which the server has said nothing of use yet.
+    unanswered: AtomicBool,
     /// Whether the session was told `Opened`, and not `Lost` since.
     open: AtomicBool,
     born: Instant,
@@ -63,6 +65,7 @@ impl Reporter {
             end: watch::Sender::new(None),
             muted: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            unanswered: AtomicBool::new(false),
             open: AtomicBool::new(false),
             born: Instant::now(),
             alive_from: AtomicU64::new(0),
@@ -95,6 +98,26 @@ impl Reporter {
         if self.open.swap(false, Ordering::SeqCst) {
             self.tell(Signal::Lost);
         }
+    }
+
+    /// A new socket is about to be made, so the old one is gone, announced or not. One that led to
+    /// nothing (the handshake failed, say because a certificate is not WhatsApp's) counts as a
+    /// failed dial.
+    pub(crate) fn dialling(&self) {
+        self.lost();
+        if self.unanswered.swap(false, Ordering::SeqCst) {
+            self.tell(Signal::DialFailed { timed_out: false });
+        }
+    }
+
+    /// A socket was made.
+    pub(crate) fn dialled(&self) {
+        self.unanswered.store(true, Ordering::SeqCst);
+    }
+
+    /// The server said something: the handshake succeeded.
+    pub(crate) fn answered(&self) {
+        self.unanswered.store(false, Ordering::SeqCst);
     }
 
     /// Has messages stored that did not pass the durability hook.
@@ -262,6 +285,19 @@ mod tests {
         let signals = drain(&reporter).await;
 
         assert_eq!(signals, [Signal::Opened(Account::default()), Signal::Lost]);
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_leads_to_nothing_is_a_failed_dial() {
+        let reporter = Reporter::new();
+        reporter.dialling();
+        reporter.dialled();
+        reporter.dialling();
+        reporter.dialled();
+        reporter.answered();
+        reporter.dialling();
+
+        assert_eq!(drain(&reporter).await, [Signal::DialFailed { timed_out: false }]);
     }
 
     #[tokio::test]

@@ -65,11 +65,13 @@ type Socket = (Arc<dyn Transport>, async_channel::Receiver<TransportEvent>);
 #[async_trait::async_trait]
 impl TransportFactory for Dialer {
     async fn create_transport(&self) -> Result<Socket, anyhow::Error> {
-        // The library does not announce every reconnect; but who dials has no socket.
-        self.reporter.lost();
+        self.reporter.dialling();
         let outcome = timeout(self.patience, self.dial()).await;
         let (timed_out, error) = match outcome {
-            Ok(Ok(socket)) => return Ok(socket),
+            Ok(Ok(socket)) => {
+                self.reporter.dialled();
+                return Ok(socket);
+            }
             Ok(Err(error)) => (is_silence(&error), error),
             Err(elapsed) => (true, elapsed.into()),
         };
