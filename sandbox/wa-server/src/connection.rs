@@ -187,7 +187,7 @@ async fn read(
             Err(error) => return error,
         };
         counter += 1;
-        tracing::trace!(?node, "from client");
+        tracing::trace!(tag = %node.tag, "from client");
         if let Err(error) = hub.with(|state| state.stanza(conn, &node)) {
             tracing::debug!(%error, tag = %node.tag, "a stanza was not handled");
         }
@@ -236,7 +236,7 @@ async fn write(
 }
 
 fn seal(cipher: &NoiseCipher, counter: u32, node: &Node) -> Result<Bytes, ConnectionError> {
-    tracing::trace!(?node, "to client");
+    tracing::trace!(tag = %node.tag, "to client");
     let plain = marshal(node).map_err(|error| ConnectionError::Frame(Box::new(error)))?;
     let sealed = cipher
         .encrypt_with_counter(counter, &plain)

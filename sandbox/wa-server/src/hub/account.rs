@@ -16,6 +16,8 @@ use crate::{
 
 /// A device that stays away loses the oldest stanzas beyond this number.
 const MAX_QUEUE: usize = 5_000;
+/// How many messages a device may have asked for again without getting them.
+const MAX_WANTED: usize = 1_000;
 /// How many message ids a sender's repeats are recognised by.
 const MAX_SENT_IDS: usize = 2_000;
 const SHOWN_DIGITS: usize = 4;
@@ -69,6 +71,14 @@ pub(crate) struct Device {
     pub(crate) history_sent: bool,
     #[serde(skip)]
     pub(crate) online: Option<Online>,
+}
+
+/// Notes that a device wants a message again; a set that grew too large starts anew.
+pub(crate) fn want_again(wanted: &mut HashSet<String>, id: &str) {
+    if wanted.len() >= MAX_WANTED {
+        wanted.clear();
+    }
+    wanted.insert(id.to_owned());
 }
 
 impl Device {

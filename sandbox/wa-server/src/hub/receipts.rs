@@ -4,7 +4,7 @@ use wacore_binary::{Jid, Node, builder::NodeBuilder};
 
 use super::{
     State,
-    account::DeviceId,
+    account::{DeviceId, want_again},
     state::{ConnId, StanzaError},
 };
 use crate::{
@@ -67,7 +67,7 @@ impl State {
         id: &str,
     ) -> Result<(), StanzaError> {
         if sender.device != 0 {
-            self.device(from)?.wants_again.insert(id.to_owned());
+            want_again(&mut self.device(from)?.wants_again, id);
             let copy = forwarded(stanza, from, to, id);
             self.deliver(sender, copy);
             return Ok(());
@@ -86,7 +86,7 @@ impl State {
         id: &str,
     ) -> Result<(), StanzaError> {
         let account = self.account(phone)?;
-        account.wants_again.insert(id.to_owned());
+        want_again(&mut account.wants_again, id);
         account.keys.forget_session(&sender.session_name());
         let bundle = account.keys.bundle()?;
         let now = clock::unix_seconds();
