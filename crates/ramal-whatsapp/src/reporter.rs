@@ -48,8 +48,10 @@ pub(crate) struct Reporter {
     muted: AtomicBool,
     /// Whether nothing more will come.
     closed: AtomicBool,
-    /// Whether a socket was made through which the server has said nothing of use yet.
-    unanswered: AtomicBool,
+    /// Whether a socket was made.
+    dialled: AtomicBool,
+    /// Whether the server ever said something through one.
+    answered: AtomicBool,
     /// Whether the session was told `Opened`, and not `Lost` since.
     open: AtomicBool,
     born: Instant,
@@ -65,7 +67,8 @@ impl Reporter {
             end: watch::Sender::new(None),
             muted: AtomicBool::new(false),
             closed: AtomicBool::new(false),
-            unanswered: AtomicBool::new(false),
+            dialled: AtomicBool::new(false),
+            answered: AtomicBool::new(false),
             open: AtomicBool::new(false),
             born: Instant::now(),
             alive_from: AtomicU64::new(0),
@@ -100,24 +103,26 @@ impl Reporter {
         }
     }
 
-    /// A new socket is about to be made, so the old one is gone, announced or not. One that led to
-    /// nothing (the handshake failed, say because a certificate is not WhatsApp's) counts as a
-    /// failed dial.
+    /// A new socket is about to be made, so the old one is gone, announced or not. If none has ever
+    /// led to anything (the handshake fails, say because a certificate is not WhatsApp's), that
+    /// counts as a failed dial. Later on it does not: the library sometimes makes a socket too many
+    /// after a pairing.
     pub(crate) fn dialling(&self) {
         self.lost();
-        if self.unanswered.swap(false, Ordering::SeqCst) {
+        let dialled = self.dialled.swap(false, Ordering::SeqCst);
+        if dialled && !self.answered.load(Ordering::SeqCst) {
             self.tell(Signal::DialFailed { timed_out: false });
         }
     }
 
     /// A socket was made.
     pub(crate) fn dialled(&self) {
-        self.unanswered.store(true, Ordering::SeqCst);
+        self.dialled.store(true, Ordering::SeqCst);
     }
 
     /// The server said something: the handshake succeeded.
     pub(crate) fn answered(&self) {
-        self.unanswered.store(false, Ordering::SeqCst);
+        self.answered.store(true, Ordering::SeqCst);
     }
 
     /// Has messages stored that did not pass the durability hook.
@@ -295,6 +300,8 @@ mod tests {
         reporter.dialling();
         reporter.dialled();
         reporter.answered();
+        reporter.dialling();
+        reporter.dialled();
         reporter.dialling();
 
         assert_eq!(drain(&reporter).await, [Signal::DialFailed { timed_out: false }]);
