@@ -52,8 +52,10 @@ pub(crate) async fn on_postgres<F: Future<Output = ()>>(case: impl FnOnce(Db) ->
     admin.execute(AssertSqlSafe(create)).await.unwrap();
     let (base, _database) = server.rsplit_once('/').unwrap();
 
-    let db = Db::open(format!("{base}/{name}"), Dialect::Postgres).await;
-    let outcome = AssertUnwindSafe(case(db)).catch_unwind().await;
+    let url = format!("{base}/{name}");
+    // A case that fails, and a schema that does not migrate, leave no database behind.
+    let run = async { case(Db::open(url, Dialect::Postgres).await).await };
+    let outcome = AssertUnwindSafe(run).catch_unwind().await;
 
     let drop = format!("drop database {name} with (force)");
     admin.execute(AssertSqlSafe(drop)).await.unwrap();
