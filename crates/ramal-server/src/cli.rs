@@ -56,9 +56,16 @@ enum ConfigCommand {
 /// Runs the binary: exit code 0 when it did what it was asked for, 1 when it failed, 2 when the
 /// configuration is wrong.
 pub fn main() -> ExitCode {
+    main_with(|_config| Ok(()))
+}
+
+/// [`main`], with a further check of the configuration: builds that trust more than the production
+/// binary refuse with it what only that may do.
+pub fn main_with(check: impl FnOnce(&Config) -> anyhow::Result<()>) -> ExitCode {
     let arguments = Arguments::parse();
     let file = arguments.config.as_deref();
-    let config = match Config::load(file) {
+    let loaded = Config::load(file).and_then(|config| check(&config).map(|()| config));
+    let config = match loaded {
         Ok(config) => config,
         Err(error) => {
             complain(&error);
@@ -98,7 +105,7 @@ fn run(command: &Command, file: Option<&Path>, config: &Config) -> anyhow::Resul
 }
 
 async fn serve(config: &Config, ready_file: Option<&Path>) -> anyhow::Result<ExitCode> {
-    let server = Server::start(config, axum::Router::new()).await?;
+    let server = Server::start(config, |routes| routes).await?;
     let key = server.first_key().map(ramal_domain::ApiToken::expose);
     if let Some(key) = key {
         say(&format!("The default tenant's API key, shown this once: {key}"))?;

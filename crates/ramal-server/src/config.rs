@@ -105,6 +105,18 @@ impl Config {
         Ok(config)
     }
 
+    /// The compiled-in defaults with another data directory: what the sandbox starts from.
+    ///
+    /// # Errors
+    ///
+    /// None that a test of the default file would not have found.
+    pub fn defaults(data_dir: PathBuf) -> anyhow::Result<Self> {
+        let mut config: Self = Figment::from(Toml::string(DEFAULTS)).extract()?;
+        config.data_dir = data_dir;
+        config.fill_in();
+        Ok(config)
+    }
+
     fn fill_in(&mut self) {
         if self.database.url.expose_secret().is_empty() {
             let path = self.data_dir.join("ramal.db");

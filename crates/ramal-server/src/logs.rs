@@ -7,8 +7,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogFormat, LogOptions};
 
-/// The WhatsApp library prints phone numbers and JIDs at every level below warnings; ours must not.
-const QUIET: &str = "whatsapp_rust=warn,wacore=warn";
+/// The WhatsApp library prints phone numbers and JIDs at every level below warnings; ours must not. What its Signal code
+/// says of a failed decryption is not for logs at any level.
+const QUIET: &str = "whatsapp_rust=warn,wacore=warn,wacore_libsignal=off";
 
 /// Installs the process's logger.
 ///

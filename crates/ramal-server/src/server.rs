@@ -60,12 +60,15 @@ impl Component {
 }
 
 impl Server {
-    /// Starts everything. `extra` is served beside the product's own routes.
+    /// Starts everything. `dress` may add to the product's own routes: the sandbox does.
     ///
     /// # Errors
     ///
     /// The database, the master key or the listener cannot be had.
-    pub async fn start(config: &Config, extra: Router) -> anyhow::Result<Self> {
+    pub async fn start(
+        config: &Config,
+        dress: impl FnOnce(Router) -> Router,
+    ) -> anyhow::Result<Self> {
         std::fs::create_dir_all(&config.data_dir)
             .with_context(|| config.data_dir.display().to_string())?;
         let vault = Vault::new(master_key::load(&config.secrets)?);
@@ -113,7 +116,7 @@ impl Server {
         };
         server.run_sessions(supervisor);
         server.run_webhooks(config, clock, wake)?;
-        server.run_http(listener, extra);
+        server.run_http(listener, dress);
         server.readiness.set(true);
         tracing::info!(address = %server.address, "listening");
         Ok(server)
@@ -145,10 +148,10 @@ impl Server {
         Ok(())
     }
 
-    fn run_http(&self, listener: TcpListener, extra: Router) {
+    fn run_http(&self, listener: TcpListener, dress: impl FnOnce(Router) -> Router) {
         let metrics = recorder();
         let render = Arc::new(move || metrics.as_ref().map(PrometheusHandle::render).unwrap_or_default());
-        let router = Web::new(self.app.clone(), self.readiness.clone(), render).router(extra);
+        let router = Web::new(self.app.clone(), self.readiness.clone(), render).router(dress);
         let shutdown = self.http.shutdown.clone();
         self.http.run(async move {
             let serve = axum::serve(listener, router)

@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 use ramal_domain::{
     Backoff, Clock, CloseReason, Input, Link, NumberId, PhoneNumber, Timestamp, WireId,
 };
-use ramal_store::{Epoch, Failure, Identity, QueuedMessage, Receipt, Stepped, Store, StoreError};
+use ramal_store::{Epoch, Failure, Identity, Number, QueuedMessage, Receipt, Stepped, Store, StoreError};
 use tokio::{
     sync::{Notify, mpsc, watch},
     task::{JoinError, JoinSet},
@@ -60,6 +60,8 @@ pub(crate) struct State {
     outage_due: Option<Instant>,
     /// When the head of the queue may be tried again.
     retry_due: Option<Instant>,
+    /// When the pairing code dies after the last QR code has.
+    pairing_due: Option<Instant>,
     dial_failures: u32,
     /// The message in flight: at most one.
     sending: JoinSet<(QueuedMessage, Result<(), SendError>)>,
@@ -78,6 +80,7 @@ enum Woken {
     Sent(Result<(QueuedMessage, Result<(), SendError>), JoinError>),
     Nudged,
     OutageDue,
+    PairingDue,
     RetryDue,
     Stopped,
 }
@@ -91,9 +94,6 @@ impl Actor {
             Mode::Resume => Input::Lost,
         };
         let mut flow = self.step(opening).await;
-        if self.mode == Mode::Resume {
-            self.state.outage_due = Some(Instant::now() + self.context.options.confirm_outage);
-        }
         while flow == Flow::Continue {
             let woken = self.wait().await;
             flow = self.handle(woken).await;
@@ -106,7 +106,7 @@ impl Actor {
 
     /// Every branch is cancel-safe: channels, notifications, timers and join sets by their contract.
     async fn wait(&mut self) -> Woken {
-        let outage_due = self.state.outage_due;
+        let (outage_due, pairing_due) = (self.state.outage_due, self.state.pairing_due);
         let retry_due = self.state.retry_due;
         tokio::select! {
             biased;
@@ -114,6 +114,7 @@ impl Actor {
             Some(sent) = self.state.sending.join_next() => Woken::Sent(sent),
             signal = self.signals.recv() => Woken::Signal(signal),
             () = sleep_until(outage_due) => Woken::OutageDue,
+            () = sleep_until(pairing_due) => Woken::PairingDue,
             () = sleep_until(retry_due) => Woken::RetryDue,
             () = self.nudge.notified() => Woken::Nudged,
         }
@@ -134,9 +135,9 @@ impl Actor {
             }
             Woken::Nudged => Flow::Continue,
             Woken::OutageDue => {
-                self.state.outage_due = None;
                 self.step(Input::OutageConfirmed).await
             }
+            Woken::PairingDue => self.end_pairing(CloseReason::CodesExpired).await,
             Woken::RetryDue => {
                 self.state.retry_due = None;
                 Flow::Continue
@@ -157,10 +158,10 @@ impl Actor {
                 self.pairing.send_modify(|pairing| pairing.code = CodeState::Unavailable);
             }
             Signal::DialFailed { timed_out } => return self.on_dial_failed(timed_out).await,
-            Signal::CodesExhausted => return self.end_pairing(CloseReason::CodesExpired).await,
+            Signal::CodesExhausted => return self.on_codes_exhausted().await,
             Signal::Paired(account) => return self.on_paired(account).await,
             Signal::Opened(account) => return self.on_opened(account).await,
-            Signal::Lost => return self.on_lost().await,
+            Signal::Lost => return self.step(Input::Lost).await,
             Signal::Ended(reason) => return self.on_ended(reason).await,
             Signal::Receipt { wire_ids, kind, at } => {
                 return self.on_receipt(wire_ids, kind, at).await;
@@ -182,9 +183,13 @@ impl Actor {
 
     async fn on_dial_failed(&mut self, timed_out: bool) -> Flow {
         self.state.dial_failures = self.state.dial_failures.saturating_add(1);
-        let pairing = self.state.link == Some(Link::Pairing);
-        if !pairing || self.state.dial_failures < self.context.options.dial_failures_max {
+        if self.state.dial_failures < self.context.options.dial_failures_max {
             return Flow::Continue;
+        }
+        if self.state.link != Some(Link::Pairing) {
+            // The library's own backoff grows to a quarter of an hour. Ours is shorter: the
+            // supervisor starts a new client, and the row remembers since when there is none.
+            return Flow::End;
         }
         let failure =
             if timed_out { PairingFailure::TimedOut } else { PairingFailure::Unreachable };
@@ -205,7 +210,7 @@ impl Actor {
         if self.state.wrong_phone {
             return self.reject_phone().await;
         }
-        self.state.outage_due = None;
+        self.state.pairing_due = None;
         if self.identify(account).await == Flow::End {
             return Flow::End;
         }
@@ -223,18 +228,26 @@ impl Actor {
         self.end_pairing(CloseReason::WrongPhone).await
     }
 
-    async fn on_lost(&mut self) -> Flow {
-        let flow = self.step(Input::Lost).await;
-        let reported = matches!(self.state.link, Some(Link::Resuming { reported: true }));
-        if self.state.outage_due.is_none() && !reported {
-            self.state.outage_due = Some(Instant::now() + self.context.options.confirm_outage);
-        }
-        flow
+    /// The pairing code has its own clock and may outlive the last QR code.
+    async fn on_codes_exhausted(&mut self) -> Flow {
+        let pairing = self.pairing.borrow().clone();
+        let CodeState::Given { expires_at, .. } = pairing.code else {
+            return self.end_pairing(CloseReason::CodesExpired).await;
+        };
+        self.pairing.send_modify(|pairing| pairing.qr = None);
+        let left = expires_at.since(self.context.clock.now());
+        self.state.pairing_due = Some(Instant::now() + left);
+        Flow::Continue
     }
 
     async fn on_ended(&mut self, reason: CloseReason) -> Flow {
         if self.state.link == Some(Link::Pairing) {
             return self.end_pairing(reason).await;
+        }
+        if reason == CloseReason::Network {
+            // The client died, the credentials did not: the supervisor starts a new one.
+            let _ended = self.step(Input::Lost).await;
+            return Flow::End;
         }
         let _ended = self.step(Input::Revoked(reason)).await;
         if reason.forgets_credentials() {
@@ -278,6 +291,19 @@ impl Actor {
         self.note(Fact::Account(identity), "the account was not noted").await
     }
 
+    /// The row remembers since when the socket is gone, so a restarted session does not start the
+    /// confirmation window anew.
+    fn watch_outage(&mut self, number: &Number) {
+        self.state.outage_due = match number.link {
+            Link::Resuming { reported: false } => {
+                let gone = self.context.clock.now().since(number.link_since);
+                let left = self.context.options.confirm_outage.saturating_sub(gone);
+                Some(Instant::now() + left)
+            }
+            Link::Closed(_) | Link::Pairing | Link::Open | Link::Resuming { reported: true } => None,
+        };
+    }
+
     fn ledger(&self) -> Ledger<'_> {
         Ledger { context: &self.context, number: self.number, epoch: self.epoch }
     }
@@ -299,6 +325,7 @@ impl Actor {
         match self.ledger().write(&Fact::Link(input)).await {
             Ok(Some(Stepped::Done { number, announced })) => {
                 self.state.link = Some(number.link);
+                self.watch_outage(&number);
                 let link = number.link.wire();
                 tracing::info!(number.id = %self.number, ?input, %link, "link moved");
                 if announced.is_some() {

@@ -37,7 +37,7 @@ impl Default for Options {
             resume_pace: Duration::from_millis(20),
             reconcile: Duration::from_secs(5),
             retry_base: Duration::from_secs(1),
-            retry_cap: Duration::from_mins(2),
+            retry_cap: Duration::from_secs(30),
             dial_failures_max: 2,
             stop_timeout: Duration::from_secs(10),
         }

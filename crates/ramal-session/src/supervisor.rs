@@ -21,7 +21,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Connection, Mode, OpenError, OpenSpec, Options, Pairing, Provider, Signal,
+    Connection, Mode, OpenError, OpenSpec, Options, Outcome, Pairing, Provider, Signal,
     actor::{Actor, Context, State},
 };
 
@@ -185,7 +185,7 @@ impl Supervisor {
             // Paced, so that a restart with many numbers is no storm.
             tokio::time::sleep(self.0.context.options.resume_pace).await;
         }
-        backoffs.settle(|id| self.find(id).is_some());
+        backoffs.settle(|id| self.is_open(id));
         Ok(())
     }
 
@@ -418,6 +418,10 @@ impl Supervisor {
         self.lock().len()
     }
 
+    fn is_open(&self, id: NumberId) -> bool {
+        self.find(id).is_some_and(|running| running.pairing.borrow().outcome == Outcome::Open)
+    }
+
     fn find(&self, id: NumberId) -> Option<Running> {
         self.lock().get(&id).cloned()
     }
@@ -477,9 +481,8 @@ impl Backoffs {
         self.0.insert(id, (tries, Instant::now() + pause));
     }
 
-    /// A session that still runs after its pause has proven itself.
-    fn settle(&mut self, runs: impl Fn(NumberId) -> bool) {
-        let now = Instant::now();
-        self.0.retain(|id, (_, due)| !(runs(*id) && *due <= now));
+    /// A session that has logged in has proven itself.
+    fn settle(&mut self, is_open: impl Fn(NumberId) -> bool) {
+        self.0.retain(|id, _| !is_open(*id));
     }
 }

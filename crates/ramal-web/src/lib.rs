@@ -44,18 +44,17 @@ impl Web {
         Self { app, readiness, metrics }
     }
 
-    /// Every route of the product. `extra` is served beside them, under the same layers: the
-    /// sandbox adds its control API there.
-    pub fn router(self, extra: Router) -> Router {
+    /// Every route of the product. `dress` may add to them, under the same layers: the sandbox adds
+    /// its control API there.
+    pub fn router(self, dress: impl FnOnce(Router) -> Router) -> Router {
         // The contract's prose writes both prefixes.
         let routes = Router::new()
             .nest("/v1", api::router())
             .nest("/api/v1", api::router())
             .merge(health::router())
-            .with_state(self)
-            .merge(extra)
             .fallback(error::no_such_route)
-            .method_not_allowed_fallback(error::no_such_method);
-        layers::apply(routes)
+            .method_not_allowed_fallback(error::no_such_method)
+            .with_state(self);
+        layers::apply(dress(routes))
     }
 }

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, header::ACCEPT};
 use ramal_app::{AppError, Codes, CreateNumber, Created, LiveState, NumberView, SettingsPatch};
 use ramal_domain::{Link, Timestamp};
 use ramal_store::Number;
@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    QrPicture, Web,
+    QrPicture, Web, terminal_qr,
     body::Body,
     error::ApiError,
-    extract::Authenticated,
+    extract::{Authenticated, header},
     idempotent::{self, Request},
 };
 
@@ -272,13 +272,25 @@ fn status_body(live: &LiveState) -> StatusBody {
     }
 }
 
+/// A person with curl asks for `text/plain` and gets a QR code to scan from the terminal.
 async fn connect(
     State(web): State<Web>,
     Authenticated(caller): Authenticated,
     Path(id): Path<String>,
-) -> Result<Json<CodesBody>, ApiError> {
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let codes = web.app.connect(&caller, &id).await?;
-    Ok(Json(CodesBody::draw(&codes)?))
+    if header(&headers, ACCEPT.as_str()) == Some("text/plain") {
+        return Ok(terminal_codes(&codes)?.into_response());
+    }
+    Ok(Json(CodesBody::draw(&codes)?).into_response())
+}
+
+fn terminal_codes(codes: &Codes) -> Result<String, AppError> {
+    let picture =
+        terminal_qr(&codes.qr.text).map_err(|error| AppError::Internal(Box::new(error)))?;
+    let code = codes.pairing_code.as_ref().map_or("none", |(code, _)| code.as_str());
+    Ok(format!("{picture}\nPairing code: {code}\n"))
 }
 
 async fn remove(

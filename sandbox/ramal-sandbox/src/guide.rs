@@ -1,0 +1,30 @@
+//! What a newcomer reads first.
+
+use axum::http::HeaderMap;
+
+/// The three lines that show everything: create, scan, send.
+pub(crate) fn text(url: &str, key: &str) -> String {
+    format!(
+        r#"
+Ramal sandbox: {url}
+Tenant key:    {key}
+
+1. Create a number (its QR code is drawn here as well):
+   curl -s {url}/v1/numbers -H 'x-api-key: {key}' -d '{{"name":"My WhatsApp","number":"+5511999990001"}}' | tee /tmp/ramal-number.json
+
+2. Let its virtual phone scan the QR code:
+   python3 -c 'import json;n=json.load(open("/tmp/ramal-number.json"));print(json.dumps({{"qrcodeBase64":n["qrcodeBase64"]}}))' | curl -s {url}/sandbox/phones/+5511999990001/scan -d @-
+
+3. Send a text from it, and read it on another virtual phone:
+   curl -s {url}/v1/messages/send -H 'x-api-key: {key}' -H "x-whatsapp-number-id: $(python3 -c 'import json;print(json.load(open("/tmp/ramal-number.json"))["instance"]["id"])')" -d '{{"destinationNumber":"+5511999990002","text":"Hello!"}}' && sleep 1 && curl -s {url}/sandbox/phones/+5511999990002/messages
+
+Stop with Ctrl-C.
+"#
+    )
+}
+
+/// The start page: the same, without the key.
+pub(crate) async fn page(headers: HeaderMap) -> String {
+    let host = headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1");
+    text(&format!("http://{host}"), "ps_…")
+}

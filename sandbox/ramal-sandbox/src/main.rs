@@ -1,0 +1,120 @@
+//! `cargo sandbox`: the product and an offline WhatsApp, in one process.
+
+mod guide;
+mod tenant_key;
+mod terminal;
+
+use std::{
+    io::Write as _,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+use axum::{Router, middleware};
+use clap::Parser;
+use ramal_server::{Config, Server};
+use serde_json::json;
+use wa_server::WaServer;
+
+/// The version of WhatsApp Web that clients name to the offline server; any will do.
+const APP_VERSION: [u32; 3] = [2, 3000, 1_035_194_821];
+
+/// Ramal with an offline WhatsApp and virtual phones: no account and no phone needed.
+#[derive(Debug, Parser)]
+#[command(name = "ramal-sandbox", version)]
+struct Arguments {
+    /// The port of the API, on 127.0.0.1; 0 lets the system choose.
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// Where state lives; without it, in a temporary folder that ends with the process.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Once ready, write the addresses and the key to this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+    /// What to log, in the syntax of tracing's `EnvFilter`.
+    #[arg(long, default_value = "warn")]
+    log: String,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = tokio::runtime::Runtime::new()
+        .context("the runtime")
+        .and_then(|runtime| runtime.block_on(run(&arguments)));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // When even that fails there is nobody to tell.
+            let _unwritable = writeln!(std::io::stderr(), "ramal-sandbox: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let temporary = tempfile::tempdir().context("a temporary folder")?;
+    let data_dir = arguments.data.clone().unwrap_or_else(|| temporary.path().to_owned());
+    let whatsapp_dir = arguments.data.as_ref().map(|dir| dir.join("whatsapp"));
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let options = wa_server::Options { listen, data_dir: whatsapp_dir };
+    let whatsapp = WaServer::start(options).await.context("the offline WhatsApp")?;
+    let config = configure(arguments, &data_dir, &whatsapp)?;
+    ramal_server::init_logs(&config.log)?;
+    let server = Server::start(&config, |routes| dress(routes, &whatsapp)).await?;
+    let key = tenant_key::obtain(&server, &config).await?;
+    announce(arguments, &server, &whatsapp, key.expose())?;
+    ramal_server::stop_signal().await?;
+    server.stop().await;
+    whatsapp.shutdown().await;
+    Ok(())
+}
+
+fn configure(
+    arguments: &Arguments,
+    data_dir: &Path,
+    whatsapp: &WaServer,
+) -> anyhow::Result<Config> {
+    let mut config = Config::defaults(data_dir.to_owned())?;
+    config.server.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port));
+    config.whatsapp.url = whatsapp.ws_url();
+    config.whatsapp.app_version = Some(APP_VERSION);
+    // Whoever tries the sandbox receives webhooks on the same machine.
+    config.webhooks.allow_private = true;
+    config.log.filter.clone_from(&arguments.log);
+    ramal_sandbox::refuse_the_world(&config)?;
+    Ok(config)
+}
+
+/// The control API and a start page beside the product's routes; QR codes are drawn on the terminal.
+fn dress(routes: Router, whatsapp: &WaServer) -> Router {
+    routes
+        .nest("/sandbox", whatsapp.control())
+        // For clients that join `sandboxUrl` with the documented paths, which begin with /sandbox.
+        .nest("/sandbox/sandbox", whatsapp.control())
+        .route("/", axum::routing::get(guide::page))
+        .layer(middleware::from_fn(terminal::draw_codes))
+}
+
+fn announce(
+    arguments: &Arguments,
+    server: &Server,
+    whatsapp: &WaServer,
+    key: &str,
+) -> anyhow::Result<()> {
+    let url = server.url();
+    writeln!(std::io::stdout(), "{}", guide::text(&url, key))?;
+    if let Some(path) = &arguments.ready_file {
+        let ready = json!({
+            "apiUrl": url,
+            "tenantKey": key,
+            "dashboardUrl": format!("{url}/"),
+            "sandboxUrl": format!("{url}/sandbox"),
+            "whatsappUrl": whatsapp.ws_url(),
+        });
+        ramal_server::write_ready_file(path, &ready)?;
+    }
+    Ok(())
+}
