@@ -58,8 +58,7 @@ impl App {
     ) -> Result<Attempt, AppError> {
         // A number key's scope would change when the key is re-pointed; the key's id does not.
         let scope = format!("{}/{}/{operation}", caller.tenant(), caller.key.id);
-        let fingerprint: String =
-            Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
+        let fingerprint = hex::encode(Sha256::digest(body));
         let mut tx = self.store.begin().await?;
         let claim = tx.idempotency().claim(&scope, &key.0, &fingerprint, self.clock.now()).await?;
         tx.commit().await?;

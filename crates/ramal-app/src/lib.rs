@@ -24,10 +24,10 @@ use tokio_util::task::TaskTracker;
 pub use auth::{Caller, Scoped};
 pub use error::{AppError, ErrorKind, Refusal};
 pub use idempotency::{Attempt, Claimed, IdempotencyKey};
-pub use ramal_store::StoredAnswer;
 pub use keys::{KeyOfNumber, MaskedKey, NewRawKey};
 pub use messages::{Sent, TextMessage};
 pub use numbers::{Codes, CreateNumber, Created, LiveState, NumberView, Removed};
+pub use ramal_store::StoredAnswer;
 pub use settings::{NumberSettings, SettingsPatch};
 pub use webhooks::{CreatedWebhook, WebhookDraft, WebhookPatch};
 

@@ -155,11 +155,7 @@ impl App {
         }
     }
 
-    async fn pair_and_publish(
-        &self,
-        caller: &Caller,
-        wanted: Wanted,
-    ) -> Result<Created, AppError> {
+    async fn pair_and_publish(&self, caller: &Caller, wanted: Wanted) -> Result<Created, AppError> {
         let mut watcher = self.sessions.pair(wanted.id).await?;
         let codes = self.wait_for_codes(&mut watcher).await?;
         let now = self.clock.now();
@@ -419,8 +415,8 @@ fn codes(pairing: Pairing) -> Option<Codes> {
 const fn refusal_of(failure: PairingFailure) -> Refusal {
     match failure {
         PairingFailure::TimedOut => Refusal::UpstreamTimeout,
-        PairingFailure::Unreachable
-        | PairingFailure::Closed(_)
-        | PairingFailure::Superseded => Refusal::UpstreamError,
+        PairingFailure::Unreachable | PairingFailure::Closed(_) | PairingFailure::Superseded => {
+            Refusal::UpstreamError
+        }
     }
 }

@@ -10,6 +10,7 @@ const REJECT_TEXT_MAX: usize = 1_000;
 /// A number's settings, complete with defaults.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches that the contract names")]
 pub struct NumberSettings {
     /// Import the history that the phone shares after connecting.
     pub history_import_enabled: bool,
@@ -53,6 +54,7 @@ impl Default for NumberSettings {
 /// A partial change of settings: what is absent stays, an explicit `null` resets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[expect(clippy::option_option, reason = "absent, null and a value are three different things")]
 pub struct SettingsPatch {
     history_import_enabled: Option<bool>,
     webhook_historical_messages: Option<bool>,
@@ -97,12 +99,15 @@ impl SettingsPatch {
         if let Some(Some(text)) = &self.msg_reject_call
             && text.chars().count() > REJECT_TEXT_MAX
         {
-            let sentence = format!("settings.msgRejectCall has at most {REJECT_TEXT_MAX} characters");
+            let sentence =
+                format!("settings.msgRejectCall has at most {REJECT_TEXT_MAX} characters");
             return Err(Refusal::Validation(sentence));
         }
         let old = settings.clone();
         Ok(NumberSettings {
-            history_import_enabled: self.history_import_enabled.unwrap_or(old.history_import_enabled),
+            history_import_enabled: self
+                .history_import_enabled
+                .unwrap_or(old.history_import_enabled),
             webhook_historical_messages: self
                 .webhook_historical_messages
                 .unwrap_or(old.webhook_historical_messages),

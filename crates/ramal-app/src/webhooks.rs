@@ -211,7 +211,7 @@ impl App {
             return Err(AppError::invalid(format!("limit is 1 to {LOG_MAX}")));
         }
         let kind: Option<EventKind> = event
-            .map(|name| name.parse().map_err(|_| AppError::invalid("event: unknown event name")))
+            .map(|name| name.parse().map_err(|error| AppError::invalid(format!("event: {error}"))))
             .transpose()?;
         Ok(self.store.read().await?.deliveries().log(webhook.id, kind, limit).await?)
     }

@@ -29,11 +29,13 @@ impl Timestamp {
     }
 
     /// This moment plus `span`; saturates.
+    #[must_use]
     pub fn after(self, span: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
     }
 
     /// This moment minus `span`; saturates.
+    #[must_use]
     pub fn before(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
     }
@@ -47,8 +49,9 @@ impl Timestamp {
 impl fmt::Display for Timestamp {
     /// ISO-8601 in UTC with milliseconds and `Z`, as the API prints every time.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let format =
-            format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+        let format = format_description!(
+            "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"
+        );
         let text = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
             .ok()
             .and_then(|moment| moment.format(format).ok())
@@ -104,7 +107,10 @@ mod tests {
 
     #[test]
     fn a_timestamp_prints_milliseconds_and_z() {
-        assert_eq!(Timestamp::from_millis(1_780_315_140_007).to_string(), "2026-06-01T11:59:00.007Z");
+        assert_eq!(
+            Timestamp::from_millis(1_780_315_140_007).to_string(),
+            "2026-06-01T11:59:00.007Z"
+        );
     }
 
     #[test]

@@ -37,8 +37,7 @@ impl ApiToken {
     /// Mints a new random key.
     pub fn mint() -> Self {
         let bytes: [u8; TOKEN_BYTES] = rand::random();
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self(SecretString::from(format!("{TOKEN_PREFIX}{hex}")))
+        Self(SecretString::from(format!("{TOKEN_PREFIX}{}", hex::encode(bytes))))
     }
 
     /// The raw key. Never log it.

@@ -92,7 +92,9 @@ impl CloseReason {
             Self::Restricted => {
                 "WhatsApp restricted the account for some time; wait, then call connect"
             }
-            Self::Banned => "WhatsApp banned the account; the owner must appeal in the WhatsApp app",
+            Self::Banned => {
+                "WhatsApp banned the account; the owner must appeal in the WhatsApp app"
+            }
             Self::ClientOutdated => {
                 "WhatsApp no longer accepts this protocol version; update the server"
             }
@@ -295,10 +297,8 @@ mod tests {
     #[test]
     fn a_confirmed_outage_is_told_once_and_so_is_its_end() {
         use Input::{Lost, Opened, OutageConfirmed};
-        let (link, told) = follow(
-            Link::Open,
-            &[Lost, OutageConfirmed, OutageConfirmed, Lost, Opened, Opened],
-        );
+        let (link, told) =
+            follow(Link::Open, &[Lost, OutageConfirmed, OutageConfirmed, Lost, Opened, Opened]);
 
         assert_eq!(link, Link::Open);
         assert_eq!(told, [EventKind::NumberDisconnected, EventKind::NumberConnected]);

@@ -82,8 +82,7 @@ impl WireId {
     /// (seen in Baileys' `generateMessageIDV2`, 2026-11).
     pub fn mint() -> Self {
         let bytes: [u8; 9] = rand::random();
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
-        Self(format!("3EB0{hex}"))
+        Self(format!("3EB0{}", hex::encode_upper(bytes)))
     }
 
     /// Wraps an id that WhatsApp or the database named.

@@ -17,7 +17,9 @@ pub struct PhoneNumber(String);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PhoneError {
     /// Something other than an optional leading `+` and digits.
-    #[error("a phone number is written in E.164: an optional + and digits only, such as +5511999999999")]
+    #[error(
+        "a phone number is written in E.164: an optional + and digits only, such as +5511999999999"
+    )]
     NotDigits,
     /// Too short or too long.
     #[error("a phone number has 10 to 15 digits, country code included")]

@@ -240,11 +240,12 @@ mod tests {
 
     #[test]
     fn an_unknown_key_and_a_contradiction_are_named() {
-        let read = |text: &str| -> Result<Config, figment::Error> {
-            Figment::from(Toml::string(DEFAULTS)).merge(Toml::string(text)).extract()
+        let read = |text: &str| -> anyhow::Result<Config> {
+            Ok(Figment::from(Toml::string(DEFAULTS)).merge(Toml::string(text)).extract()?)
         };
 
-        assert!(read("[server]\nlisten_on = 1").unwrap_err().to_string().contains("listen_on"));
+        let unknown = read("[server]\nlisten_on = 1").unwrap_err();
+        assert!(unknown.to_string().contains("listen_on"));
         let mut config = read("[webhooks]\nlease = '1s'\n[whatsapp]\nurl = 'http://x'").unwrap();
         config.fill_in();
         let problems = config.problems().join("\n");

@@ -150,7 +150,8 @@ impl Server {
 
     fn run_http(&self, listener: TcpListener, dress: impl FnOnce(Router) -> Router) {
         let metrics = recorder();
-        let render = Arc::new(move || metrics.as_ref().map(PrometheusHandle::render).unwrap_or_default());
+        let render =
+            Arc::new(move || metrics.as_ref().map(PrometheusHandle::render).unwrap_or_default());
         let router = Web::new(self.app.clone(), self.readiness.clone(), render).router(dress);
         let shutdown = self.http.shutdown.clone();
         self.http.run(async move {

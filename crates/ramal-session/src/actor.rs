@@ -12,7 +12,9 @@ use std::{sync::Arc, time::Duration};
 use ramal_domain::{
     Backoff, Clock, CloseReason, Input, Link, NumberId, PhoneNumber, Timestamp, WireId,
 };
-use ramal_store::{Epoch, Failure, Identity, Number, QueuedMessage, Receipt, Stepped, Store, StoreError};
+use ramal_store::{
+    Epoch, Failure, Identity, Number, QueuedMessage, Receipt, Stepped, Store, StoreError,
+};
 use tokio::{
     sync::{Notify, mpsc, watch},
     task::{JoinError, JoinSet},
@@ -122,9 +124,8 @@ impl Actor {
 
     async fn handle(&mut self, woken: Woken) -> Flow {
         match woken {
-            Woken::Stopped => Flow::End,
-            // The client's task is gone without a word: the supervisor starts a new one.
-            Woken::Signal(None) => Flow::End,
+            // Without a signal the client's task is gone: the supervisor starts a new one.
+            Woken::Stopped | Woken::Signal(None) => Flow::End,
             Woken::Signal(Some(signal)) => self.on_signal(signal).await,
             Woken::Sent(Ok((message, result))) => self.settle(&message, result).await,
             Woken::Sent(Err(panicked)) => {
@@ -134,9 +135,7 @@ impl Actor {
                 Flow::Continue
             }
             Woken::Nudged => Flow::Continue,
-            Woken::OutageDue => {
-                self.step(Input::OutageConfirmed).await
-            }
+            Woken::OutageDue => self.step(Input::OutageConfirmed).await,
             Woken::PairingDue => self.end_pairing(CloseReason::CodesExpired).await,
             Woken::RetryDue => {
                 self.state.retry_due = None;
@@ -199,8 +198,7 @@ impl Actor {
     }
 
     async fn on_paired(&mut self, account: Account) -> Flow {
-        self.state.wrong_phone =
-            account.phone().is_some_and(|phone| !phone.same_line(&self.phone));
+        self.state.wrong_phone = account.phone().is_some_and(|phone| !phone.same_line(&self.phone));
         self.pairing.send_modify(|pairing| pairing.outcome = Outcome::Paired);
         self.identify(account).await
     }
@@ -270,12 +268,7 @@ impl Actor {
         });
     }
 
-    async fn on_receipt(
-        &self,
-        wire_ids: Vec<WireId>,
-        kind: ReceiptKind,
-        at: Timestamp,
-    ) -> Flow {
+    async fn on_receipt(&self, wire_ids: Vec<WireId>, kind: ReceiptKind, at: Timestamp) -> Flow {
         let receipt = match kind {
             ReceiptKind::Delivered => Receipt::Delivered,
             ReceiptKind::Read => Receipt::Read,
@@ -300,7 +293,9 @@ impl Actor {
                 let left = self.context.options.confirm_outage.saturating_sub(gone);
                 Some(Instant::now() + left)
             }
-            Link::Closed(_) | Link::Pairing | Link::Open | Link::Resuming { reported: true } => None,
+            Link::Closed(_) | Link::Pairing | Link::Open | Link::Resuming { reported: true } => {
+                None
+            }
         };
     }
 

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use ramal_domain::{Backoff, Clock, NodeId, NumberId};
+use ramal_domain::{Backoff, Clock, CloseReason, Input, Link, NodeId, NumberId};
 use ramal_store::{Epoch, Number, Runnable, Store, StoreError};
 use tokio::{
     sync::{Mutex as AsyncMutex, Notify, mpsc, watch},
@@ -180,7 +180,7 @@ impl Supervisor {
                 let supervisor = self.clone();
                 self.0.tasks.spawn(async move { supervisor.unlink_again(id).await });
             } else if let Err(error) = self.start(id, Mode::Resume).await {
-                self.log_start_failure(id, &error);
+                log_start_failure(id, &error);
             }
             // Paced, so that a restart with many numbers is no storm.
             tokio::time::sleep(self.0.context.options.resume_pace).await;
@@ -199,11 +199,6 @@ impl Supervisor {
         }
     }
 
-    fn log_start_failure(&self, id: NumberId, error: &StartError) {
-        let error = error as &dyn std::error::Error;
-        tracing::error!(number.id = %id, error, "a session cannot be started; trying again");
-    }
-
     /// Starts a fresh pairing attempt, in place of whatever session the number has.
     ///
     /// # Errors
@@ -213,7 +208,11 @@ impl Supervisor {
         self.start(id, Mode::Pair).await
     }
 
-    async fn start(&self, id: NumberId, mode: Mode) -> Result<watch::Receiver<Pairing>, StartError> {
+    async fn start(
+        &self,
+        id: NumberId,
+        mode: Mode,
+    ) -> Result<watch::Receiver<Pairing>, StartError> {
         let turn = self.turn(id);
         let _turn = turn.lock().await;
         if mode == Mode::Pair {
@@ -267,7 +266,7 @@ impl Supervisor {
     fn spawn(&self, actor: Actor, ended: CancellationToken) {
         let (supervisor, id, epoch) = (self.clone(), actor.number, actor.epoch);
         self.0.tasks.spawn(async move {
-            let guard = Ended { supervisor, id, epoch, ended };
+            let guard = Ended { supervisor, id, epoch, token: ended };
             actor.run().await;
             drop(guard);
         });
@@ -276,8 +275,8 @@ impl Supervisor {
     async fn refuse_open(&self, id: NumberId) -> Result<(), StartError> {
         let number = self.0.context.store.read().await?.numbers().get(id).await?;
         match number.ok_or(StartError::Gone)?.link {
-            ramal_domain::Link::Open => Err(StartError::AlreadyOpen),
-            _ => Ok(()),
+            Link::Open => Err(StartError::AlreadyOpen),
+            Link::Closed(_) | Link::Pairing | Link::Resuming { .. } => Ok(()),
         }
     }
 
@@ -307,10 +306,10 @@ impl Supervisor {
 
     /// The row says that there was a connection, but nothing is stored to resume it with.
     async fn close_without_session(&self, number: &Number) -> Result<(), StoreError> {
-        use ramal_domain::{CloseReason::NotPaired, Input, Link};
+        let reason = CloseReason::NotPaired;
         let input = match number.link {
-            Link::Pairing => Input::PairingEnded(NotPaired),
-            Link::Closed(_) | Link::Open | Link::Resuming { .. } => Input::Revoked(NotPaired),
+            Link::Pairing => Input::PairingEnded(reason),
+            Link::Closed(_) | Link::Open | Link::Resuming { .. } => Input::Revoked(reason),
         };
         let now = self.0.context.clock.now();
         let mut tx = self.0.context.store.begin().await?;
@@ -439,12 +438,17 @@ impl Supervisor {
     }
 }
 
+fn log_start_failure(id: NumberId, error: &StartError) {
+    let error = error as &dyn std::error::Error;
+    tracing::error!(number.id = %id, error, "a session cannot be started; trying again");
+}
+
 /// Marks a session as ended when its task ends, by return or by panic.
 struct Ended {
     supervisor: Supervisor,
     id: NumberId,
     epoch: Epoch,
-    ended: CancellationToken,
+    token: CancellationToken,
 }
 
 impl Drop for Ended {
@@ -454,7 +458,7 @@ impl Drop for Ended {
             running.remove(&self.id);
         }
         drop(running);
-        self.ended.cancel();
+        self.token.cancel();
         if std::thread::panicking() {
             metrics::counter!("sessions_panics_total").increment(1);
             tracing::error!(number.id = %self.id, "a session panicked; it will be restarted");

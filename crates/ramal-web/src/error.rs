@@ -16,11 +16,7 @@ pub(crate) enum ApiError {
     /// A use case refused or failed.
     App(AppError),
     /// The request could not be read.
-    Request {
-        status: StatusCode,
-        code: &'static str,
-        sentence: String,
-    },
+    Request { status: StatusCode, code: &'static str, sentence: String },
 }
 
 impl<E: Into<AppError>> From<E> for ApiError {

@@ -61,4 +61,3 @@ async fn metrics_page(State(web): State<Web>) -> impl axum::response::IntoRespon
     }
     ([(CONTENT_TYPE, "text/plain; version=0.0.4")], (web.metrics)())
 }
-

@@ -32,7 +32,7 @@ pub(crate) async fn answer(
         let (status, body) = work.await?;
         return Ok((status, Json(body)).into_response());
     };
-    let text = key.to_str().map_err(|_| ramal_app::Refusal::IdempotencyKeyInvalid)?;
+    let text = key.to_str().map_err(|_not_ascii| ramal_app::Refusal::IdempotencyKeyInvalid)?;
     let key = IdempotencyKey::parse(text)?;
     match app.attempt(request.caller, request.operation, &key, request.body).await? {
         Attempt::Replay(stored) => replay(&stored),
@@ -57,8 +57,8 @@ pub(crate) async fn answer(
 }
 
 fn replay(stored: &StoredAnswer) -> Result<Response, ApiError> {
-    let status = StatusCode::from_u16(stored.status)
-        .map_err(|error| AppError::Internal(Box::new(error)))?;
+    let status =
+        StatusCode::from_u16(stored.status).map_err(|error| AppError::Internal(Box::new(error)))?;
     let json = HeaderValue::from_static("application/json");
     let headers = [(CONTENT_TYPE, json), (REPLAYED, HeaderValue::from_static("true"))];
     Ok((status, headers, stored.body.clone()).into_response())

@@ -25,9 +25,7 @@ async fn list(
             let keys = web.app.reveal_keys(&caller).await?;
             Ok(Json(keys.iter().map(revealed).collect()))
         }
-        KeyScope::Number(own) => {
-            Ok(Json(vec![masked(&web.app.own_key(&caller, own).await?)]))
-        }
+        KeyScope::Number(own) => Ok(Json(vec![masked(&web.app.own_key(&caller, own).await?)])),
     }
 }
 

@@ -32,7 +32,9 @@ pub(crate) fn router() -> Router<Web> {
 struct SendBody {
     destination_number: Option<String>,
     text: Option<String>,
-    mark_read: Option<bool>,
+    /// Checked to be a truth value; has an effect on official numbers only.
+    #[serde(rename = "markRead")]
+    _mark_read: Option<bool>,
     group_id: Option<Value>,
     newsletter_id: Option<Value>,
     template_id: Option<Value>,
@@ -67,8 +69,6 @@ impl SendBody {
             let sentence = format!("{field} is not supported yet: send destinationNumber and text");
             return Err(Refusal::NotSupported(sentence));
         }
-        // Read receipts on send are for official numbers; here the flag is checked and has no effect.
-        let _no_effect = self.mark_read;
         let missing = |field: &str| Refusal::Validation(format!("{field} is required"));
         Ok(TextMessage {
             to: self.destination_number.ok_or_else(|| missing("destinationNumber"))?,

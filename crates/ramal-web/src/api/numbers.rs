@@ -14,11 +14,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    QrPicture, Web, terminal_qr,
+    QrPicture, Web,
     body::Body,
     error::ApiError,
     extract::{Authenticated, header},
     idempotent::{self, Request},
+    terminal_qr,
 };
 
 /// Every number of ours is QR-paired; official ones will say `META`.
@@ -107,8 +108,8 @@ struct PairingBody {
 
 impl CodesBody {
     fn draw(codes: &Codes) -> Result<Self, AppError> {
-        let picture = QrPicture::draw(&codes.qr.text)
-            .map_err(|error| AppError::Internal(Box::new(error)))?;
+        let picture =
+            QrPicture::draw(&codes.qr.text).map_err(|error| AppError::Internal(Box::new(error)))?;
         let (code, code_expires_at) = codes.pairing_code.clone().unzip();
         Ok(Self {
             qrcode_base64: picture.data_uri(),
@@ -141,10 +142,7 @@ fn common(number: &Number) -> Map<String, Value> {
         "createdAt": number.created_at.to_string(),
         "updatedAt": number.updated_at.to_string(),
     });
-    match fields {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
-    }
+    if let Value::Object(fields) = fields { fields } else { Map::new() }
 }
 
 fn instance_name(number: &Number) -> String {

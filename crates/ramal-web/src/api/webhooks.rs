@@ -136,7 +136,7 @@ async fn logs(
 ) -> Result<Json<Vec<Value>>, ApiError> {
     let limit = query
         .limit
-        .map(|text| text.parse().map_err(|_| ApiError::invalid("limit is a number")))
+        .map(|text| text.parse().map_err(|error| ApiError::invalid(format!("limit: {error}"))))
         .transpose()?;
     let attempts = web.app.webhook_log(&caller, &id, query.event.as_deref(), limit).await?;
     Ok(Json(attempts.iter().map(log_item).collect()))
