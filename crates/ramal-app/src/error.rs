@@ -139,6 +139,34 @@ impl Refusal {
             Self::UpstreamTimeout => (K::Unavailable, "UPSTREAM_TIMEOUT"),
         }
     }
+
+    /// Every code, for the test that holds `docs/errors.md` against them.
+    pub fn codes() -> Vec<&'static str> {
+        [
+            Self::Validation(String::new()),
+            Self::NotSupported(String::new()),
+            Self::EmptyPatch,
+            Self::NumberRequired,
+            Self::NumberMismatch,
+            Self::IdempotencyKeyInvalid,
+            Self::Unauthenticated,
+            Self::TenantScopeNotAllowed,
+            Self::NumberScopeNotAllowed,
+            Self::NumberNotFound,
+            Self::WebhookNotFound,
+            Self::MessageNotFound,
+            Self::NumberAlreadyActive,
+            Self::NumberSoftDeleted,
+            Self::NumberAlreadyConnected,
+            Self::IdempotencyKeyReused,
+            Self::IdempotencyKeyInUse,
+            Self::UpstreamError,
+            Self::UpstreamTimeout,
+        ]
+        .iter()
+        .map(Self::code)
+        .collect()
+    }
 }
 
 impl AppError {
