@@ -4,7 +4,7 @@ use ramal_domain::{CloseReason, EventKind, Link};
 use ramal_session::{CodeState, Mode, Outcome, PairingFailure, Signal, StartError};
 
 use crate::{
-    scene::{NOW, Scene, until},
+    scene::{NOW, Scene, patient, until},
     script::{Client, Did, account},
 };
 
@@ -337,6 +337,37 @@ async fn a_connected_number_refuses_to_pair_and_is_left_alone() {
     assert_eq!(scene.sessions.probe(id).await, Some(true));
     assert!(!client.gone.is_cancelled());
     assert!(scene.has_state(id).await);
+    assert_eq!(scene.script.journal(id).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_reconnects_refuses_to_pair_and_is_left_alone() {
+    let mut scene = Scene::with(patient()).await;
+    let (id, client) = scene.connected(1).await;
+    client.tell(Signal::Lost).await;
+    scene.until_link(id, Link::Resuming { reported: false }).await;
+
+    let refused = scene.sessions.pair(id).await;
+    client.open().await;
+
+    assert!(matches!(refused, Err(StartError::Reconnecting)), "{refused:?}");
+    scene.until_link(id, Link::Open).await;
+    assert_eq!(scene.script.journal(id).len(), 1);
+    assert!(scene.has_state(id).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_that_has_answered_is_not_cut_off_by_a_second_attempt() {
+    let mut scene = Scene::start().await;
+    let (id, client, mut watcher) = scene.pairing().await;
+    client.answer(client.phone.digits()).await;
+    scene.eventually("the account's being noted", has_jid(id)).await;
+
+    let refused = scene.sessions.pair(id).await;
+    client.open().await;
+
+    assert!(matches!(refused, Err(StartError::Reconnecting)), "{refused:?}");
+    until(&mut watcher, |pairing| pairing.outcome == Outcome::Open).await;
     assert_eq!(scene.script.journal(id).len(), 1);
 }
 
