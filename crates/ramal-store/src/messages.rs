@@ -228,7 +228,7 @@ impl Messages<'_> {
              where number_id = $1 and status = 'QUEUED' and due_at_ms <= $2
                and not exists (select 1 from messages e where e.number_id = $1
                  and e.status = 'QUEUED' and e.peer = m.peer and e.due_at_ms > $2
-                 and e.id < m.id)
+                 and (e.created_at_ms, e.id) < (m.created_at_ms, m.id))
              order by created_at_ms, id limit 1",
         )
         .bind(number.to_string())
