@@ -311,7 +311,7 @@ impl App {
                 if codes.is_ok() {
                     return codes;
                 }
-                match app.sessions.pairing(number.id) {
+                match app.sessions.settled_pairing(number.id).await {
                     // Another connect took over: its codes are as good as ours.
                     Some(other) if !other.same_channel(&watcher) => watcher = other,
                     running => {
