@@ -47,6 +47,7 @@ struct CreateBody {
     name: String,
     number: String,
     link_to_api_key: Option<bool>,
+    #[serde(default, deserialize_with = "crate::body::object")]
     settings: Option<SettingsPatch>,
 }
 
