@@ -67,7 +67,7 @@ where
 }
 
 /// How an outcome is remembered: as it is answered.
-pub(crate) fn memo<T: 'static>(
+pub(crate) fn memo<T: Sync + 'static>(
     claimed: Option<Claimed>,
     render: fn(&T) -> Result<(StatusCode, Value), AppError>,
 ) -> Option<Memo<T>> {
