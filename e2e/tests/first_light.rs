@@ -1,5 +1,11 @@
 //! The main job: a number is created, paired, used and deleted.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "the tests' helpers fail by panicking, as the tests do"
+)]
+
 use ramal_tests::{Created, Receiver, Sandbox, decode_qr, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -114,9 +120,9 @@ async fn send_a_text(sandbox: &Sandbox, receiver: &Receiver, own: &ramal_tests::
 async fn receive_a_text(sandbox: &Sandbox, receiver: &Receiver, id: &str, secret: &str) {
     let text = "hello from a phone \u{1f44b}\u{1f3fd}\nsecond line";
     sandbox.phones.send(FRIEND, NUMBER, text).await;
-    let received = receiver.wait_for("number", "message.received", |_| true).await;
-    received.verify(secret);
-    let data = received.data();
+    let arrived = receiver.wait_for("number", "message.received", |_| true).await;
+    arrived.verify(secret);
+    let data = arrived.data();
     assert_eq!(data["content"], text);
     assert_eq!((&data["from"], &data["to"]), (&json!(FRIEND), &json!(NUMBER)));
     assert_eq!((&data["fromMe"], &data["type"]), (&json!(false), &json!("text")));

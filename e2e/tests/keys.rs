@@ -1,5 +1,12 @@
 //! API keys: which number they belong to, who sees them, when they die (contract B.5, C.16 to C.18).
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "the tests' helpers fail by panicking, as the tests do"
+)]
+
 use ramal_tests::{Api, Created, World};
 use serde_json::{Value, json};
 
