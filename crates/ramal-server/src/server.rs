@@ -102,6 +102,7 @@ impl Server {
             config.webhooks.clone(),
             Arc::clone(&wake),
         );
+        release_leases(&store).await.context("the outbox")?;
         let first_key = app.ensure_tenant().await.context("the default tenant")?;
         let server = Self {
             address: listener.local_addr()?,
@@ -214,6 +215,13 @@ impl Server {
         }
         in_time
     }
+}
+
+/// One process at a time uses a database (docs/operations.md), so whoever held a lease is dead.
+async fn release_leases(store: &Store) -> anyhow::Result<()> {
+    let mut tx = store.begin().await?;
+    tx.deliveries().release_leases().await?;
+    Ok(tx.commit().await?)
 }
 
 /// Opens the database under the master key, both of which the first start creates.

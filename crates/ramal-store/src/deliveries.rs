@@ -469,6 +469,23 @@ impl Deliveries<'_> {
         Ok(u64::try_from(count).unwrap_or_default())
     }
 
+    /// Ends every lease: for the start of the only process that delivers, since what held them is
+    /// dead. A delivery whose attempt was cut short keeps its place. Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database does not answer.
+    pub async fn release_leases(&mut self) -> Result<u64, StoreError> {
+        // Not 0, which would say that the attempt was settled: a moment that has passed.
+        let done = sqlx::query(
+            "update deliveries set leased_until_ms = 1
+             where state = 'pending' and leased_until_ms > 1",
+        )
+        .execute(&mut *self.0.inner)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
     /// Forgets attempts that started before `before`, and settled deliveries of events from before
     /// it that have no attempt left. What is pending keeps its log. Returns how many attempts went.
     ///

@@ -16,6 +16,7 @@ on_both_databases! {
     first_attempts_to_a_webhook_are_leased_one_by_one_in_order,
     a_retry_waits_alone,
     a_first_attempt_that_a_crash_cut_short_keeps_its_place,
+    leases_of_a_dead_process_are_released_at_the_next_start,
     a_webhook_gets_no_more_than_its_share,
     a_lease_takes_no_more_than_its_limit_and_serves_the_longest_waiting_first,
     a_paused_webhook_waits,
@@ -106,6 +107,27 @@ async fn what_is_due_is_leased_once_with_all_that_it_needs(Db { store, .. }: Db)
     assert_eq!(lease(&store, at(60)).await.len(), 0, "the lease holds");
     let again = lease(&store, at(61)).await;
     assert_eq!((again[0].id, again[0].attempt), (due.id, 2), "and runs out");
+}
+
+async fn leases_of_a_dead_process_are_released_at_the_next_start(Db { store, .. }: Db) {
+    let outbox = Outbox::new(&store, 1).await;
+    for kind in [EventKind::NumberConnected, EventKind::NumberDisconnected] {
+        happen(&store, outbox.tenant, outbox.number, kind, NOW).await;
+    }
+    let cut_short = lease(&store, NOW).await;
+    assert_eq!(lease(&store, at(1)).await.len(), 0);
+
+    assert_eq!(committed!(store, |tx| tx.deliveries().release_leases()), 1);
+
+    let again = lease(&store, at(1)).await;
+    assert_eq!(
+        again.iter().map(|due| (due.id, due.attempt)).collect::<Vec<_>>(),
+        [(cut_short[0].id, 2)]
+    );
+    assert!(!settle(&store, &cut_short[0], Verdict::Done, at(2)).await, "the dead one is fenced");
+    assert!(settle(&store, &again[0], Verdict::Done, at(2)).await);
+    assert_eq!(lease(&store, at(2)).await.len(), 1, "the next in line");
+    assert_eq!(committed!(store, |tx| tx.deliveries().release_leases()), 1);
 }
 
 async fn an_event_dated_ahead_of_our_clock_is_due_at_once(Db { store, .. }: Db) {
