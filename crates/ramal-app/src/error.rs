@@ -84,7 +84,9 @@ pub enum Refusal {
     #[error("this phone number is active already, or being created")]
     NumberAlreadyActive,
     /// The tenant removed this phone number a short while ago.
-    #[error("this phone number was deleted recently: restore it, or purge it first")]
+    #[error(
+        "this phone number was deleted recently: purge it first, or wait until restorableUntil"
+    )]
     NumberSoftDeleted,
     /// There is nothing to pair.
     #[error("the number is connected already: there is nothing to pair")]

@@ -8,6 +8,11 @@ use std::{
 
 use time::{OffsetDateTime, macros::format_description};
 
+/// 0000-01-01T00:00:00.000Z.
+const YEAR_0_MILLIS: i64 = -62_167_219_200_000;
+/// 9999-12-31T23:59:59.999Z.
+const YEAR_9999_MILLIS: i64 = 253_402_300_799_999;
+
 /// A moment, in milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
@@ -52,7 +57,10 @@ impl fmt::Display for Timestamp {
         let format = format_description!(
             "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"
         );
-        let text = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
+        // What four digits of year can print. A time from outside may lie anywhere, and printing it
+        // must not fail.
+        let millis = self.0.clamp(YEAR_0_MILLIS, YEAR_9999_MILLIS);
+        let text = OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000)
             .ok()
             .and_then(|moment| moment.format(format).ok())
             .ok_or(fmt::Error)?;
@@ -111,6 +119,14 @@ mod tests {
             Timestamp::from_millis(1_780_315_140_007).to_string(),
             "2026-06-01T11:59:00.007Z"
         );
+    }
+
+    #[test]
+    fn every_timestamp_can_be_printed() {
+        let (first, last) = (Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX));
+
+        assert_eq!(first.to_string(), "0000-01-01T00:00:00.000Z");
+        assert_eq!(last.to_string(), "9999-12-31T23:59:59.999Z");
     }
 
     #[test]

@@ -54,6 +54,10 @@ async fn metrics_page(State(web): State<Web>) -> impl axum::response::IntoRespon
     if let Ok(mut tx) = web.app.store().read().await
         && let Ok(counts) = tx.numbers().count_by_link().await
     {
+        // A state that nobody is in any more has no row.
+        for link in ["closed", "pairing", "open", "resuming"] {
+            metrics::gauge!("numbers", "link" => link).set(0.0);
+        }
         for (link, count) in counts {
             #[expect(clippy::cast_precision_loss, reason = "a gauge; counts stay below 2^52")]
             metrics::gauge!("numbers", "link" => link).set(count as f64);

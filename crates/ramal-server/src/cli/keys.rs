@@ -8,6 +8,9 @@ use ramal_store::Store;
 use super::say;
 use crate::{Config, server::open_store};
 
+/// Longest name of a tenant, in characters.
+const NAME_MAX: usize = 100;
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// List tenants and their keys, masked.
@@ -30,6 +33,11 @@ pub(super) async fn run(command: &Command, config: &Config) -> anyhow::Result<()
         Command::List => list(&store).await,
         Command::Rotate { tenant } => rotate(&store, *tenant).await,
         Command::CreateTenant { name } => {
+            let length = name.trim().chars().count();
+            anyhow::ensure!(
+                (1..=NAME_MAX).contains(&length) && !name.chars().any(char::is_control),
+                "a tenant's name has 1 to {NAME_MAX} characters and no control characters"
+            );
             let (tenant, token) = App::create_tenant(&store, name, SystemClock.now()).await?;
             say(&format!("The key of {tenant} ({name}), shown this once: {}", token.expose()))
         }
