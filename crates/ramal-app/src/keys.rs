@@ -136,7 +136,8 @@ pub(crate) async fn keys_by_number(
     Ok(by_number)
 }
 
-async fn mint(
+/// Makes and stores a key.
+pub(crate) async fn mint(
     tx: &mut Tx,
     tenant: TenantId,
     scope: KeyScope,

@@ -327,15 +327,9 @@ impl App {
         .await
     }
 
-    /// Whether a phone has answered: what is stored are good credentials, which only wait for their
-    /// login.
+    /// Whether a phone has answered, as the row has it or as the session knows already.
     fn is_paired(&self, number: &Number) -> bool {
-        let answered = match number.link {
-            Link::Resuming { .. } => true,
-            Link::Pairing => number.identity.jid.is_some(),
-            Link::Open | Link::Closed(_) => false,
-        };
-        answered
+        number.awaits_login()
             || self
                 .sessions
                 .pairing(number.id)

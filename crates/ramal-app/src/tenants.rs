@@ -1,9 +1,9 @@
 //! Tenants and their own keys: what the operator's command line does.
 
-use ramal_domain::{ApiToken, KeyId, KeyScope, TenantId, Timestamp};
-use ramal_store::{Key, NewKey, Store, StoreError, Tenant, Tx};
+use ramal_domain::{ApiToken, KeyScope, TenantId, Timestamp};
+use ramal_store::{Key, Store, StoreError, Tenant, Tx};
 
-use crate::{App, AppError, Caller, Refusal};
+use crate::{App, AppError, Caller, Refusal, keys::mint};
 
 /// Name of the tenant that the first start creates.
 const DEFAULT_TENANT: &str = "default";
@@ -88,12 +88,9 @@ impl App {
                 tx.keys().revoke(tenant, key.id, now).await?;
             }
         }
-        let token = ApiToken::mint();
-        let (id, scope) = (KeyId::mint(), KeyScope::Tenant);
-        let key = NewKey { id, tenant, scope, name: "Tenant", token: &token };
-        tx.keys().create(&key, now).await?;
+        let key = mint(&mut tx, tenant, KeyScope::Tenant, now).await?;
         tx.commit().await?;
-        Ok(Some(token))
+        Ok(Some(key.token))
     }
 }
 
@@ -105,9 +102,6 @@ async fn create(
 ) -> Result<(TenantId, ApiToken), StoreError> {
     let tenant = Tenant { id: TenantId::mint(), name: name.to_owned(), created_at: now };
     tx.tenants().create(&tenant).await?;
-    let token = ApiToken::mint();
-    let (id, scope) = (KeyId::mint(), KeyScope::Tenant);
-    let key = NewKey { id, tenant: tenant.id, scope, name: "Tenant", token: &token };
-    tx.keys().create(&key, now).await?;
-    Ok((tenant.id, token))
+    let key = mint(tx, tenant.id, KeyScope::Tenant, now).await?;
+    Ok((tenant.id, key.token))
 }

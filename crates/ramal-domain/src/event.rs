@@ -90,9 +90,19 @@ struct Envelope<'a, T> {
     data: &'a T,
 }
 
-fn body<T: Serialize>(kind: EventKind, data: &T) -> String {
-    // Only maps with non-string keys or failing serializers can fail here; ours have neither.
-    serde_json::to_string(&Envelope { event: kind.name(), data }).unwrap_or_default()
+impl Event {
+    fn new<T: Serialize>(
+        tenant: TenantId,
+        number: NumberId,
+        kind: EventKind,
+        data: &T,
+        at: Timestamp,
+    ) -> Self {
+        // Only maps with non-string keys or failing serializers can fail here; ours have neither.
+        let body =
+            serde_json::to_string(&Envelope { event: kind.name(), data }).unwrap_or_default();
+        Self { id: EventId::mint(), tenant, number, kind, body, at }
+    }
 }
 
 /// What a `number.*` event says.
@@ -139,14 +149,7 @@ impl NumberEvent {
             error: self.reason.map(CloseReason::explain),
             error_code: self.reason.map(CloseReason::code),
         };
-        Event {
-            id: EventId::mint(),
-            tenant: self.tenant,
-            number: self.number,
-            kind,
-            body: body(kind, &data),
-            at,
-        }
+        Event::new(self.tenant, self.number, kind, &data, at)
     }
 }
 
@@ -239,14 +242,7 @@ impl MessageEvent {
             error_code: self.failure.as_ref().map(|(_, code)| code.as_str()),
             created_at: at.to_string(),
         };
-        Event {
-            id: EventId::mint(),
-            tenant: self.tenant,
-            number: self.number,
-            kind,
-            body: body(kind, &data),
-            at,
-        }
+        Event::new(self.tenant, self.number, kind, &data, at)
     }
 }
 

@@ -240,9 +240,10 @@ impl Link {
         }
     }
 
-    /// Whether a session should be running for a number in this state after a restart.
+    /// Whether a session should be running for a number in this state, after a restart as well. Of a
+    /// pairing only the session can tell whether a phone had answered.
     pub const fn resumes(self) -> bool {
-        matches!(self, Self::Open | Self::Resuming { .. })
+        matches!(self, Self::Open | Self::Resuming { .. } | Self::Pairing)
     }
 
     /// Why the link is not open, if it is not.

@@ -8,6 +8,7 @@ pub mod config;
 mod lifecycle;
 mod logs;
 mod master_key;
+mod private_file;
 mod ready;
 mod server;
 

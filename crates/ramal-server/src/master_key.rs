@@ -1,17 +1,12 @@
 //! The master key: from the configuration, or from a file that the first start creates.
 
-use std::{
-    fs,
-    io::{ErrorKind, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
-    path::Path,
-};
+use std::{fs, io::ErrorKind, path::Path};
 
 use anyhow::Context as _;
 use ramal_store::MasterKey;
 use secrecy::ExposeSecret as _;
 
-use crate::config::SecretOptions;
+use crate::{config::SecretOptions, private_file};
 
 /// The master key, and whether it was made just now.
 #[derive(Debug)]
@@ -59,15 +54,7 @@ fn create(path: &Path) -> anyhow::Result<Loaded> {
     let mut partial = path.as_os_str().to_owned();
     partial.push(format!(".{}", std::process::id()));
     let partial = Path::new(&partial);
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(partial)
-        .with_context(|| partial.display().to_string())?;
-    writeln!(file, "{}", key.expose()).with_context(|| partial.display().to_string())?;
-    file.sync_all().with_context(|| partial.display().to_string())?;
+    private_file::write(partial, &key.expose())?;
     let linked = fs::hard_link(partial, path);
     fs::remove_file(partial).with_context(|| partial.display().to_string())?;
     match linked {

@@ -322,11 +322,12 @@ impl Supervisor {
 
     async fn refuse_open(&self, id: NumberId) -> Result<(), StartError> {
         let row = self.row(id).await?.ok_or(StartError::Gone)?;
-        match row.link {
-            Link::Open => Err(StartError::AlreadyOpen),
-            Link::Resuming { .. } => Err(StartError::Reconnecting),
-            Link::Pairing if row.identity.jid.is_some() => Err(StartError::Reconnecting),
-            Link::Closed(_) | Link::Pairing => Ok(()),
+        if row.link == Link::Open {
+            Err(StartError::AlreadyOpen)
+        } else if row.awaits_login() {
+            Err(StartError::Reconnecting)
+        } else {
+            Ok(())
         }
     }
 
@@ -515,8 +516,7 @@ impl Supervisor {
 
 /// Whether a session should run for a number, as `Numbers::runnable` has it.
 fn resumes(number: &Number) -> bool {
-    let pairing = number.link == Link::Pairing;
-    number.stage == NumberStage::Live && (number.link.resumes() || pairing)
+    number.stage == NumberStage::Live && number.link.resumes()
 }
 
 fn log_start_failure(id: NumberId, error: &StartError) {

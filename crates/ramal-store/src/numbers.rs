@@ -82,6 +82,16 @@ pub struct Number {
 }
 
 impl Number {
+    /// Whether a phone has answered and the login is still to come, or to come again: what is stored
+    /// are good credentials, which a fresh pairing would throw away.
+    pub const fn awaits_login(&self) -> bool {
+        match self.link {
+            Link::Resuming { .. } => true,
+            Link::Pairing => self.identity.jid.is_some(),
+            Link::Open | Link::Closed(_) => false,
+        }
+    }
+
     /// Builds a `number.*` event about it.
     pub fn event(&self, kind: EventKind, at: Timestamp) -> Event {
         let disconnected = kind == EventKind::NumberDisconnected;

@@ -7,6 +7,7 @@ use ramal_domain::KeyScope;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::numbers::instance_name;
 use crate::{Web, body::Body, error::ApiError, extract::Authenticated};
 
 pub(crate) fn router() -> Router<Web> {
@@ -56,7 +57,7 @@ fn masked(item: &MaskedKey) -> Value {
         "whatsappInstanceId": number.id.to_string(),
         "whatsappInstance": {
             "id": number.id.to_string(),
-            "instanceName": format!("{}-{}", number.tenant, number.phone.digits()),
+            "instanceName": instance_name(number),
             "displayName": number.name,
             "number": number.phone.digits(),
             "state": number.link.wire().to_string(),

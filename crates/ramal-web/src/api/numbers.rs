@@ -150,7 +150,8 @@ fn common(number: &Number) -> Map<String, Value> {
     if let Value::Object(fields) = fields { fields } else { Map::new() }
 }
 
-fn instance_name(number: &Number) -> String {
+/// The contract's opaque name of a number at its provider.
+pub(super) fn instance_name(number: &Number) -> String {
     format!("{}-{}", number.tenant, number.phone.digits())
 }
 
