@@ -1,5 +1,9 @@
 //! The router over a real store: rotate, test, redeliver and replay, and who may not.
-#![expect(clippy::unwrap_used, reason = "a helper that cannot set the scene fails its test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a helper that cannot set the scene fails its test"
+)]
 
 use std::{sync::Arc, time::Duration};
 

@@ -538,12 +538,21 @@ async fn what_was_missed_is_replayed_in_order_under_the_same_ids(Db { store, .. 
         committed!(store, |tx| tx.deliveries().replay(&missed, limit, at(10)))
     };
 
-    const SENT: &[EventKind] = &[EventKind::MessageSent];
     assert_eq!(replay(missed(1, 7, &[]), 9).await, Replayed::default());
-    assert_eq!(replay(missed(7, 7, SENT), 9).await, Replayed::default());
-    assert_eq!(replay(missed(1, 6, SENT), 2).await, Replayed { count: 2, more: true });
-    assert_eq!(replay(missed(1, 6, SENT), 2).await, Replayed { count: 2, more: false });
-    assert_eq!(replay(missed(1, 6, SENT), 9).await, Replayed::default(), "they are on their way");
+    assert_eq!(replay(missed(7, 7, &[EventKind::MessageSent]), 9).await, Replayed::default());
+    assert_eq!(
+        replay(missed(1, 6, &[EventKind::MessageSent]), 2).await,
+        Replayed { count: 2, more: true }
+    );
+    assert_eq!(
+        replay(missed(1, 6, &[EventKind::MessageSent]), 2).await,
+        Replayed { count: 2, more: false }
+    );
+    assert_eq!(
+        replay(missed(1, 6, &[EventKind::MessageSent]), 9).await,
+        Replayed::default(),
+        "they are on their way"
+    );
     let rest = replay(missed(1, 7, EventKind::ALL), 9).await;
     assert_eq!(rest, Replayed { count: 3, more: false });
 

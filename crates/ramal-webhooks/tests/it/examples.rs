@@ -55,7 +55,7 @@ async fn status(command: Command, secret: &str) -> Option<u16> {
     let webhook = rig.webhook(&example.url).await;
     rig.run();
     rig.event("first").await;
-    rig.settled(webhook, 1).await[0].status
+    rig.settled(webhook, 1).await.first().unwrap().status
 }
 
 #[tokio::test]
