@@ -53,13 +53,18 @@ async fn main() -> anyhow::Result<()> {
         }
     }
     let status = std::fs::read_to_string("/proc/self/status")?;
-    let memory = status.lines().filter(|line| line.starts_with("VmHWM") || line.starts_with("VmRSS"));
+    let memory =
+        status.lines().filter(|line| line.starts_with("VmHWM") || line.starts_with("VmRSS"));
     println!("memory of worker and receiver: {}", memory.collect::<Vec<_>>().join(", "));
     Ok(())
 }
 
 async fn receiver(arrivals: Arrivals) -> anyhow::Result<String> {
-    async fn receive(State(arrivals): State<Arrivals>, headers: HeaderMap, _: String) -> StatusCode {
+    async fn receive(
+        State(arrivals): State<Arrivals>,
+        headers: HeaderMap,
+        _: String,
+    ) -> StatusCode {
         let now = Instant::now();
         let id = headers.get("webhook-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
         arrivals.lock().expect("nobody panics").entry(id.to_owned()).or_insert(now);
@@ -89,11 +94,14 @@ impl Bench {
         let (tenant, now) = (TenantId::mint(), SystemClock.now());
         let mut numbers = Vec::new();
         let mut tx = store.begin().await?;
-        tx.tenants().create(&Tenant { id: tenant, name: "Bench".to_owned(), created_at: now }).await?;
+        tx.tenants()
+            .create(&Tenant { id: tenant, name: "Bench".to_owned(), created_at: now })
+            .await?;
         for index in 0..webhooks {
             let number = NumberId::mint();
             let phone: PhoneNumber = format!("+551199999{index:04}").parse()?;
-            let new = NewNumber { id: number, tenant, phone: &phone, name: "Sales", settings: "{}" };
+            let new =
+                NewNumber { id: number, tenant, phone: &phone, name: "Sales", settings: "{}" };
             tx.numbers().reserve(&new, NodeId::mint(), now).await?;
             tx.numbers().publish(number, now).await?;
             let webhook = NewWebhook {
