@@ -77,6 +77,9 @@ pub enum Refusal {
     /// No such webhook, or someone else's.
     #[error("there is no such webhook")]
     WebhookNotFound,
+    /// The webhook has no such delivery.
+    #[error("the webhook has no such delivery")]
+    DeliveryNotFound,
     /// No such message, or someone else's.
     #[error("there is no such message")]
     MessageNotFound,
@@ -88,6 +91,12 @@ pub enum Refusal {
         "this phone number was deleted recently: purge it first, or wait until restorableUntil"
     )]
     NumberSoftDeleted,
+    /// Nothing is delivered to it.
+    #[error("the webhook is inactive, so nothing is delivered to it: set active to true first")]
+    WebhookInactive,
+    /// It will be tried by itself.
+    #[error("the delivery is still on its way; it is tried again by itself")]
+    DeliveryPending,
     /// There is nothing to pair.
     #[error("the number is connected already: there is nothing to pair")]
     NumberAlreadyConnected,
@@ -137,9 +146,12 @@ impl Refusal {
             Self::NumberScopeNotAllowed => (K::Forbidden, "NUMBER_SCOPE_NOT_ALLOWED"),
             Self::NumberNotFound => (K::NotFound, "NUMBER_NOT_FOUND"),
             Self::WebhookNotFound => (K::NotFound, "WEBHOOK_NOT_FOUND"),
+            Self::DeliveryNotFound => (K::NotFound, "DELIVERY_NOT_FOUND"),
             Self::MessageNotFound => (K::NotFound, "MESSAGE_NOT_FOUND"),
             Self::NumberAlreadyActive => (K::Conflict, "NUMBER_ALREADY_ACTIVE"),
             Self::NumberSoftDeleted => (K::Conflict, "NUMBER_SOFT_DELETED"),
+            Self::WebhookInactive => (K::Conflict, "WEBHOOK_INACTIVE"),
+            Self::DeliveryPending => (K::Conflict, "DELIVERY_PENDING"),
             Self::NumberAlreadyConnected => (K::Conflict, "NUMBER_ALREADY_CONNECTED"),
             Self::IdempotencyKeyReused => (K::Conflict, "IDEMPOTENCY_KEY_REUSED"),
             Self::IdempotencyKeyInUse => (K::Conflict, "IDEMPOTENCY_KEY_IN_USE"),
@@ -162,9 +174,12 @@ impl Refusal {
             Self::NumberScopeNotAllowed,
             Self::NumberNotFound,
             Self::WebhookNotFound,
+            Self::DeliveryNotFound,
             Self::MessageNotFound,
             Self::NumberAlreadyActive,
             Self::NumberSoftDeleted,
+            Self::WebhookInactive,
+            Self::DeliveryPending,
             Self::NumberAlreadyConnected,
             Self::IdempotencyKeyReused,
             Self::IdempotencyKeyInUse,

@@ -10,6 +10,7 @@ mod messages;
 mod numbers;
 mod settings;
 mod tenants;
+mod webhook_tools;
 mod webhooks;
 
 use std::{sync::Arc, time::Duration};
@@ -29,6 +30,7 @@ pub use messages::{Sent, TextMessage};
 pub use numbers::{Codes, CreateNumber, Created, LiveState, NumberView, Removed};
 pub use ramal_store::StoredAnswer;
 pub use settings::{NumberSettings, SettingsPatch};
+pub use webhook_tools::{Replay, RotatedSecret};
 pub use webhooks::{CreatedWebhook, WebhookDraft, WebhookPatch};
 
 /// `[numbers]`: how numbers are created and removed.

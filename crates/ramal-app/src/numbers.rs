@@ -424,13 +424,14 @@ impl App {
     }
 
     /// Deletes what is due: removed numbers after their restore window, old answers, messages that
-    /// waited too long.
+    /// waited too long, old events and their deliveries.
     ///
     /// # Errors
     ///
     /// [`AppError`] when the database fails; nothing is deleted then.
     pub async fn sweep(&self) -> Result<(), AppError> {
         let now = self.clock.now();
+        self.sweep_webhooks(now).await?;
         let mut tx = self.store.begin().await?;
         tx.numbers().purge_due(now).await?;
         tx.idempotency().purge(now).await?;

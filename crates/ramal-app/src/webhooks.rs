@@ -10,7 +10,7 @@ const NAME_MAX: usize = 100;
 /// Longest address, in characters.
 const URL_MAX: usize = 2_048;
 /// Subscribes to everything.
-const EVERYTHING: &str = "*";
+pub(crate) const EVERYTHING: &str = "*";
 /// Most log rows in one answer.
 const LOG_MAX: u32 = 50;
 
@@ -216,6 +216,16 @@ impl App {
         Ok(self.store.read().await?.deliveries().log(webhook.id, kind, limit).await?)
     }
 
+    /// As [`App::get_webhook`], for what needs it to be delivered to.
+    pub(crate) async fn active_webhook(
+        &self,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<Webhook, AppError> {
+        let webhook = self.get_webhook(caller, id).await?;
+        if webhook.active { Ok(webhook) } else { Err(Refusal::WebhookInactive.into()) }
+    }
+
     fn check_url(&self, url: &str) -> Result<String, AppError> {
         if url.chars().count() > URL_MAX {
             return Err(AppError::invalid(format!("url has at most {URL_MAX} characters")));
@@ -265,6 +275,10 @@ fn host_of(url: &str) -> String {
 fn check_events(names: Vec<String>) -> Result<Vec<String>, AppError> {
     let mut kept = Vec::new();
     for name in names {
+        if name == EventKind::WebhookTest.name() {
+            // It comes when it is asked for, and needs no subscription.
+            continue;
+        }
         if name == EVERYTHING || name.parse::<EventKind>().is_ok() {
             if !kept.contains(&name) {
                 kept.push(name);

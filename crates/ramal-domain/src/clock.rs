@@ -2,11 +2,12 @@
 
 use std::{
     fmt,
+    str::FromStr,
     sync::atomic::{AtomicI64, Ordering},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use time::{OffsetDateTime, macros::format_description};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
 
 /// 0000-01-01T00:00:00.000Z.
 const YEAR_0_MILLIS: i64 = -62_167_219_200_000;
@@ -65,6 +66,22 @@ impl fmt::Display for Timestamp {
             .and_then(|moment| moment.format(format).ok())
             .ok_or(fmt::Error)?;
         f.write_str(&text)
+    }
+}
+
+/// Why a text is not a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a time looks like 2026-06-01T11:59:00.000Z")]
+pub struct TimeError;
+
+impl FromStr for Timestamp {
+    type Err = TimeError;
+
+    /// Reads RFC 3339, with any offset; what is finer than a millisecond is dropped.
+    fn from_str(text: &str) -> Result<Self, TimeError> {
+        let moment = OffsetDateTime::parse(text, &Rfc3339).map_err(|_malformed| TimeError)?;
+        let millis = moment.unix_timestamp_nanos().div_euclid(1_000_000);
+        i64::try_from(millis).map(Self).map_err(|_never| TimeError)
     }
 }
 
@@ -127,6 +144,17 @@ mod tests {
 
         assert_eq!(first.to_string(), "0000-01-01T00:00:00.000Z");
         assert_eq!(last.to_string(), "9999-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn a_printed_time_is_read_back_and_offsets_count() {
+        let moment = Timestamp::from_millis(1_780_315_140_007);
+
+        assert_eq!(moment.to_string().parse(), Ok(moment));
+        assert_eq!("2026-06-01T08:59:00.0079-03:00".parse(), Ok(moment));
+        for text in ["", "yesterday", "2026-06-01", "2026-06-01T11:59:00", "1780315140"] {
+            assert_eq!(text.parse::<Timestamp>(), Err(TimeError), "{text}");
+        }
     }
 
     #[test]

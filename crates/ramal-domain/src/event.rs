@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     CloseReason, CorrelationId, EventId, MessageId, NumberId, PhoneNumber, TenantId, Timestamp,
-    WireId,
+    WebhookId, WireId,
 };
 
 macro_rules! kinds {
@@ -46,6 +46,8 @@ kinds! {
     MessageFailed = "message.failed";
     /// A message came in.
     MessageReceived = "message.received";
+    /// A customer tries a webhook; nothing happened.
+    WebhookTest = "webhook.test";
 }
 
 impl fmt::Display for EventKind {
@@ -150,6 +152,45 @@ impl NumberEvent {
             error_code: self.reason.map(CloseReason::code),
         };
         Event::new(self.tenant, self.number, kind, &data, at)
+    }
+}
+
+/// What `webhook.test` says: an event that reports nothing, for customers who try their receiver.
+#[derive(Clone, Debug)]
+pub struct WebhookTest {
+    /// The owner.
+    pub tenant: TenantId,
+    /// The webhook's number.
+    pub number: NumberId,
+    /// The webhook.
+    pub webhook: WebhookId,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TestData {
+    webhook_id: String,
+    number_id: String,
+    created_at: String,
+}
+
+impl WebhookTest {
+    /// Builds the event.
+    pub fn build(&self, at: Timestamp) -> Event {
+        let kind = EventKind::WebhookTest;
+        let data = TestData {
+            webhook_id: self.webhook.to_string(),
+            number_id: self.number.to_string(),
+            created_at: at.to_string(),
+        };
+        Event {
+            id: EventId::mint(),
+            tenant: self.tenant,
+            number: self.number,
+            kind,
+            body: body(kind, &data),
+            at,
+        }
     }
 }
 

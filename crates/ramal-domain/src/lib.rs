@@ -14,8 +14,8 @@ mod message;
 mod phone;
 
 pub use backoff::Backoff;
-pub use clock::{Clock, FakeClock, SystemClock, Timestamp};
-pub use event::{Event, EventKind, MessageEvent, NumberEvent, Peer};
+pub use clock::{Clock, FakeClock, SystemClock, TimeError, Timestamp};
+pub use event::{Event, EventKind, MessageEvent, NumberEvent, Peer, WebhookTest};
 pub use id::{
     CorrelationId, DeliveryId, EventId, IdError, KeyId, MessageId, NodeId, NumberId, TenantId,
     WebhookId,

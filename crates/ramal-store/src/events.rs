@@ -1,6 +1,6 @@
 //! The record of what happened, and who is to be told.
 
-use ramal_domain::{DeliveryId, Event, EventKind, NumberId};
+use ramal_domain::{DeliveryId, Event, EventKind, NumberId, WebhookId};
 use sqlx::Row as _;
 
 use crate::{StoreError, Tx};
@@ -20,7 +20,30 @@ impl Events<'_> {
     ///
     /// [`StoreError`].
     pub async fn record(&mut self, event: &Event) -> Result<(), StoreError> {
-        let seq: i64 = sqlx::query_scalar(
+        let seq = self.write(event).await?;
+        for webhook in self.audience(event).await? {
+            self.address(event, seq, &webhook, DeliveryId::mint()).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes an event for one webhook only, whatever it subscribes to.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn record_for(
+        &mut self,
+        event: &Event,
+        webhook: WebhookId,
+    ) -> Result<DeliveryId, StoreError> {
+        let (seq, id) = (self.write(event).await?, DeliveryId::mint());
+        self.address(event, seq, &webhook.to_string(), id).await?;
+        Ok(id)
+    }
+
+    async fn write(&mut self, event: &Event) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar(
             "insert into events (id, tenant_id, number_id, kind, body, created_at_ms)
              values ($1, $2, $3, $4, $5, $6) returning seq",
         )
@@ -31,21 +54,28 @@ impl Events<'_> {
         .bind(&event.body)
         .bind(event.at.as_millis())
         .fetch_one(&mut *self.0.inner)
+        .await?)
+    }
+
+    async fn address(
+        &mut self,
+        event: &Event,
+        seq: i64,
+        webhook: &str,
+        id: DeliveryId,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            // Due at once, not when the event happened: that may be WhatsApp's time, and ahead
+            // of ours.
+            "insert into deliveries (id, seq, event_id, webhook_id, due_at_ms)
+             values ($1, $2, $3, $4, 0)",
+        )
+        .bind(id.to_string())
+        .bind(seq)
+        .bind(event.id.to_string())
+        .bind(webhook)
+        .execute(&mut *self.0.inner)
         .await?;
-        for webhook in self.audience(event).await? {
-            sqlx::query(
-                // Due at once, not when the event happened: that may be WhatsApp's time, and ahead
-                // of ours.
-                "insert into deliveries (id, seq, event_id, webhook_id, due_at_ms)
-                 values ($1, $2, $3, $4, 0)",
-            )
-            .bind(DeliveryId::mint().to_string())
-            .bind(seq)
-            .bind(event.id.to_string())
-            .bind(webhook)
-            .execute(&mut *self.0.inner)
-            .await?;
-        }
         Ok(())
     }
 

@@ -15,16 +15,21 @@ mod error;
 mod events;
 mod idempotency;
 mod keys;
+mod leases;
 mod messages;
 mod numbers;
+mod replays;
 mod row;
 mod session_state;
+mod settling;
 mod tenants;
 mod vault;
 mod webhooks;
 
 pub use db::{Dialect, Options, Store, Tx};
-pub use deliveries::{AttemptRecord, Deliveries, DueDelivery, LoggedAttempt, Verdict};
+pub use deliveries::{
+    AttemptRecord, Deliveries, DisabledReason, DueDelivery, LoggedAttempt, Redelivery, Verdict,
+};
 pub use error::StoreError;
 pub use events::Events;
 pub use idempotency::{Claim, Idempotency, StoredAnswer};
@@ -35,7 +40,9 @@ pub use messages::{
 pub use numbers::{
     Identity, NewNumber, Number, NumberStage, Numbers, Reservation, Runnable, Stepped,
 };
+pub use replays::{Missed, Replayed};
 pub use session_state::{Epoch, SessionState, SessionStateError, StateWrite};
+pub use settling::Settled;
 pub use tenants::{Tenant, Tenants};
 pub use vault::{MasterKey, MasterKeyError, Vault, VaultError};
 pub use webhooks::{NewWebhook, Webhook, WebhookChange, Webhooks};

@@ -47,3 +47,8 @@ pub(crate) fn flag(row: &AnyRow, column: &'static str) -> Result<bool, StoreErro
 fn short(column: &'static str) -> &'static str {
     column.rsplit('.').next().unwrap_or(column)
 }
+
+/// Parses text that came out of `column`.
+pub(crate) fn parse<T: FromStr>(text: &str, column: &'static str) -> Result<T, StoreError> {
+    text.parse().map_err(|_meaningless| StoreError::Inconsistent { column })
+}

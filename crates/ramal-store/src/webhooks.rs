@@ -3,10 +3,10 @@
 use ramal_domain::{NumberId, TenantId, Timestamp, WebhookId, WebhookSecret};
 use sqlx::{Row as _, any::AnyRow};
 
-use crate::{StoreError, Tx, row};
+use crate::{DisabledReason, StoreError, Tx, row};
 
-const COLUMNS: &str = "id, tenant_id, number_id, name, url, events, active, last_triggered_at_ms, \
-                       created_at_ms, updated_at_ms";
+const COLUMNS: &str = "id, tenant_id, number_id, name, url, events, active, disabled_reason, \
+                       last_triggered_at_ms, created_at_ms, updated_at_ms";
 
 /// The webhooks of a removed number only wait for their last deliveries: nobody sees them.
 const OF_LIVE_NUMBER: &str =
@@ -29,6 +29,8 @@ pub struct Webhook {
     pub events: Vec<String>,
     /// Whether events are delivered to it.
     pub active: bool,
+    /// Why it is not, when we have disabled it.
+    pub disabled: Option<DisabledReason>,
     /// When something was last posted to it.
     pub last_triggered_at: Option<Timestamp>,
     /// When it was made.
@@ -90,8 +92,8 @@ impl Webhooks<'_> {
         let secret = self.0.vault.seal(&["webhooks", &id], webhook.secret.plain_key())?;
         sqlx::query(
             "insert into webhooks (id, tenant_id, number_id, name, url, events, active, secret,
-               created_at_ms, updated_at_ms)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)",
+               created_at_ms, updated_at_ms, inactive_since_ms)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)",
         )
         .bind(&id)
         .bind(webhook.tenant.to_string())
@@ -102,6 +104,7 @@ impl Webhooks<'_> {
         .bind(i64::from(webhook.active))
         .bind(secret)
         .bind(now.as_millis())
+        .bind((!webhook.active).then_some(now.as_millis()))
         .execute(&mut *self.0.inner)
         .await?;
         Ok(())
@@ -151,7 +154,8 @@ impl Webhooks<'_> {
         rows.iter().map(webhook).collect()
     }
 
-    /// Changes a webhook of `tenant`; returns whether there is one.
+    /// Changes a webhook of `tenant`; returns whether there is one. Activating it, or another
+    /// address, is a new start for its health.
     ///
     /// # Errors
     ///
@@ -163,12 +167,16 @@ impl Webhooks<'_> {
         change: &WebhookChange,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let done = sqlx::query(
+        let done = sqlx::query(sqlx::AssertSqlSafe(format!(
             "update webhooks set name = coalesce($3, name), url = coalesce($4, url),
-               events = coalesce($5, events), active = coalesce($6, active), updated_at_ms = $7
-             where tenant_id = $1 and id = $2 and exists
-               (select 1 from numbers n where n.id = webhooks.number_id and n.stage = 'live')",
-        )
+               events = coalesce($5, events), active = coalesce($6, active), updated_at_ms = $7,
+               failing_since_ms = case when $6 = 1 or $4 is not null then null
+                                       else failing_since_ms end,
+               disabled_reason = case when $6 is not null then null else disabled_reason end,
+               inactive_since_ms = case when $6 = 1 then null when $6 = 0 and active = 1 then $7
+                                        else inactive_since_ms end
+             where tenant_id = $1 and id = $2 and {OF_LIVE_NUMBER}",
+        )))
         .bind(tenant.to_string())
         .bind(id.to_string())
         .bind(change.name.clone())
@@ -179,6 +187,52 @@ impl Webhooks<'_> {
         .execute(&mut *self.0.inner)
         .await?;
         Ok(done.rows_affected() == 1)
+    }
+
+    /// Gives a webhook of `tenant` another secret. The one before it stays valid until `old_until`;
+    /// the one before that does not. Returns whether there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn rotate_secret(
+        &mut self,
+        tenant: TenantId,
+        id: WebhookId,
+        secret: &WebhookSecret,
+        old_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let sealed = self.0.vault.seal(&["webhooks", &id.to_string()], secret.plain_key())?;
+        let done = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "update webhooks set old_secret = secret, old_secret_until_ms = $4, secret = $3,
+               updated_at_ms = $5
+             where tenant_id = $1 and id = $2 and {OF_LIVE_NUMBER}",
+        )))
+        .bind(tenant.to_string())
+        .bind(id.to_string())
+        .bind(sealed)
+        .bind(old_until.as_millis())
+        .bind(now.as_millis())
+        .execute(&mut *self.0.inner)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Forgets old secrets that are no longer valid at `now`. Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn forget_old_secrets(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+        let done = sqlx::query(
+            "update webhooks set old_secret = null, old_secret_until_ms = null
+             where old_secret_until_ms <= $1",
+        )
+        .bind(now.as_millis())
+        .execute(&mut *self.0.inner)
+        .await?;
+        Ok(done.rows_affected())
     }
 
     /// Deletes a webhook of `tenant` with its delivery log; returns whether there was one.
@@ -219,6 +273,7 @@ fn webhook(row: &AnyRow) -> Result<Webhook, StoreError> {
         url: row.try_get("url")?,
         events: names(&events).map(str::to_owned).collect(),
         active: row::flag(row, "webhooks.active")?,
+        disabled: row::parsed_opt(row, "webhooks.disabled_reason")?,
         last_triggered_at: row::time_opt(row, "webhooks.last_triggered_at_ms")?,
         created_at: row::time(row, "webhooks.created_at_ms")?,
         updated_at: row::time(row, "webhooks.updated_at_ms")?,

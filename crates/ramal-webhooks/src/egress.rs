@@ -5,8 +5,15 @@
 //! connection goes to the address that was checked, so a name that changes its mind in between
 //! gains nothing. Redirects are not followed and proxies not used: both would go around the check.
 
-use std::{error::Error, iter, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    io, iter,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
+use futures_util::{FutureExt as _, future::BoxFuture};
 use reqwest::{
     Client, Response, StatusCode,
     dns::{Addrs, Name, Resolve, Resolving},
@@ -143,6 +150,11 @@ pub(crate) struct Egress {
 
 impl Egress {
     pub(crate) fn new(options: &Options) -> Result<Self, EgressError> {
+        Self::with_lookup(options, system_lookup)
+    }
+
+    fn with_lookup(options: &Options, lookup: Lookup) -> Result<Self, EgressError> {
+        let allow_private = options.allow_private;
         let client = Client::builder()
             .user_agent(concat!("Ramal/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
@@ -154,7 +166,7 @@ impl Egress {
             .read_timeout(options.attempt_timeout)
             .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
             .pool_idle_timeout(IDLE_TIMEOUT)
-            .dns_resolver(Arc::new(GuardedResolver { allow_private: options.allow_private }))
+            .dns_resolver(Arc::new(GuardedResolver { allow_private, lookup }))
             .build()?;
         Ok(Self { client, options: options.clone() })
     }
@@ -208,19 +220,30 @@ async fn read_start(mut response: Response, limit: usize, deadline: Instant) -> 
     String::from_utf8_lossy(&start).into_owned()
 }
 
-/// The system's resolver, whose answers pass only when they are public.
+/// Finds the addresses of a name.
+type Lookup = fn(&str) -> BoxFuture<'_, io::Result<Vec<SocketAddr>>>;
+
+fn system_lookup(name: &str) -> BoxFuture<'_, io::Result<Vec<SocketAddr>>> {
+    async move { Ok(tokio::net::lookup_host((name, 0)).await?.collect()) }.boxed()
+}
+
+/// The system's resolver, whose answers pass only when they are public. The client asks it for every
+/// connection that it opens, and connects to what it answers: nobody resolves the name again.
 #[derive(Debug)]
 struct GuardedResolver {
     allow_private: bool,
+    lookup: Lookup,
 }
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let allow_private = self.allow_private;
+        let (allow_private, lookup) = (self.allow_private, self.lookup);
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let fit: Vec<_> =
-                found.filter(|address| allow_private || is_public(address.ip())).collect();
+            let found = lookup(name.as_str()).await?;
+            let fit: Vec<_> = found
+                .into_iter()
+                .filter(|address| allow_private || is_public(address.ip()))
+                .collect();
             if fit.is_empty() {
                 return Err(TargetError::NotPublic.into());
             }
@@ -232,6 +255,11 @@ impl Resolve for GuardedResolver {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        str::FromStr as _,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
+
     use proptest::prelude::*;
 
     use super::*;
@@ -309,9 +337,49 @@ mod tests {
         assert!(matches!(error, AttemptError::Target(TargetError::NotPublic)), "{error:?}");
     }
 
+    /// A name server in an attacker's hand: public the first time, ours from then on.
+    fn rebinding(_name: &str) -> BoxFuture<'_, io::Result<Vec<SocketAddr>>> {
+        static ASKED: AtomicUsize = AtomicUsize::new(0);
+        let first = ASKED.fetch_add(1, Ordering::SeqCst) == 0;
+        let address = if first { [93, 184, 216, 34] } else { [169, 254, 169, 254] };
+        async move { Ok(vec![SocketAddr::from((address, 0))]) }.boxed()
+    }
+
+    #[tokio::test]
+    async fn a_name_that_changes_its_mind_is_judged_at_every_connection() {
+        let name = || Name::from_str("rebind.example.com").unwrap();
+        let resolver = GuardedResolver { allow_private: false, lookup: rebinding };
+        let first: Vec<_> = resolver.resolve(name()).await.unwrap().collect();
+        assert!(first.iter().all(|address| is_public(address.ip())), "{first:?}");
+
+        let error = resolver.resolve(name()).await.err().unwrap();
+        assert!(error.downcast_ref::<TargetError>().is_some(), "{error:?}");
+        // And so through the client, which does not resolve on its own.
+        let egress = Egress::with_lookup(&strict(), rebinding).unwrap();
+        let headers = ["a", "b", "c", "d"].map(|name| (name, String::new()));
+        let error = egress.post("https://rebind.example.com/", headers, String::new()).await;
+        let error = error.unwrap_err();
+        assert!(matches!(error, AttemptError::Target(TargetError::NotPublic)), "{error:?}");
+    }
+
+    /// One public address among private ones does not let the others in.
+    fn mixed(_name: &str) -> BoxFuture<'_, io::Result<Vec<SocketAddr>>> {
+        let addresses = ["10.0.0.1:0", "93.184.216.34:0", "[::ffff:127.0.0.1]:0", "100.64.0.1:0"];
+        async move { Ok(addresses.iter().map(|text| text.parse().unwrap()).collect()) }.boxed()
+    }
+
+    #[tokio::test]
+    async fn of_several_addresses_only_the_public_ones_are_dialled() {
+        let resolver = GuardedResolver { allow_private: false, lookup: mixed };
+
+        let fit = resolver.resolve("mixed.example.com".parse().unwrap()).await.unwrap();
+        let fit: Vec<_> = fit.map(|address| address.ip().to_string()).collect();
+        assert_eq!(fit, ["93.184.216.34"]);
+    }
+
     #[tokio::test]
     async fn the_resolver_of_the_sandbox_answers() {
-        let resolver = GuardedResolver { allow_private: true };
+        let resolver = GuardedResolver { allow_private: true, lookup: system_lookup };
         let found = resolver.resolve("localhost".parse().unwrap()).await.unwrap();
 
         assert!(found.into_iter().all(|address| address.ip().is_loopback()));

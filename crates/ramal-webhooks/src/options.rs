@@ -34,6 +34,15 @@ pub struct Options {
     /// How long after its first attempt a delivery is given up.
     #[serde(with = "humantime_serde")]
     pub give_up_after: Duration,
+    /// How long a webhook may fail only, before it is set inactive.
+    #[serde(with = "humantime_serde")]
+    pub disable_after: Duration,
+    /// How long the secret from before a rotation keeps signing.
+    #[serde(with = "humantime_serde")]
+    pub secret_overlap: Duration,
+    /// How long events, settled deliveries and their log are kept.
+    #[serde(with = "humantime_serde")]
+    pub retention: Duration,
     /// Allows `http://` and addresses that are not on the public Internet: for the sandbox and
     /// tests. Anywhere else, customers could reach the machine's own network with it.
     pub allow_private: bool,
@@ -53,6 +62,9 @@ impl Default for Options {
             retry_base: Duration::from_secs(5),
             retry_cap: Duration::from_hours(2),
             give_up_after: Duration::from_hours(24),
+            disable_after: Duration::from_hours(5 * 24),
+            secret_overlap: Duration::from_hours(24),
+            retention: Duration::from_hours(30 * 24),
             allow_private: false,
             response_limit: 4 * 1024,
         }
@@ -75,6 +87,11 @@ impl Options {
         );
         claim(!self.retry_base.is_zero(), "retry_base must not be zero");
         claim(self.retry_base <= self.retry_cap, "retry_base must not exceed webhooks.retry_cap");
+        claim(!self.disable_after.is_zero(), "disable_after must not be zero");
+        claim(
+            self.retention > self.give_up_after,
+            "retention must exceed webhooks.give_up_after, or what is on its way is forgotten",
+        );
         claim(
             self.per_webhook_max <= self.in_flight_max,
             "per_webhook_max must not exceed webhooks.in_flight_max",

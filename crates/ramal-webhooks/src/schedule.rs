@@ -95,6 +95,9 @@ impl Options {
         if outcome.success() {
             return Verdict::Done;
         }
+        if outcome.status() == Some(StatusCode::GONE) {
+            return Verdict::Gone;
+        }
         let retry = u32::try_from(delivery.attempt - 1).unwrap_or(u32::MAX);
         let backoff = self.backoff().delay(retry, jitter);
         let at = now.after(backoff.max(outcome.asks_for(now).min(self.retry_cap)));
@@ -120,6 +123,7 @@ mod tests {
             attempt,
             url: String::new(),
             secret: WebhookSecret::mint(),
+            old_secret: None,
             body: String::new(),
             created_at: NOW,
             first_tried_at,
@@ -137,7 +141,7 @@ mod tests {
     fn delay_after(outcome: &Outcome) -> Duration {
         match Options::default().verdict(&due(1, None), outcome, NOW, 1.0) {
             Verdict::RetryAt(at) => at.since(NOW),
-            verdict @ (Verdict::Done | Verdict::Dead) => panic!("{verdict:?}"),
+            verdict @ (Verdict::Done | Verdict::Dead | Verdict::Gone) => panic!("{verdict:?}"),
         }
     }
 
@@ -148,6 +152,12 @@ mod tests {
                 Options::default().verdict(&due(1, None), &answered(status, None), NOW, 0.0);
             assert_eq!(verdict == Verdict::Done, done, "{status}");
         }
+    }
+
+    #[test]
+    fn gone_is_for_good() {
+        let verdict = Options::default().verdict(&due(1, None), &answered(410, None), NOW, 0.0);
+        assert_eq!(verdict, Verdict::Gone);
     }
 
     #[test]
@@ -180,7 +190,7 @@ mod tests {
             match options.verdict(&due(attempt, first), &answered(500, None), now, 1.0) {
                 Verdict::RetryAt(at) => (now, attempt) = (at, attempt + 1),
                 Verdict::Dead => break now,
-                Verdict::Done => panic!("it was refused"),
+                Verdict::Done | Verdict::Gone => panic!("it was refused"),
             }
         };
 

@@ -11,28 +11,38 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use ramal_domain::{Timestamp, WebhookSecret};
 use sha2::Sha256;
 
-/// Lower-case hexadecimal HMAC-SHA256 of the body; the key is the whole secret.
+/// Lower-case hexadecimal HMAC-SHA256 of the body; the key is the whole secret. There is room for
+/// one signature only, so it is made with the new secret from the moment of a rotation: a receiver
+/// that does not know it yet refuses, and the retries reach it once it does. With the old one, a
+/// receiver that has moved on would refuse for as long as the old one lasts.
 pub const PILOT_SIGNATURE: &str = "x-pilot-status-signature";
 /// The event's id: the same for every attempt.
 pub const STANDARD_ID: &str = "webhook-id";
 /// When the attempt was made, in Unix seconds.
 pub const STANDARD_TIMESTAMP: &str = "webhook-timestamp";
-/// `v1,` and the base64 HMAC-SHA256 of `{id}.{timestamp}.{body}`.
+/// `v1,` and the base64 HMAC-SHA256 of `{id}.{timestamp}.{body}`; for a day after a rotation a second
+/// one follows, made with the secret from before.
 pub const STANDARD_SIGNATURE: &str = "webhook-signature";
 
 /// The headers that sign one attempt.
 pub(crate) fn headers(
     secret: &WebhookSecret,
+    old_secret: Option<&WebhookSecret>,
     id: &str,
     at: Timestamp,
     body: &str,
 ) -> [(&'static str, String); 4] {
     let seconds = at.as_millis().div_euclid(1_000).to_string();
     let pilot = hmac(secret.plain_key(), &[body]);
-    let standard = hmac(&secret.standard_key(), &[id, ".", &seconds, ".", body]);
+    let standard: Vec<String> = [Some(secret), old_secret]
+        .into_iter()
+        .flatten()
+        .map(|secret| hmac(&secret.standard_key(), &[id, ".", &seconds, ".", body]))
+        .map(|signature| format!("v1,{}", BASE64.encode(signature)))
+        .collect();
     [
         (PILOT_SIGNATURE, hex(&pilot)),
-        (STANDARD_SIGNATURE, format!("v1,{}", BASE64.encode(standard))),
+        (STANDARD_SIGNATURE, standard.join(" ")),
         (STANDARD_ID, id.to_owned()),
         (STANDARD_TIMESTAMP, seconds),
     ]
@@ -62,7 +72,7 @@ mod tests {
     use super::*;
 
     fn signed(secret: &str, id: &str, seconds: i64, body: &str) -> [(&'static str, String); 4] {
-        headers(&secret.parse().unwrap(), id, Timestamp::from_secs(seconds), body)
+        headers(&secret.parse().unwrap(), None, id, Timestamp::from_secs(seconds), body)
     }
 
     #[test]

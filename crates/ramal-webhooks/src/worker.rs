@@ -3,15 +3,15 @@
 //! # Theory of operation
 //!
 //! Rows are the queue; being woken is a hint that may be lost, because the poll finds the rows
-//! anyway. One loop leases, a `JoinSet` of attempts posts, and each attempt settles its delivery
-//! and writes its log line in one transaction. A process that dies in between costs a duplicate:
-//! the lease runs out and the event is posted again under the same `webhook-id`.
+//! anyway. One loop takes turns: it settles what a `JoinSet` of attempts has concluded, writes their
+//! log lines, and leases the next, all in one transaction. A process that dies in between costs a
+//! duplicate: the lease runs out and the event is posted again under the same `webhook-id`.
 
 use std::{error::Error, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
 use ramal_domain::{Clock, Timestamp};
-use ramal_store::{AttemptRecord, DueDelivery, Store, StoreError, Verdict};
+use ramal_store::{AttemptRecord, DueDelivery, Settled, Store, StoreError, Verdict};
 use tokio::{
     sync::Notify,
     task::{JoinError, JoinSet},
@@ -22,7 +22,7 @@ use tracing::{Instrument as _, Span, field::Empty};
 
 use crate::{EgressError, Options, egress::Egress, schedule::Outcome, signature};
 
-/// How often a busy database is asked to settle before the lease has to cover.
+/// How often a busy database is asked to settle at shutdown, before the lease has to cover.
 const SETTLE_TRIES: u32 = 3;
 /// Pause between two of these.
 const SETTLE_PAUSE: Duration = Duration::from_millis(200);
@@ -45,6 +45,17 @@ struct Courier {
     egress: Egress,
 }
 
+/// An attempt that ended, on its way into the database.
+type Concluded = (AttemptRecord, Verdict);
+
+/// What a turn leaves to do.
+#[derive(Debug)]
+struct Turn {
+    leased: Vec<DueDelivery>,
+    /// How long to sleep unless something happens.
+    pause: Duration,
+}
+
 impl Worker {
     /// A worker over `store`. Whoever commits an event notifies `wake`.
     ///
@@ -64,31 +75,38 @@ impl Worker {
     /// Delivers until `shutdown`, then lets the attempts in flight finish.
     pub async fn run(self, shutdown: CancellationToken) {
         let mut in_flight = JoinSet::new();
+        let mut concluded = Vec::new();
         let mut counted: Option<Instant> = None;
         while !shutdown.is_cancelled() {
-            let room = self.room(in_flight.len());
-            for delivery in self.courier.lease(room).await {
+            let turn = self.courier.turn(&mut concluded, self.room(in_flight.len())).await;
+            for delivery in turn.leased {
                 in_flight.spawn(Arc::clone(&self.courier).attempt(delivery));
             }
             if counted.is_none_or(|last| last.elapsed() >= GAUGE_INTERVAL) {
                 counted = Some(Instant::now());
                 self.courier.count_pending().await;
             }
-            let pause = self.courier.pause().await;
             // Every branch is cancel-safe. Leasing is not, so it happens above, not here.
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 () = self.wake.notified() => {}
-                () = sleep(pause) => {}
-                Some(ended) = in_flight.join_next() => log_panic(ended),
+                () = sleep(turn.pause) => {}
+                Some(ended) = in_flight.join_next() => collect(ended, &mut concluded),
             }
             while let Some(ended) = in_flight.try_join_next() {
-                log_panic(ended);
+                collect(ended, &mut concluded);
             }
         }
         // Each attempt has its own deadline, so this ends; a kill costs a duplicate, not a loss.
         while let Some(ended) = in_flight.join_next().await {
-            log_panic(ended);
+            collect(ended, &mut concluded);
+        }
+        for _ in 0..SETTLE_TRIES {
+            self.courier.turn(&mut concluded, 0).await;
+            if concluded.is_empty() {
+                break;
+            }
+            sleep(SETTLE_PAUSE).await;
         }
     }
 
@@ -99,41 +117,72 @@ impl Worker {
 }
 
 impl Courier {
-    async fn lease(&self, room: u32) -> Vec<DueDelivery> {
-        if room == 0 {
-            return Vec::new();
-        }
-        self.try_lease(room).await.unwrap_or_else(|error| {
-            tracing::error!(error = &error as &dyn Error, "deliveries cannot be leased");
-            Vec::new()
-        })
-    }
-
-    async fn try_lease(&self, room: u32) -> Result<Vec<DueDelivery>, StoreError> {
-        let mut tx = self.store.begin().await?;
-        let per_webhook_max = self.options.per_webhook_max.get();
-        let leased = tx
-            .deliveries()
-            .lease_due(self.clock.now(), self.options.lease, room, per_webhook_max)
-            .await?;
-        tx.commit().await?;
-        Ok(leased)
-    }
-
-    /// How long to sleep unless something happens: until the next retry is due, but no longer than
-    /// the poll, which is there for lost wake-ups, expired leases and other processes' events.
-    async fn pause(&self) -> Duration {
-        let now = self.clock.now();
-        let next = async {
-            let mut tx = self.store.read().await?;
-            tx.deliveries().next_due(now).await
-        };
-        match next.await {
-            Ok(Some(next)) => next.since(now).min(self.options.poll),
-            Ok(None) => self.options.poll,
+    /// Settles what is `concluded` and leases up to `room` deliveries, in one transaction: under
+    /// load, one commit serves everything that ended while the one before it was written.
+    ///
+    /// When the database is busy, what is concluded waits for the next turn and nothing is leased;
+    /// if it waits too long, its lease runs out, and the event is posted again.
+    async fn turn(&self, concluded: &mut Vec<Concluded>, room: u32) -> Turn {
+        match self.try_turn(concluded, room).await {
+            Ok((turn, settled)) => {
+                report(&settled, concluded.len());
+                concluded.clear();
+                return turn;
+            }
+            Err(StoreError::Busy(error)) => {
+                tracing::warn!(error = &error as &dyn Error, "the database is busy");
+            }
             Err(error) => {
-                tracing::error!(error = &error as &dyn Error, "the outbox cannot be read");
-                self.options.poll
+                tracing::error!(error = &error as &dyn Error, "the outbox failed");
+                // Perhaps it is one of them; the others must not suffer for it.
+                self.settle_each(concluded).await;
+            }
+        }
+        Turn { leased: Vec::new(), pause: SETTLE_PAUSE.min(self.options.poll) }
+    }
+
+    async fn try_turn(
+        &self,
+        concluded: &[Concluded],
+        room: u32,
+    ) -> Result<(Turn, Settled), StoreError> {
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        let mut deliveries = tx.deliveries();
+        let settled = if concluded.is_empty() {
+            Settled::default()
+        } else {
+            deliveries.settle(concluded, self.options.disable_after).await?
+        };
+        let leased = if room == 0 {
+            Vec::new()
+        } else {
+            let per_webhook_max = self.options.per_webhook_max.get();
+            deliveries.lease_due(now, self.options.lease, room, per_webhook_max).await?
+        };
+        // Until the next retry is due, but no longer than the poll, which is there for lost
+        // wake-ups, expired leases and other processes' events.
+        let next = deliveries.next_due(now).await?;
+        tx.commit().await?;
+        let pause = next.map_or(self.options.poll, |next| next.since(now).min(self.options.poll));
+        Ok((Turn { leased, pause }, settled))
+    }
+
+    async fn settle_each(&self, concluded: &mut Vec<Concluded>) {
+        for attempt in concluded.drain(..) {
+            let settle = async {
+                let mut tx = self.store.begin().await?;
+                let one = std::slice::from_ref(&attempt);
+                let settled = tx.deliveries().settle(one, self.options.disable_after).await?;
+                tx.commit().await.map(|()| settled)
+            };
+            match settle.await {
+                Ok(settled) => report(&settled, 1),
+                Err(error) => tracing::error!(
+                    delivery.id = %attempt.0.delivery,
+                    error = &error as &dyn Error,
+                    "the attempt cannot be settled; the event will be posted again",
+                ),
             }
         }
     }
@@ -151,7 +200,7 @@ impl Courier {
         }
     }
 
-    async fn attempt(self: Arc<Self>, delivery: DueDelivery) {
+    async fn attempt(self: Arc<Self>, delivery: DueDelivery) -> Concluded {
         let span = tracing::info_span!(
             "webhooks.attempt",
             delivery.id = %delivery.id,
@@ -165,28 +214,34 @@ impl Courier {
             let (at, started) = (self.clock.now(), Instant::now());
             let outcome = contained(self.post(&delivery, at)).await;
             let duration = started.elapsed();
-            self.conclude(&delivery, outcome, at, duration).await;
+            self.conclude(&delivery, outcome, at, duration)
         }
         .instrument(span)
-        .await;
+        .await
     }
 
     async fn post(&self, delivery: &DueDelivery, at: Timestamp) -> Outcome {
         let id = delivery.event.to_string();
-        let headers = signature::headers(&delivery.secret, &id, at, &delivery.body);
+        let headers = signature::headers(
+            &delivery.secret,
+            delivery.old_secret.as_ref(),
+            &id,
+            at,
+            &delivery.body,
+        );
         match self.egress.post(&delivery.url, headers, delivery.body.clone()).await {
             Ok(answer) => Outcome::Answered(answer),
             Err(error) => Outcome::Failed(error),
         }
     }
 
-    async fn conclude(
+    fn conclude(
         &self,
         delivery: &DueDelivery,
         outcome: Outcome,
         at: Timestamp,
         duration: Duration,
-    ) {
+    ) -> Concluded {
         let status = outcome.status().map(|status| status.as_u16());
         Span::current()
             .record("http.status", status)
@@ -199,7 +254,9 @@ impl Courier {
             Verdict::RetryAt(at) => {
                 tracing::info!(outcome = outcome.name(), retry_at = %at, "not delivered yet");
             }
-            Verdict::Dead => tracing::warn!(outcome = outcome.name(), "delivery given up"),
+            Verdict::Dead | Verdict::Gone => {
+                tracing::warn!(outcome = outcome.name(), "delivery given up");
+            }
         }
         let record = AttemptRecord {
             delivery: delivery.id,
@@ -211,42 +268,18 @@ impl Courier {
             duration,
             at,
         };
-        self.settle(&record, verdict).await;
+        (record, verdict)
     }
+}
 
-    /// Settles and logs, patiently: what is not settled is posted again when the lease runs out.
-    async fn settle(&self, record: &AttemptRecord, verdict: Verdict) {
-        for tries_left in (0..SETTLE_TRIES).rev() {
-            match self.try_settle(record, verdict).await {
-                Ok(true) => return,
-                Ok(false) => {
-                    tracing::warn!("the delivery is someone else's by now; nothing was recorded");
-                    return;
-                }
-                Err(StoreError::Busy(_)) if tries_left > 0 => sleep(SETTLE_PAUSE).await,
-                Err(error) => {
-                    tracing::error!(
-                        error = &error as &dyn Error,
-                        "the attempt cannot be settled; the event will be posted again",
-                    );
-                    return;
-                }
-            }
-        }
+/// Says what came of `tried` attempts to settle.
+fn report(settled: &Settled, tried: usize) {
+    if settled.count < tried {
+        let lost = tried - settled.count;
+        tracing::warn!(lost, "deliveries are someone else's by now; nothing was recorded of them");
     }
-
-    async fn try_settle(
-        &self,
-        record: &AttemptRecord,
-        verdict: Verdict,
-    ) -> Result<bool, StoreError> {
-        let mut tx = self.store.begin().await?;
-        let ours = tx.deliveries().settle(record.delivery, record.attempt, verdict).await?;
-        if ours {
-            tx.deliveries().record(record).await?;
-        }
-        tx.commit().await?;
-        Ok(ours)
+    for (webhook, reason) in &settled.disabled {
+        tracing::warn!(webhook.id = %webhook, reason = reason.name(), "a webhook was set inactive");
     }
 }
 
@@ -259,10 +292,13 @@ async fn contained(post: impl Future<Output = Outcome>) -> Outcome {
     })
 }
 
-/// Attempts contain their own panics, so this speaks up only when settling did.
-fn log_panic(ended: Result<(), JoinError>) {
-    if let Err(error) = ended {
-        tracing::error!(error = &error as &dyn Error, "an attempt died; its lease runs out");
+/// Attempts contain their own panics, so an error is a bug in what surrounds them.
+fn collect(ended: Result<Concluded, JoinError>, concluded: &mut Vec<Concluded>) {
+    match ended {
+        Ok(attempt) => concluded.push(attempt),
+        Err(error) => {
+            tracing::error!(error = &error as &dyn Error, "an attempt died; its lease runs out");
+        }
     }
 }
 

@@ -2,12 +2,17 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use ramal_domain::{DeliveryId, EventKind, NumberId, TenantId, Timestamp, WebhookId};
-use ramal_store::{AttemptRecord, Dialect, DueDelivery, Store, Verdict, WebhookChange};
+use ramal_domain::{
+    DeliveryId, EventKind, NumberId, TenantId, Timestamp, WebhookId, WebhookSecret,
+};
+use ramal_store::{
+    AttemptRecord, Dialect, DisabledReason, DueDelivery, Missed, Redelivery, Replayed, Store,
+    Verdict, Webhook, WebhookChange,
+};
 
 use crate::{
     db::Db,
-    scene::{NOW, SECRET, at, committed, happen, number, read, tenant, webhook},
+    scene::{NOW, SECRET, at, committed, event, happen, number, read, tenant, webhook},
 };
 
 on_both_databases! {
@@ -28,12 +33,20 @@ on_both_databases! {
     the_log_dates_the_webhook_and_never_back,
     the_next_due_time_is_told,
     what_is_settled_can_be_delivered_again,
-    an_old_log_is_purged_but_not_of_what_is_pending,
+    old_events_are_purged_but_not_what_is_pending_or_was_tried_since,
+    a_receiver_that_is_gone_gets_nothing_more,
+    a_webhook_that_fails_only_is_set_inactive_in_the_end,
+    a_batch_settles_each_on_its_own,
+    a_rotated_secret_signs_beside_the_new_one_for_a_while,
+    what_was_missed_is_replayed_in_order_under_the_same_ids,
+    an_event_can_be_for_one_webhook_only,
+    a_backlog_slows_no_lease_down,
     concurrent_leasers_never_lease_the_same,
     leases_that_are_not_committed_hold_against_others,
 }
 
 const LEASE: Duration = Duration::from_mins(1);
+const FAILING_MAX: Duration = Duration::from_hours(5 * 24);
 
 /// A number with webhooks that subscribe to everything.
 struct Outbox {
@@ -72,25 +85,28 @@ async fn lease_most(store: &Store, now: Timestamp, limit: u32, each: u32) -> Vec
     committed!(store, |tx| tx.deliveries().lease_due(now, LEASE, limit, each))
 }
 
-/// Settles and logs as the worker does.
-async fn settle(store: &Store, due: &DueDelivery, verdict: Verdict, now: Timestamp) -> bool {
-    let record = AttemptRecord {
+fn record(due: &DueDelivery, success: bool, at: Timestamp) -> AttemptRecord {
+    AttemptRecord {
         delivery: due.id,
         attempt: due.attempt,
         webhook: due.webhook,
-        success: verdict == Verdict::Done,
-        status: (verdict == Verdict::Done).then_some(204),
+        success,
+        status: success.then_some(204),
         response: "fine\0".to_owned(),
         duration: Duration::from_millis(7),
-        at: now,
-    };
-    let mut tx = store.begin().await.unwrap();
-    let ours = tx.deliveries().settle(due.id, due.attempt, verdict).await.unwrap();
-    if ours {
-        tx.deliveries().record(&record).await.unwrap();
+        at,
     }
-    tx.commit().await.unwrap();
-    ours
+}
+
+/// Settles and logs as the worker does.
+pub(crate) async fn settle(
+    store: &Store,
+    due: &DueDelivery,
+    verdict: Verdict,
+    now: Timestamp,
+) -> bool {
+    let record = record(due, verdict == Verdict::Done, now);
+    committed!(store, |tx| tx.deliveries().settle(&[(record, verdict)], FAILING_MAX)).count == 1
 }
 
 async fn what_is_due_is_leased_once_with_all_that_it_needs(Db { store, .. }: Db) {
@@ -275,17 +291,6 @@ async fn a_deleted_webhook_takes_its_deliveries_along(Db { store, .. }: Db) {
     committed!(store, |tx| tx.webhooks().delete(outbox.tenant, outbox.hooks[0]));
 
     assert!(!settle(&store, &second, Verdict::Done, NOW).await);
-    let record = AttemptRecord {
-        delivery: second.id,
-        attempt: 1,
-        webhook: second.webhook,
-        success: true,
-        status: None,
-        response: String::new(),
-        duration: Duration::ZERO,
-        at: NOW,
-    };
-    committed!(store, |tx| tx.deliveries().record(&record));
     assert_eq!(read!(store, |tx| tx.deliveries().log(outbox.hooks[0], None, 50)).len(), 0);
     assert_eq!(read!(store, |tx| tx.deliveries().pending_total()), 0);
 }
@@ -367,19 +372,21 @@ async fn what_is_settled_can_be_delivered_again(Db { store, .. }: Db) {
     settle(&store, &done, Verdict::Done, NOW).await;
     let again = async |hook, id| committed!(store, |tx| tx.deliveries().redeliver(hook, id, at(5)));
 
-    assert!(!again(other.webhook, done.id).await, "someone else's webhook");
-    assert!(!again(other.webhook, other.id).await, "still pending");
-    assert!(!again(done.webhook, DeliveryId::mint()).await);
-    assert!(again(done.webhook, done.id).await);
+    assert_eq!(again(other.webhook, done.id).await, Redelivery::Unknown, "someone else's webhook");
+    assert_eq!(again(other.webhook, other.id).await, Redelivery::Pending);
+    assert_eq!(again(done.webhook, DeliveryId::mint()).await, Redelivery::Unknown);
+    assert_eq!(again(done.webhook, done.id).await, Redelivery::Due);
 
     assert_eq!(lease(&store, at(4)).await.len(), 0);
     let redelivered = lease(&store, at(5)).await.remove(0);
     assert_eq!((redelivered.id, redelivered.attempt), (done.id, 2));
-    assert_eq!(redelivered.first_tried_at, Some(NOW));
+    assert_eq!(redelivered.first_tried_at, None, "it is tried for as long as a new one");
     assert!(!settle(&store, &done, Verdict::Dead, at(6)).await, "the first attempt is history");
+    assert!(settle(&store, &redelivered, Verdict::RetryAt(at(9)), at(6)).await);
+    assert_eq!(lease(&store, at(9)).await.remove(0).first_tried_at, Some(at(6)));
 }
 
-async fn an_old_log_is_purged_but_not_of_what_is_pending(Db { store, .. }: Db) {
+async fn old_events_are_purged_but_not_what_is_pending_or_was_tried_since(Db { store, .. }: Db) {
     let outbox = Outbox::new(&store, 1).await;
     let hook = outbox.hooks[0];
     outbox.happen(&store, 3).await;
@@ -389,14 +396,230 @@ async fn an_old_log_is_purged_but_not_of_what_is_pending(Db { store, .. }: Db) {
         let due = lease(&store, at(seconds)).await.remove(0);
         settle(&store, &due, verdict, at(seconds)).await;
     }
+    let purge = async |before, limit| committed!(store, |tx| tx.deliveries().purge(before, limit));
 
-    assert_eq!(committed!(store, |tx| tx.deliveries().purge_log(at(10))), 1);
+    assert_eq!(purge(NOW, 100).await, 0, "not older than that");
+    assert_eq!(purge(at(10), 100).await, 1);
 
     let left = read!(store, |tx| tx.deliveries().log(hook, None, 50));
     assert_eq!(left.iter().map(|attempt| attempt.at).collect::<Vec<_>>(), [at(50), at(2)]);
-    assert_eq!(committed!(store, |tx| tx.deliveries().purge_log(at(51))), 1);
+    assert_eq!(purge(at(51), 100).await, 1);
     assert_eq!(read!(store, |tx| tx.deliveries().pending(hook)), 1);
     assert_eq!(lease(&store, at(999)).await.remove(0).first_tried_at, Some(at(2)));
+    // Nobody was told of these, and they go as well, no more than the limit at once.
+    committed!(store, |tx| tx.webhooks().delete(outbox.tenant, hook));
+    outbox.happen(&store, 2).await;
+    assert_eq!(purge(at(9_999), 2).await, 2);
+    assert_eq!(purge(at(9_999), 2).await, 1);
+    assert_eq!(read!(store, |tx| tx.events().kinds_of(outbox.number)), []);
+}
+
+/// The webhook as it is stored.
+async fn stored(store: &Store, outbox: &Outbox) -> Webhook {
+    read!(store, |tx| tx.webhooks().find(outbox.tenant, outbox.hooks[0])).unwrap()
+}
+
+async fn a_receiver_that_is_gone_gets_nothing_more(Db { store, .. }: Db) {
+    let outbox = Outbox::new(&store, 1).await;
+    outbox.happen(&store, 2).await;
+    let due = lease(&store, NOW).await.remove(0);
+    settle(&store, &due, Verdict::Gone, at(1)).await;
+
+    let hook = stored(&store, &outbox).await;
+    assert_eq!((hook.active, hook.disabled), (false, Some(DisabledReason::Gone)));
+    let log = read!(store, |tx| tx.deliveries().log(hook.id, None, 50));
+    assert!(log[0].note.as_deref().unwrap().contains("410 Gone"), "{:?}", log[0]);
+    assert_eq!(lease(&store, at(2)).await.len(), 0);
+    outbox.happen(&store, 1).await;
+    assert_eq!(outbox.pending(&store).await, 1, "one waits, nothing is added");
+
+    // Nothing waits for ever.
+    let give_up = async |before| committed!(store, |tx| tx.deliveries().give_up_inactive(before));
+    assert_eq!(give_up(at(1)).await, 0);
+    assert_eq!(give_up(at(2)).await, 1);
+    assert_eq!(outbox.pending(&store).await, 0);
+    let on = WebhookChange { active: Some(true), ..WebhookChange::default() };
+    committed!(store, |tx| tx.webhooks().change(outbox.tenant, hook.id, &on, at(3)));
+    let hook = stored(&store, &outbox).await;
+    assert_eq!((hook.active, hook.disabled), (true, None));
+    outbox.happen(&store, 1).await;
+    assert_eq!(give_up(at(999)).await, 0, "it is active");
+    assert_eq!(lease(&store, at(4)).await.len(), 1);
+}
+
+async fn a_webhook_that_fails_only_is_set_inactive_in_the_end(Db { store, .. }: Db) {
+    const HOUR: i64 = 3_600;
+    let outbox = Outbox::new(&store, 1).await;
+    let attempt = async |hours: i64, verdict| {
+        outbox.happen(&store, 1).await;
+        let due = lease(&store, at(hours * HOUR)).await.remove(0);
+        assert!(settle(&store, &due, verdict, at(hours * HOUR)).await);
+        stored(&store, &outbox).await.active
+    };
+
+    // A quiet week between two failures is not a week of failing.
+    assert!(attempt(0, Verdict::Dead).await);
+    assert!(attempt(200, Verdict::Dead).await);
+    for hours in (220..=300).step_by(20) {
+        assert!(attempt(hours, Verdict::Dead).await, "{hours}");
+    }
+    // One success is a new start.
+    assert!(attempt(319, Verdict::Done).await);
+    for hours in (320..=430).step_by(22) {
+        assert!(attempt(hours, Verdict::Dead).await, "{hours}");
+    }
+    assert!(!attempt(440, Verdict::Dead).await, "five days after the first failure");
+
+    let hook = stored(&store, &outbox).await;
+    assert_eq!(hook.disabled, Some(DisabledReason::Failing));
+    let log = read!(store, |tx| tx.deliveries().log(hook.id, None, 50));
+    assert!(log[0].note.as_deref().unwrap().contains("every attempt has failed"), "{:?}", log[0]);
+    assert!(log[1].note.is_none());
+}
+
+async fn a_batch_settles_each_on_its_own(Db { store, .. }: Db) {
+    let outbox = Outbox::new(&store, 5).await;
+    outbox.happen(&store, 1).await;
+    let leased = lease(&store, NOW).await;
+    assert_eq!(leased.len(), 5);
+    let mut batch: Vec<_> =
+        leased.iter().map(|due| (record(due, true, NOW), Verdict::Done)).collect();
+    // Settled before; refused; someone else's by now; and twice in one batch.
+    assert!(settle(&store, &leased[0], Verdict::Done, NOW).await);
+    batch[1] = (record(&leased[1], false, NOW), Verdict::RetryAt(at(30)));
+    batch[2].0.attempt = 7;
+    batch.push(batch[3].clone());
+
+    let settled = committed!(store, |tx| tx.deliveries().settle(&batch, FAILING_MAX));
+
+    assert_eq!((settled.count, settled.disabled), (3, vec![]));
+    let pending = async |hook| read!(store, |tx| tx.deliveries().pending(hook));
+    for (due, left) in leased.iter().zip([0, 1, 1, 0, 0]) {
+        assert_eq!(pending(due.webhook).await, left);
+        let log = read!(store, |tx| tx.deliveries().log(due.webhook, None, 50));
+        assert_eq!(log.len(), usize::from(due.id != leased[2].id));
+    }
+    assert_eq!(lease(&store, at(30)).await.remove(0).id, leased[1].id);
+}
+
+async fn a_rotated_secret_signs_beside_the_new_one_for_a_while(Db { store, .. }: Db) {
+    let outbox = Outbox::new(&store, 1).await;
+    let (tenant, hook) = (outbox.tenant, outbox.hooks[0]);
+    outbox.happen(&store, 1).await;
+    let (new, until) = (WebhookSecret::mint(), at(120));
+    let rotate = async |tenant, secret| {
+        committed!(store, |tx| tx.webhooks().rotate_secret(tenant, hook, secret, until, at(1)))
+    };
+
+    assert!(!rotate(TenantId::mint(), &new).await, "someone else's");
+    assert!(rotate(tenant, &new).await);
+
+    let due = lease(&store, at(2)).await.remove(0);
+    assert_eq!(due.secret.expose(), new.expose());
+    assert_eq!(due.old_secret.unwrap().expose(), SECRET);
+    let forget = async |now| committed!(store, |tx| tx.webhooks().forget_old_secrets(now));
+    assert_eq!(forget(at(119)).await, 0);
+    let due = lease(&store, at(120)).await.remove(0);
+    assert!(due.old_secret.is_none(), "its time is over, forgotten or not");
+    assert_eq!(forget(at(120)).await, 1);
+    assert_eq!(lease(&store, at(180)).await.remove(0).secret.expose(), new.expose());
+}
+
+async fn what_was_missed_is_replayed_in_order_under_the_same_ids(Db { store, .. }: Db) {
+    let outbox = Outbox::new(&store, 1).await;
+    let hook = outbox.hooks[0];
+    let sent = EventKind::MessageSent;
+    let mut events = Vec::new();
+    for (seconds, verdict) in [(1, Verdict::Dead), (2, Verdict::Done), (3, Verdict::Dead)] {
+        let event = happen(&store, outbox.tenant, outbox.number, sent, at(seconds)).await;
+        let due = lease(&store, at(seconds)).await.remove(0);
+        settle(&store, &due, verdict, at(seconds)).await;
+        events.push(event.id);
+    }
+    // While it is paused, events are not addressed to it.
+    let switch = |active| WebhookChange { active: Some(active), ..WebhookChange::default() };
+    committed!(store, |tx| tx.webhooks().change(outbox.tenant, hook, &switch(false), at(3)));
+    for seconds in 4..=6 {
+        let event = happen(&store, outbox.tenant, outbox.number, sent, at(seconds)).await;
+        events.push(event.id);
+    }
+    let other = happen(&store, outbox.tenant, outbox.number, EventKind::MessageRead, at(5)).await;
+    let (foreign, _) = number(&store, outbox.tenant, 2).await;
+    happen(&store, outbox.tenant, foreign, sent, at(5)).await;
+    let created = happen(&store, outbox.tenant, foreign, EventKind::NumberCreated, at(6)).await;
+    committed!(store, |tx| tx.webhooks().change(outbox.tenant, hook, &switch(true), at(7)));
+    let missed = |since, until, kinds: &'static [EventKind]| Missed {
+        webhook: hook,
+        tenant: outbox.tenant,
+        number: outbox.number,
+        kinds,
+        since: at(since),
+        until: at(until),
+    };
+    let replay = async |missed: Missed<'_>, limit| {
+        committed!(store, |tx| tx.deliveries().replay(&missed, limit, at(10)))
+    };
+
+    assert_eq!(replay(missed(1, 7, &[]), 9).await, Replayed::default());
+    assert_eq!(replay(missed(7, 7, &[EventKind::MessageSent]), 9).await, Replayed::default());
+    assert_eq!(
+        replay(missed(1, 6, &[EventKind::MessageSent]), 2).await,
+        Replayed { count: 2, more: true }
+    );
+    assert_eq!(
+        replay(missed(1, 6, &[EventKind::MessageSent]), 2).await,
+        Replayed { count: 2, more: false }
+    );
+    assert_eq!(
+        replay(missed(1, 6, &[EventKind::MessageSent]), 9).await,
+        Replayed::default(),
+        "they are on their way"
+    );
+    let rest = replay(missed(1, 7, EventKind::ALL), 9).await;
+    assert_eq!(rest, Replayed { count: 3, more: false });
+
+    let mut came = Vec::new();
+    for seconds in 11..18 {
+        let due = lease(&store, at(seconds)).await.remove(0);
+        assert_eq!(due.first_tried_at, None);
+        settle(&store, &due, Verdict::Done, at(seconds)).await;
+        came.push(due.event);
+    }
+    let expected = [events[0], events[2], events[3], events[4], events[5], other.id, created.id];
+    assert_eq!(came, expected);
+    assert_eq!(outbox.pending(&store).await, 0);
+}
+
+async fn an_event_can_be_for_one_webhook_only(Db { store, .. }: Db) {
+    let outbox = Outbox::new(&store, 2).await;
+    let test = event(outbox.tenant, outbox.number, EventKind::WebhookTest, NOW);
+
+    let id = committed!(store, |tx| tx.events().record_for(&test, outbox.hooks[1]));
+
+    let leased = lease(&store, NOW).await;
+    assert_eq!(leased.len(), 1);
+    assert_eq!((leased[0].id, leased[0].webhook, leased[0].event), (id, outbox.hooks[1], test.id));
+}
+
+/// With ten thousand of them, a look that walks through the backlog is too slow for a second look.
+async fn a_backlog_slows_no_lease_down(Db { store, .. }: Db) {
+    const BACKLOG: usize = 10_000;
+    const LOOKS: u32 = 20;
+    let outbox = Outbox::new(&store, 1).await;
+    let mut tx = store.begin().await.unwrap();
+    for _ in 0..BACKLOG {
+        let event = event(outbox.tenant, outbox.number, EventKind::MessageSent, NOW);
+        tx.events().record(&event).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    lease(&store, NOW).await;
+
+    let started = std::time::Instant::now();
+    for _ in 0..LOOKS {
+        assert_eq!(lease(&store, NOW).await.len(), 0);
+    }
+    let each = started.elapsed() / LOOKS;
+    assert!(each < Duration::from_millis(100), "{each:?} for one look");
 }
 
 async fn concurrent_leasers_never_lease_the_same(Db { store, .. }: Db) {

@@ -10,6 +10,7 @@ use ramal_store::{
 
 use crate::{
     db::Db,
+    deliveries::settle,
     scene::{NOW, at, committed, epoch_of, key, number, phone, read, reserve, tenant, webhook},
 };
 
@@ -454,7 +455,7 @@ async fn a_removed_number_is_purged_when_all_is_done(Db { store, .. }: Db) {
     assert_eq!(committed!(store, |tx| tx.numbers().purge_due(at(100))), 0, "not told yet");
     let lease = Duration::from_mins(1);
     let due = committed!(store, |tx| tx.deliveries().lease_due(at(2), lease, 9, 9));
-    committed!(store, |tx| tx.deliveries().settle(due[0].id, due[0].attempt, Verdict::Done));
+    settle(&store, &due[0], Verdict::Done, at(2)).await;
     assert_eq!(committed!(store, |tx| tx.numbers().purge_due(at(99))), 0, "still restorable");
 
     assert_eq!(committed!(store, |tx| tx.numbers().purge_due(at(100))), 1);

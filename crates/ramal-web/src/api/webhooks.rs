@@ -1,9 +1,13 @@
 //! `/v1/webhooks` (contract C.19).
 
-use axum::{Json, Router, extract::State, routing::get};
+use axum::{
+    Json, Router,
+    extract::State,
+    routing::{get, post},
+};
 use http::{HeaderMap, StatusCode};
-use ramal_app::{WebhookDraft, WebhookPatch};
-use ramal_store::{LoggedAttempt, Webhook};
+use ramal_app::{Replay, WebhookDraft, WebhookPatch};
+use ramal_store::{DisabledReason, LoggedAttempt, Webhook};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -19,6 +23,10 @@ pub(crate) fn router() -> Router<Web> {
         .route("/webhooks", get(list).post(create))
         .route("/webhooks/{id}", get(detail).patch(change).delete(remove))
         .route("/webhooks/{id}/logs", get(logs))
+        .route("/webhooks/{id}/logs/{delivery}/redeliver", post(redeliver))
+        .route("/webhooks/{id}/rotate-secret", post(rotate_secret))
+        .route("/webhooks/{id}/test", post(send_test))
+        .route("/webhooks/{id}/replay", post(replay))
 }
 
 #[derive(Debug, Deserialize)]
@@ -63,6 +71,7 @@ fn webhook_body(webhook: &Webhook) -> Value {
         "url": webhook.url,
         "environment": "LIVE",
         "active": webhook.active,
+        "disabledReason": webhook.disabled.map(DisabledReason::name),
         "events": webhook.events,
         "apiKeys": [],
         "lastTriggered": webhook.last_triggered_at.map(|at| at.to_string()),
@@ -143,6 +152,7 @@ fn log_item(attempt: &LoggedAttempt) -> Value {
     let payload: Value = serde_json::from_str(&attempt.payload).unwrap_or_default();
     json!({
         "id": format!("{}_{}", attempt.delivery, attempt.attempt),
+        "deliveryId": attempt.delivery.to_string(),
         "event": attempt.kind.name(),
         "eventId": attempt.event.to_string(),
         "attempt": attempt.attempt,
@@ -150,7 +160,63 @@ fn log_item(attempt: &LoggedAttempt) -> Value {
         "statusCode": attempt.status,
         "payload": payload,
         "response": attempt.response,
+        "note": attempt.note,
         "durationMs": u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX),
         "createdAt": attempt.at.to_string(),
     })
+}
+
+/// Gives the webhook another secret. It is in this answer and nowhere else.
+async fn rotate_secret(
+    State(web): State<Web>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let rotated = web.app.rotate_webhook_secret(&caller, &id).await?;
+    Ok(Json(json!({
+        "id": rotated.webhook.to_string(),
+        "secret": rotated.secret.expose(),
+        "previousSecretValidUntil": rotated.old_until.to_string(),
+    })))
+}
+
+/// Sends an event that reports nothing, to this webhook only.
+async fn send_test(
+    State(web): State<Web>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let (delivery, event) = web.app.test_webhook(&caller, &id).await?;
+    let body = json!({"deliveryId": delivery.to_string(), "eventId": event.to_string()});
+    Ok((StatusCode::ACCEPTED, Json(body)))
+}
+
+/// Delivers once more what was delivered or given up.
+async fn redeliver(
+    State(web): State<Web>,
+    Authenticated(caller): Authenticated,
+    Path((id, delivery)): Path<(String, String)>,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let delivery = web.app.redeliver(&caller, &id, &delivery).await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({"deliveryId": delivery.to_string()}))))
+}
+
+#[derive(Debug, Deserialize)]
+struct ReplayBody {
+    since: String,
+    until: Option<String>,
+    events: Option<Vec<String>>,
+}
+
+/// Delivers what the webhook has missed.
+async fn replay(
+    State(web): State<Web>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+    body: Body<ReplayBody>,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let ReplayBody { since, until, events } = body.value;
+    let replayed = web.app.replay(&caller, &id, Replay { since, until, events }).await?;
+    let body = json!({"replayed": replayed.count, "more": replayed.more});
+    Ok((StatusCode::ACCEPTED, Json(body)))
 }

@@ -6,12 +6,16 @@ use axum::{body::Body, http::Response};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use futures_util::{StreamExt as _, stream};
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use ramal_domain::{Clock as _, SystemClock};
 use sha2::Sha256;
+use standardwebhooks::Webhook;
 
 use crate::{
-    receiver::Receiver,
+    receiver::{Received, Receiver},
     rig::{Rig, SECRET, options},
 };
+
+const NEW_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
 /// Signs as a receiver would, not as the worker does.
 fn hmac(key: &[u8], text: &str) -> Vec<u8> {
@@ -45,6 +49,77 @@ async fn the_receiver_can_verify_both_signatures() {
     assert!(log[0].success);
     assert_eq!(log[0].status, Some(204));
     assert_eq!(log[0].payload, request.body);
+    assert_eq!(rig.pending(webhook).await, 0);
+}
+
+/// As the public library of Standard Webhooks says.
+fn library_accepts(secret: &str, request: &Received) -> bool {
+    Webhook::new(secret).unwrap().verify(request.body.as_bytes(), &request.headers).is_ok()
+}
+
+/// The library looks at the machine's clock.
+fn set_the_clock(rig: &Rig) {
+    rig.advance(SystemClock.now().since(rig.clock.now()));
+}
+
+#[tokio::test]
+async fn the_public_library_verifies_what_we_sign_and_nothing_else() {
+    let mut rig = Rig::new(options()).await;
+    let mut receiver = Receiver::start().await;
+    rig.webhook(&receiver.url).await;
+    set_the_clock(&rig);
+    rig.run();
+
+    rig.event("first").await;
+    let mut request = receiver.next().await;
+
+    assert!(library_accepts(SECRET, &request));
+    assert!(!library_accepts(NEW_SECRET, &request));
+    request.body.push(' ');
+    assert!(!library_accepts(SECRET, &request));
+}
+
+#[tokio::test]
+async fn after_a_rotation_both_secrets_verify_until_the_old_one_ends() {
+    let overlap = Duration::from_mins(1);
+    let mut rig = Rig::new(options()).await;
+    let mut receiver = Receiver::start().await;
+    let webhook = rig.webhook(&receiver.url).await;
+    set_the_clock(&rig);
+    rig.run();
+
+    rig.rotate(webhook, NEW_SECRET, overlap).await;
+    rig.event("first").await;
+    let request = receiver.next().await;
+    receiver.answer(200).await;
+
+    assert!(library_accepts(NEW_SECRET, &request) && library_accepts(SECRET, &request));
+    assert_eq!(request.header("webhook-signature").split(' ').count(), 2);
+    let pilot = hmac(NEW_SECRET.as_bytes(), &request.body);
+    let pilot = pilot.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    assert_eq!(request.header("x-pilot-status-signature"), pilot, "the new one signs at once");
+
+    rig.advance(overlap);
+    rig.event("second").await;
+    let request = receiver.next().await;
+    assert!(library_accepts(NEW_SECRET, &request) && !library_accepts(SECRET, &request));
+}
+
+#[tokio::test]
+async fn gone_sets_the_webhook_inactive() {
+    let mut rig = Rig::new(options()).await;
+    let mut receiver = Receiver::start().await;
+    let webhook = rig.webhook(&receiver.url).await;
+    rig.run();
+
+    rig.event("first").await;
+    receiver.next().await;
+    receiver.answer(410).await;
+
+    let log = rig.settled(webhook, 1).await;
+    assert_eq!((log[0].success, log[0].status), (false, Some(410)));
+    assert!(log[0].note.as_deref().unwrap().contains("410 Gone"), "{:?}", log[0]);
+    assert!(!rig.is_active(webhook).await);
     assert_eq!(rig.pending(webhook).await, 0);
 }
 

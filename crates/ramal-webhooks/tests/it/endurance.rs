@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use ramal_domain::Clock as _;
-use ramal_store::{DueDelivery, Verdict};
+use ramal_store::{AttemptRecord, DueDelivery, Redelivery, Verdict};
+
+use tokio::time::Instant;
 
 use crate::{
     receiver::Receiver,
@@ -21,10 +23,21 @@ async fn lease(rig: &Rig) -> DueDelivery {
 }
 
 async fn settle(rig: &Rig, delivery: &DueDelivery, verdict: Verdict) -> bool {
+    let record = AttemptRecord {
+        delivery: delivery.id,
+        attempt: delivery.attempt,
+        webhook: delivery.webhook,
+        success: false,
+        status: None,
+        response: String::new(),
+        duration: Duration::ZERO,
+        at: rig.clock.now(),
+    };
     let mut tx = rig.store.begin().await.unwrap();
-    let ours = tx.deliveries().settle(delivery.id, delivery.attempt, verdict).await.unwrap();
+    let settled =
+        tx.deliveries().settle(&[(record, verdict)], rig.options.disable_after).await.unwrap();
     tx.commit().await.unwrap();
-    ours
+    settled.count == 1
 }
 
 #[tokio::test]
@@ -44,6 +57,33 @@ async fn an_endpoint_that_never_answers_does_not_delay_another() {
     }
 
     assert!(silent.is_idle());
+}
+
+/// The limit of the promise: ten thousand wait for a dead endpoint, and all of them are due.
+#[tokio::test]
+async fn ten_thousand_for_a_dead_endpoint_delay_another_by_no_more_than_a_poll() {
+    const BACKLOG: usize = 10_000;
+    const EVENTS: usize = 20;
+    let mut options = options();
+    // What is not due to the poll must come from being woken, well below it.
+    options.poll = Duration::from_secs(1);
+    let mut rig = Rig::new(options).await;
+    let (dead, mut lively) = (Receiver::start().await, Receiver::start().await);
+    rig.webhook(&dead.url).await;
+    rig.backlog(BACKLOG).await;
+    rig.webhook(&lively.url).await;
+    rig.run();
+
+    let mut slowest = Duration::ZERO;
+    for index in 0..EVENTS {
+        lively.answer(200).await;
+        let committed = Instant::now();
+        rig.event(&index.to_string()).await;
+        assert_eq!(lively.next().await.name(), index.to_string());
+        slowest = slowest.max(committed.elapsed());
+    }
+
+    assert!(slowest <= rig.options.poll, "{slowest:?}");
 }
 
 #[tokio::test]
@@ -200,7 +240,8 @@ async fn what_was_given_up_comes_again_on_request() {
     assert_eq!(rig.pending(webhook).await, 0);
 
     let mut tx = rig.store.begin().await.unwrap();
-    assert!(tx.deliveries().redeliver(webhook, dead.delivery, rig.clock.now()).await.unwrap());
+    let again = tx.deliveries().redeliver(webhook, dead.delivery, rig.clock.now()).await.unwrap();
+    assert_eq!(again, Redelivery::Due);
     tx.commit().await.unwrap();
     assert_eq!(receiver.next().await.header("webhook-id"), dead.event.to_string());
     receiver.answer(200).await;

@@ -3,5 +3,6 @@
 
 mod delivery;
 mod endurance;
+mod examples;
 mod receiver;
 mod rig;

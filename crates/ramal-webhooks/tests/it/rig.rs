@@ -3,7 +3,7 @@
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use ramal_domain::{
-    Clock as _, EventKind, FakeClock, NodeId, NumberEvent, NumberId, PhoneNumber, TenantId,
+    Clock as _, Event, EventKind, FakeClock, NodeId, NumberEvent, NumberId, PhoneNumber, TenantId,
     Timestamp, WebhookId, WebhookSecret,
 };
 use ramal_store::{
@@ -97,9 +97,8 @@ impl Rig {
         id
     }
 
-    /// Something happens, as committed by the rest of the gateway.
-    pub(crate) async fn event(&self, name: &str) {
-        let event = NumberEvent {
+    fn build(&self, name: &str) -> Event {
+        NumberEvent {
             tenant: self.tenant,
             number: self.number,
             phone: phone(),
@@ -107,11 +106,24 @@ impl Rig {
             profile_name: None,
             reason: None,
         }
-        .build(EventKind::NumberConnected, self.clock.now());
+        .build(EventKind::NumberConnected, self.clock.now())
+    }
+
+    /// Something happens, as committed by the rest of the gateway.
+    pub(crate) async fn event(&self, name: &str) {
         let mut tx = self.store.begin().await.unwrap();
-        tx.events().record(&event).await.unwrap();
+        tx.events().record(&self.build(name)).await.unwrap();
         tx.commit().await.unwrap();
         self.wake.notify_one();
+    }
+
+    /// Much happens before anybody delivers it.
+    pub(crate) async fn backlog(&self, count: usize) {
+        let mut tx = self.store.begin().await.unwrap();
+        for _ in 0..count {
+            tx.events().record(&self.build("backlog")).await.unwrap();
+        }
+        tx.commit().await.unwrap();
     }
 
     /// Starts a worker; the last thing before the test looks at what it does.
@@ -158,6 +170,20 @@ impl Rig {
             assert!(Instant::now() < deadline, "{} of {count} attempts", log.len());
             tokio::time::sleep(GLANCE).await;
         }
+    }
+
+    pub(crate) async fn is_active(&self, webhook: WebhookId) -> bool {
+        let mut tx = self.store.read().await.unwrap();
+        tx.webhooks().find(self.tenant, webhook).await.unwrap().unwrap().active
+    }
+
+    /// Gives `webhook` another secret; the one before stays valid for `overlap`.
+    pub(crate) async fn rotate(&self, webhook: WebhookId, secret: &str, overlap: Duration) {
+        let (secret, now) = (secret.parse::<WebhookSecret>().unwrap(), self.clock.now());
+        let mut tx = self.store.begin().await.unwrap();
+        let until = now.after(overlap);
+        tx.webhooks().rotate_secret(self.tenant, webhook, &secret, until, now).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     pub(crate) async fn pending(&self, webhook: WebhookId) -> u64 {

@@ -1,0 +1,349 @@
+//! Leasing: which deliveries may be attempted now, and the fence around each attempt.
+//!
+//! Every statement costs in proportion to the webhooks that have something pending, never to how
+//! much they have: an endpoint with a backlog must not slow the others down.
+
+use std::{collections::HashMap, time::Duration};
+
+use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
+
+use ramal_domain::{Timestamp, WebhookId, WebhookSecret};
+
+use crate::{Deliveries, Dialect, DueDelivery, StoreError, row::parse};
+
+/// The first in line of webhook `$of` (an alias): the oldest delivery without a settled attempt.
+macro_rules! head {
+    ($columns:literal, $of:literal) => {
+        concat!(
+            "(select ",
+            $columns,
+            " from deliveries x where x.webhook_id = ",
+            $of,
+            ".id and x.state = 'pending' and x.tried = 0 order by x.seq limit 1)"
+        )
+    };
+}
+
+/// How many attempts to webhook `w` are in flight at `$1`.
+macro_rules! in_flight {
+    () => {
+        "(select count(*) from deliveries f where f.webhook_id = w.id and f.state = 'pending'
+            and f.leased_until_ms > $1)"
+    };
+}
+
+/// Whether webhook `w` has a retry that is due at `$1`.
+macro_rules! due_retry {
+    () => {
+        "exists (select 1 from deliveries r
+                 where r.webhook_id = w.id and r.state = 'pending' and r.tried = 1
+                   and r.due_at_ms <= $1 and r.leased_until_ms <= $1)"
+    };
+}
+
+/// Webhooks with something to lease at `$1` and room for it (`$2`), those that waited longest
+/// first. The first part hops from webhook to webhook through an index.
+macro_rules! webhooks_to_serve {
+    ($lock:literal) => {
+        concat!(
+            "with recursive waiting(id) as (
+                 select min(d.webhook_id) from deliveries d where d.state = 'pending'
+                 union all
+                 select (select min(d.webhook_id) from deliveries d
+                         where d.state = 'pending' and d.webhook_id > waiting.id)
+                 from waiting where waiting.id is not null)
+             select w.id, w.url, w.secret, w.old_secret, w.old_secret_until_ms,
+                    case when ",
+            due_retry!(),
+            " then 1 else 0 end
+             from waiting join webhooks w on w.id = waiting.id
+             where w.active = 1 and ",
+            in_flight!(),
+            " < $2 and (coalesce(",
+            head!("case when x.due_at_ms <= $1 and x.leased_until_ms <= $1 then 1 else 0 end", "w"),
+            ", 0) = 1 or ",
+            due_retry!(),
+            ")
+             order by coalesce(w.last_triggered_at_ms, 0), w.id limit $3",
+            $lock
+        )
+    };
+}
+
+/// What an attempt needs of a delivery.
+macro_rules! due {
+    () => {
+        "select d.webhook_id, d.id, d.event_id, d.attempts, e.body, e.created_at_ms,
+                (select min(t.created_at_ms) from delivery_attempts t
+                 where t.delivery_id = d.id and t.created_at_ms >= d.renewed_at_ms)
+                as first_tried_at_ms "
+    };
+}
+
+/// Retries of webhook `$2` that are due, at most `$3`, those due longest first.
+macro_rules! retries_to_lease {
+    ($lock:literal) => {
+        concat!(
+            due!(),
+            "from deliveries d join events e on e.id = d.event_id
+             where d.webhook_id = $2 and d.state = 'pending' and d.tried = 1
+               and d.due_at_ms <= $1 and d.leased_until_ms <= $1
+             order by d.due_at_ms, d.seq limit $3",
+            $lock
+        )
+    };
+}
+
+/// A webhook that a leaser holds the lock of.
+struct Target {
+    id: String,
+    webhook: WebhookId,
+    url: String,
+    secret: WebhookSecret,
+    old_secret: Option<WebhookSecret>,
+    has_retries: bool,
+}
+
+impl Deliveries<'_> {
+    /// Takes up to `limit` deliveries to active webhooks that are due at `now`, and hides them from
+    /// other leasers until `now + lease`. No webhook gets more than `per_webhook_max` at once,
+    /// those that it has already included; first attempts come one at a time, in order.
+    ///
+    /// A webhook that another leaser is looking at is passed over: ask again.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database does not answer; nothing is leased.
+    pub async fn lease_due(
+        &mut self,
+        now: Timestamp,
+        lease: Duration,
+        limit: u32,
+        per_webhook_max: u32,
+    ) -> Result<Vec<DueDelivery>, StoreError> {
+        let targets = self.targets(now, limit, per_webhook_max).await?;
+        let mut heads = self.heads(&targets, now, per_webhook_max).await?;
+        let mut leased = Vec::new();
+        for target in &targets {
+            let room = i64::from(limit) - i64::try_from(leased.len()).unwrap_or(i64::MAX);
+            if room <= 0 {
+                break;
+            }
+            let head = heads.remove(&target.id);
+            if target.has_retries {
+                let free = i64::from(per_webhook_max) - self.in_flight(&target.id, now).await?;
+                let free = room.min(free) - i64::from(head.is_some());
+                self.retries(target, now, free, &mut leased).await?;
+            }
+            leased.extend(head);
+        }
+        self.mark(&leased, now.after(lease)).await?;
+        Ok(leased)
+    }
+
+    async fn targets(
+        &mut self,
+        now: Timestamp,
+        limit: u32,
+        per_webhook_max: u32,
+    ) -> Result<Vec<Target>, StoreError> {
+        // `no key update` lets events be written for the webhook meanwhile.
+        let sql = match self.0.dialect {
+            Dialect::Sqlite => webhooks_to_serve!(""),
+            Dialect::Postgres => webhooks_to_serve!(" for no key update of w skip locked"),
+        };
+        let rows = sqlx::query(sql)
+            .bind(now.as_millis())
+            .bind(i64::from(per_webhook_max))
+            .bind(i64::from(limit))
+            .fetch_all(&mut *self.0.inner)
+            .await?;
+        let mut targets = Vec::with_capacity(rows.len());
+        for row in &rows {
+            match self.target(row, now) {
+                Ok(target) => targets.push(target),
+                // One damaged row must not hold up everyone else's events.
+                Err(error) => tracing::error!(
+                    webhook.id = row.try_get::<String, _>(0).unwrap_or_default(),
+                    error = &error as &dyn std::error::Error,
+                    "the stored webhook cannot be read; its deliveries wait",
+                ),
+            }
+        }
+        Ok(targets)
+    }
+
+    fn target(&self, row: &AnyRow, now: Timestamp) -> Result<Target, StoreError> {
+        let id: String = row.try_get(0)?;
+        let sealed: Vec<u8> = row.try_get(2)?;
+        let old_until = row.try_get::<Option<i64>, _>(4)?.unwrap_or_default();
+        let old: Option<Vec<u8>> = row.try_get(3)?;
+        let old = old.filter(|_| old_until > now.as_millis());
+        Ok(Target {
+            webhook: parse(&id, "webhooks.id")?,
+            url: row.try_get(1)?,
+            secret: self.secret(&id, &sealed)?,
+            old_secret: old.map(|sealed| self.secret(&id, &sealed)).transpose()?,
+            has_retries: row.try_get::<i64, _>(5)? != 0,
+            id,
+        })
+    }
+
+    fn secret(&self, id: &str, sealed: &[u8]) -> Result<WebhookSecret, StoreError> {
+        let secret = self.0.vault.open(&["webhooks", id], sealed)?;
+        let secret = std::str::from_utf8(&secret)
+            .map_err(|_not_text| StoreError::Inconsistent { column: "webhooks.secret" })?;
+        parse(secret, "webhooks.secret")
+    }
+
+    /// The heads of the lines of `targets`, where they may be attempted, by webhook.
+    async fn heads(
+        &mut self,
+        targets: &[Target],
+        now: Timestamp,
+        per_webhook_max: u32,
+    ) -> Result<HashMap<String, DueDelivery>, StoreError> {
+        let mut heads = HashMap::new();
+        if targets.is_empty() {
+            return Ok(heads);
+        }
+        let ids: Vec<&str> = targets.iter().map(|target| target.id.as_str()).collect();
+        let ids = padded(&ids);
+        let lock = match self.0.dialect {
+            Dialect::Sqlite => "",
+            Dialect::Postgres => " for update of d skip locked",
+        };
+        let sql = format!(
+            "{}from webhooks w join deliveries d on d.id = {} join events e on e.id = d.event_id
+             where d.due_at_ms <= $1 and d.leased_until_ms <= $1 and {} < $2
+               and w.id in ({}){lock}",
+            due!(),
+            head!("x.id", "w"),
+            in_flight!(),
+            placeholders(3, ids.len()),
+        );
+        let mut query =
+            sqlx::query(AssertSqlSafe(sql)).bind(now.as_millis()).bind(i64::from(per_webhook_max));
+        for id in ids {
+            query = query.bind(id);
+        }
+        let by_id: HashMap<_, _> =
+            targets.iter().map(|target| (target.id.as_str(), target)).collect();
+        for row in query.fetch_all(&mut *self.0.inner).await? {
+            let webhook: String = row.try_get(0)?;
+            if let Some(target) = by_id.get(webhook.as_str()) {
+                heads.insert(webhook, due_delivery(target, &row)?);
+            }
+        }
+        Ok(heads)
+    }
+
+    async fn in_flight(&mut self, webhook: &str, now: Timestamp) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar(
+            "select count(*) from deliveries
+             where webhook_id = $1 and state = 'pending' and leased_until_ms > $2",
+        )
+        .bind(webhook)
+        .bind(now.as_millis())
+        .fetch_one(&mut *self.0.inner)
+        .await?)
+    }
+
+    async fn retries(
+        &mut self,
+        target: &Target,
+        now: Timestamp,
+        limit: i64,
+        leased: &mut Vec<DueDelivery>,
+    ) -> Result<(), StoreError> {
+        if limit <= 0 {
+            return Ok(());
+        }
+        let sql = match self.0.dialect {
+            Dialect::Sqlite => retries_to_lease!(""),
+            Dialect::Postgres => retries_to_lease!(" for update of d skip locked"),
+        };
+        let rows = sqlx::query(sql)
+            .bind(now.as_millis())
+            .bind(&target.id)
+            .bind(limit)
+            .fetch_all(&mut *self.0.inner)
+            .await?;
+        for row in &rows {
+            leased.push(due_delivery(target, row)?);
+        }
+        Ok(())
+    }
+
+    /// Starts the attempts: from here on nobody else can.
+    async fn mark(&mut self, leased: &[DueDelivery], until: Timestamp) -> Result<(), StoreError> {
+        if leased.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<String> = leased.iter().map(|due| due.id.to_string()).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let ids = padded(&ids);
+        let sql = format!(
+            "update deliveries set attempts = attempts + 1, leased_until_ms = $1 where id in ({})",
+            placeholders(2, ids.len()),
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(until.as_millis());
+        for id in ids {
+            query = query.bind(id);
+        }
+        query.execute(&mut *self.0.inner).await?;
+        Ok(())
+    }
+}
+
+fn due_delivery(target: &Target, row: &AnyRow) -> Result<DueDelivery, StoreError> {
+    Ok(DueDelivery {
+        id: parse(&row.try_get::<String, _>(1)?, "deliveries.id")?,
+        event: parse(&row.try_get::<String, _>(2)?, "deliveries.event_id")?,
+        webhook: target.webhook,
+        attempt: row.try_get::<i64, _>(3)?.saturating_add(1),
+        url: target.url.clone(),
+        secret: target.secret.clone(),
+        old_secret: target.old_secret.clone(),
+        body: row.try_get(4)?,
+        created_at: Timestamp::from_millis(row.try_get(5)?),
+        first_tried_at: row.try_get::<Option<i64>, _>(6)?.map(Timestamp::from_millis),
+    })
+}
+
+/// `items`, its last one repeated up to the next power of two, so that lists of any length need few
+/// prepared statements.
+pub(crate) fn padded<T: Copy>(items: &[T]) -> Vec<T> {
+    let mut padded = items.to_vec();
+    if let Some(&last) = items.last() {
+        padded.resize(items.len().next_power_of_two(), last);
+    }
+    padded
+}
+
+/// `$first, $first+1, …`, `count` of them.
+pub(crate) fn placeholders(first: usize, count: usize) -> String {
+    let list: Vec<String> = (first..first + count).map(|index| format!("${index}")).collect();
+    list.join(", ")
+}
+
+/// `(a, b), (c, d), …`: `rows` rows of `width` placeholders, counted from `$first`.
+pub(crate) fn placeholder_rows(first: usize, width: usize, rows: usize) -> String {
+    let list: Vec<String> =
+        (0..rows).map(|row| format!("({})", placeholders(first + row * width, width))).collect();
+    list.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_padded_to_a_power_of_two_with_what_is_there() {
+        assert_eq!(padded(&[1, 2, 3]), [1, 2, 3, 3]);
+        assert_eq!(padded(&[1]), [1]);
+        assert!(padded::<u8>(&[]).is_empty());
+        assert_eq!(placeholders(3, 2), "$3, $4");
+        assert_eq!(placeholder_rows(2, 2, 2), "($2, $3), ($4, $5)");
+    }
+}
