@@ -127,7 +127,7 @@ pub(crate) async fn keys_by_number(
     Ok(by_number)
 }
 
-async fn mint(
+pub(crate) async fn mint(
     tx: &mut Tx,
     tenant: TenantId,
     scope: KeyScope,

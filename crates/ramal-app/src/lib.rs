@@ -3,6 +3,7 @@
 #![deny(missing_docs)]
 
 mod auth;
+mod change;
 mod error;
 mod idempotency;
 mod keys;
@@ -22,13 +23,14 @@ use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 pub use auth::{Caller, Scoped};
+pub use change::{Changed, SettingsSync};
 pub use error::{AppError, ErrorKind, Refusal};
 pub use idempotency::{Attempt, Claimed, IdempotencyKey};
 pub use keys::{KeyOfNumber, MaskedKey, NewRawKey};
 pub use messages::{Sent, TextMessage};
 pub use numbers::{Codes, CreateNumber, Created, LiveState, NumberView, Removed};
 pub use ramal_store::StoredAnswer;
-pub use settings::{NumberSettings, SettingsPatch};
+pub use settings::{NumberPatch, NumberSettings, PiiMode, SettingsPatch};
 pub use webhooks::{CreatedWebhook, WebhookDraft, WebhookPatch};
 
 /// `[numbers]`: how numbers are created and removed.

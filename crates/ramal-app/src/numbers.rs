@@ -284,6 +284,13 @@ impl App {
         }
         let app = self.clone();
         self.detached(async move {
+            if number.unlink_pending {
+                // Restored before its old device was unlinked: pairing would wipe what that needs.
+                app.sessions
+                    .unlink(number.id)
+                    .await
+                    .map_err(|_unconfirmed| Refusal::UpstreamError)?;
+            }
             let mut watcher = app.sessions.pair(number.id).await?;
             let codes = app.wait_for_codes(&mut watcher).await;
             if codes.is_err() {

@@ -33,7 +33,8 @@ pub use messages::{
     Accepted, Draft, Failure, InboundMessage, Message, Messages, QueuedMessage, Receipt,
 };
 pub use numbers::{
-    Identity, NewNumber, Number, NumberStage, Numbers, Reservation, Runnable, Stepped,
+    Choice, Identity, NewNumber, Number, NumberStage, Numbers, Reservation, Restored, Runnable,
+    Stepped,
 };
 pub use session_state::{Epoch, SessionState, SessionStateError, StateWrite};
 pub use tenants::{Tenant, Tenants};

@@ -60,7 +60,7 @@ pub struct Number {
     pub identity: Identity,
     /// The fencing token of its session.
     pub epoch: Epoch,
-    /// Whether the device of a removed number is still to be unlinked.
+    /// Whether the device of a removed (or since restored) number is still to be unlinked.
     pub unlink_pending: bool,
     /// Its settings, as a JSON object.
     pub settings: String,
@@ -117,6 +117,28 @@ pub enum Reservation {
     AlreadyActive,
     /// The tenant removed a number with this phone number and may still restore it.
     SoftDeleted,
+}
+
+/// The outcome of [`Numbers::restore`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Restored {
+    /// It is back.
+    Done(Box<Number>),
+    /// There is no such number, or its window is over.
+    Gone,
+    /// The tenant has another number with this phone number by now.
+    AlreadyActive,
+}
+
+/// What customers choose of a number.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice<'a> {
+    /// Its settings, as a JSON object.
+    pub settings: &'a str,
+    /// What is kept of its messages.
+    pub pii_mode: &'a str,
+    /// For how many days, with `STORE_X_DAYS`.
+    pub pii_retention_days: Option<i64>,
 }
 
 /// A number for which a session should run.
@@ -338,7 +360,7 @@ impl Numbers<'_> {
     }
 
     /// Numbers for which a session should run: those that were connected, those whose phone had
-    /// answered a pairing, and removed ones whose device is still to be unlinked.
+    /// answered a pairing, and removed or restored ones whose device is still to be unlinked.
     ///
     /// # Errors
     ///
@@ -348,7 +370,7 @@ impl Numbers<'_> {
             "select id, unlink_pending from numbers
              where (stage = 'live' and (link in ('open', 'resuming')
                                         or (link = 'pairing' and jid is not null)))
-                or (stage = 'removed' and unlink_pending = 1)
+                or unlink_pending = 1
              order by id",
         )
         .fetch_all(&mut *self.0.inner)
@@ -534,6 +556,95 @@ impl Numbers<'_> {
         self.0.keys().revoke_of_number(id, now).await?;
         self.0.events().record(&number.event(EventKind::NumberRemoved, now)).await?;
         Ok(Some(number))
+    }
+
+    /// Gives a removed number back, not connected; `number.restored` is told to its webhooks. Its
+    /// device, should it still be linked, is still to be unlinked.
+    ///
+    /// After [`Restored::AlreadyActive`] the unit of work is of no further use.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn restore(
+        &mut self,
+        tenant: TenantId,
+        id: NumberId,
+        now: Timestamp,
+    ) -> Result<Restored, StoreError> {
+        let suffix = self.0.for_update();
+        let found = self.select(id, suffix).await?.filter(|n| {
+            n.tenant == tenant
+                && n.stage == NumberStage::Removed
+                && n.restorable_until.is_some_and(|until| until > now)
+        });
+        let Some(removed) = found else { return Ok(Restored::Gone) };
+        let updated = sqlx::query(
+            "update numbers set stage = 'live', removed_at_ms = null, restorable_until_ms = null,
+               link_since_ms = $2, updated_at_ms = $2
+             where id = $1 and not exists (
+               select 1 from numbers other where other.tenant_id = $3 and other.phone = $4
+               and other.stage <> 'removed')",
+        )
+        .bind(id.to_string())
+        .bind(now.as_millis())
+        .bind(tenant.to_string())
+        .bind(removed.phone.digits())
+        .execute(&mut *self.0.inner)
+        .await;
+        let done = match updated {
+            // A concurrent creation was a moment faster: the constraint has the last word.
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => 0,
+            other => other?.rows_affected(),
+        };
+        if done == 0 {
+            return Ok(Restored::AlreadyActive);
+        }
+        let number =
+            self.get(id).await?.ok_or(StoreError::Inconsistent { column: "numbers.id" })?;
+        self.0.events().record(&number.event(EventKind::NumberRestored, now)).await?;
+        Ok(Restored::Done(Box::new(number)))
+    }
+
+    /// A listed number of `tenant`, held against concurrent changes until the unit of work ends.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn find_to_change(
+        &mut self,
+        tenant: TenantId,
+        id: NumberId,
+    ) -> Result<Option<Number>, StoreError> {
+        let suffix = self.0.for_update();
+        let found = self.select(id, suffix).await?;
+        Ok(found.filter(|n| n.tenant == tenant && n.stage == NumberStage::Live))
+    }
+
+    /// Replaces what customers choose of a number.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn change(
+        &mut self,
+        id: NumberId,
+        choice: &Choice<'_>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "update numbers set settings = $2, pii_mode = $3, pii_retention_days = $4,
+               updated_at_ms = $5
+             where id = $1",
+        )
+        .bind(id.to_string())
+        .bind(choice.settings)
+        .bind(choice.pii_mode)
+        .bind(choice.pii_retention_days)
+        .bind(now.as_millis())
+        .execute(&mut *self.0.inner)
+        .await?;
+        Ok(())
     }
 
     /// Ends the restore window of a removed number now.

@@ -7,7 +7,9 @@ use axum::{
     routing::{delete, get, post},
 };
 use http::{HeaderMap, StatusCode, header::ACCEPT};
-use ramal_app::{AppError, Codes, CreateNumber, Created, LiveState, NumberView, SettingsPatch};
+use ramal_app::{
+    AppError, Codes, CreateNumber, Created, LiveState, NumberPatch, NumberView, SettingsPatch,
+};
 use ramal_domain::{Link, Timestamp};
 use ramal_store::Number;
 use serde::{Deserialize, Serialize};
@@ -30,9 +32,10 @@ const INTEGRATION: &str = "WHATSAPP-WEB";
 pub(crate) fn router() -> Router<Web> {
     Router::new()
         .route("/numbers", get(list).post(create))
-        .route("/numbers/{id}", get(detail).delete(remove))
+        .route("/numbers/{id}", get(detail).patch(change).delete(remove))
         .route("/numbers/{id}/status", get(status))
         .route("/numbers/{id}/connect", get(connect))
+        .route("/numbers/{id}/restore", post(restore))
         .route("/numbers/{id}/purge", delete(purge))
         .route("/numbers/{id}/pay", post(pay))
         .route("/numbers/{id}/upgrade-to-dual", post(upgrade_to_dual))
@@ -298,6 +301,32 @@ async fn remove(
 ) -> Result<Json<Value>, ApiError> {
     let removed = web.app.remove_number(&caller, &id).await?;
     Ok(Json(json!({"ok": true, "restorableUntil": removed.restorable_until.to_string()})))
+}
+
+async fn change(
+    State(web): State<Web>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+    body: Body<NumberPatch>,
+) -> Result<Json<Value>, ApiError> {
+    let changed = web.app.change_number(&caller, &id, body.value).await?;
+    let mut answer = detail_body(&changed.view);
+    if let (Some(sync), Value::Object(fields)) = (changed.sync, &mut answer) {
+        let counts =
+            json!({"applied": sync.applied, "failed": sync.failed, "skipped": sync.skipped});
+        fields.insert("settingsSync".to_owned(), counts);
+    }
+    Ok(Json(answer))
+}
+
+/// It comes back disconnected, whatever it was before (contract C.9).
+async fn restore(
+    State(web): State<Web>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    web.app.restore_number(&caller, &id).await?;
+    Ok(Json(json!({"ok": true, "requiresReconnect": true})))
 }
 
 async fn purge(
