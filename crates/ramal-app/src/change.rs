@@ -1,11 +1,12 @@
 //! Changing a number, and giving a removed one back.
 
 use ramal_domain::{KeyScope, Link};
+use ramal_session::Behaviour;
 use ramal_store::{Choice, Number, Restored};
 
 use crate::{
-    App, AppError, Caller, NumberPatch, NumberSettings, NumberView, Refusal, auth::parse_number_id,
-    keys::mint,
+    App, AppError, Caller, NumberPatch, NumberSettings, NumberView, Refusal, SettingsPatch,
+    auth::parse_number_id, keys::mint,
 };
 
 /// A number that was just changed.
@@ -56,12 +57,36 @@ impl App {
         let choice = Choice { settings: &written, pii_mode: &pii_mode, pii_retention_days };
         tx.numbers().change(number.id, &choice, now).await?;
         tx.commit().await?;
-        let concerns_connection = patch.settings().is_advanced() && number.link == Link::Open;
-        let sync =
-            concerns_connection.then_some(SettingsSync { skipped: 1, ..SettingsSync::default() });
+        let sync = if patch.settings().is_advanced() && number.link == Link::Open {
+            Some(self.sync_settings(&number, patch.settings(), &written).await)
+        } else {
+            None
+        };
         let number =
             Number { settings: written, pii_mode, pii_retention_days, updated_at: now, ..number };
         Ok(Changed { view: NumberView { number, settings, keys: Vec::new() }, sync })
+    }
+
+    /// Has the running client behave as the new settings say.
+    async fn sync_settings(
+        &self,
+        number: &Number,
+        patch: &SettingsPatch,
+        written: &str,
+    ) -> SettingsSync {
+        let none = SettingsSync::default();
+        if !patch.concerns_behaviour() {
+            return SettingsSync { skipped: 1, ..none };
+        }
+        match self.sessions.behave(number.id, Behaviour::of(written)).await {
+            Ok(Some(())) => SettingsSync { applied: 1, ..none },
+            Ok(None) => SettingsSync { skipped: 1, ..none },
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(number.id = %number.id, error, "new settings are not in effect yet");
+                SettingsSync { failed: 1, ..none }
+            }
+        }
     }
 
     /// Gives a removed number back: listed, not connected, with a fresh key, since the old one died

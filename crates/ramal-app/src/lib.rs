@@ -4,11 +4,13 @@
 
 mod auth;
 mod change;
+mod check;
 mod error;
 mod idempotency;
 mod keys;
 mod messages;
 mod numbers;
+mod pairing;
 mod settings;
 mod tenants;
 mod webhooks;
@@ -24,12 +26,14 @@ use tokio_util::task::TaskTracker;
 
 pub use auth::{Caller, Scoped};
 pub use change::{Changed, SettingsSync};
+pub use check::Checked;
 pub use error::{AppError, ErrorKind, Refusal};
 pub use idempotency::{Attempt, Claimed, IdempotencyKey};
 pub use keys::{KeyOfNumber, MaskedKey, NewRawKey};
 pub use messages::{Sent, TextMessage};
 pub use numbers::{Codes, CreateNumber, Created, LiveState, NumberView, Removed};
-pub use ramal_store::StoredAnswer;
+pub use pairing::{Followed, PairingNews};
+pub use ramal_store::{PairingAttempt, StoredAnswer};
 pub use settings::{NumberPatch, NumberSettings, PiiMode, SettingsPatch};
 pub use webhooks::{CreatedWebhook, WebhookDraft, WebhookPatch};
 

@@ -51,6 +51,8 @@ pub struct Codes {
     pub qr: QrCode,
     /// The pairing code, with the moment at which it dies, when WhatsApp gave one.
     pub pairing_code: Option<(String, Timestamp)>,
+    /// When the last code of this attempt dies, if nobody answers.
+    pub window_ends_at: Timestamp,
 }
 
 /// A number with what lists show beside it.
@@ -412,11 +414,12 @@ impl App {
 }
 
 fn codes(pairing: Pairing) -> Option<Codes> {
+    let window_ends_at = pairing.window_ends_at()?;
     let pairing_code = match pairing.code {
         CodeState::Given { code, expires_at } => Some((code, expires_at)),
         CodeState::Asked | CodeState::Unavailable => None,
     };
-    Some(Codes { qr: pairing.qr?, pairing_code })
+    Some(Codes { qr: pairing.qr?, pairing_code, window_ends_at })
 }
 
 const fn refusal_of(failure: PairingFailure) -> Refusal {

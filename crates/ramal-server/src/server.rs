@@ -152,8 +152,9 @@ impl Server {
         let metrics = recorder();
         let render =
             Arc::new(move || metrics.as_ref().map(PrometheusHandle::render).unwrap_or_default());
-        let router = Web::new(self.app.clone(), self.readiness.clone(), render).router(dress);
         let shutdown = self.http.shutdown.clone();
+        let web = Web::new(self.app.clone(), self.readiness.clone(), render, shutdown.clone());
+        let router = web.router(dress);
         self.http.run(async move {
             let serve = axum::serve(listener, router)
                 .with_graceful_shutdown(async move { shutdown.cancelled().await });

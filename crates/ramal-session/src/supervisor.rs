@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use ramal_domain::{Backoff, Clock, CloseReason, Input, Link, NodeId, NumberId};
+use ramal_domain::{Backoff, Clock, CloseReason, Input, Link, NodeId, NumberId, PhoneNumber};
 use ramal_store::{Epoch, Number, Runnable, Store, StoreError};
 use tokio::{
     sync::{Mutex as AsyncMutex, Notify, mpsc, watch},
@@ -21,7 +21,8 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Connection, Mode, OpenError, OpenSpec, Options, Outcome, Pairing, Provider, Signal,
+    BehaveError, Behaviour, Connection, LookupError, Mode, OpenError, OpenSpec, Options, Outcome,
+    Pairing, Provider, Registered, Signal,
     actor::{Actor, Context, State},
 };
 
@@ -299,6 +300,7 @@ impl Supervisor {
             phone: number.phone.clone(),
             epoch: number.epoch,
             mode,
+            behaviour: Behaviour::of(&number.settings),
             signals,
         };
         Ok(Arc::from(self.0.provider.open(spec).await?))
@@ -398,6 +400,35 @@ impl Supervisor {
     pub async fn probe(&self, id: NumberId) -> Option<bool> {
         let running = self.find(id)?;
         Some(running.connection.probe().await.is_ok())
+    }
+
+    /// Asks WhatsApp through a number which phone numbers it knows; `None` when it has no session
+    /// here.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`].
+    pub async fn lookup(
+        &self,
+        id: NumberId,
+        phones: &[PhoneNumber],
+    ) -> Result<Option<Vec<Option<Registered>>>, LookupError> {
+        let Some(running) = self.find(id) else { return Ok(None) };
+        running.connection.lookup(phones).await.map(Some)
+    }
+
+    /// Has a number's client behave as its settings now say; `None` when it has no session here.
+    ///
+    /// # Errors
+    ///
+    /// [`BehaveError`]; the settings take effect with the next connection.
+    pub async fn behave(
+        &self,
+        id: NumberId,
+        behaviour: Behaviour,
+    ) -> Result<Option<()>, BehaveError> {
+        let Some(running) = self.find(id) else { return Ok(None) };
+        running.connection.behave(behaviour).await.map(Some)
     }
 
     /// Tells a session that its queue has grown. Only a hint: it looks by itself as well.

@@ -17,6 +17,7 @@ mod idempotency;
 mod keys;
 mod messages;
 mod numbers;
+mod pairing_attempts;
 mod row;
 mod session_state;
 mod tenants;
@@ -35,6 +36,9 @@ pub use messages::{
 pub use numbers::{
     Choice, Identity, NewNumber, Number, NumberStage, Numbers, Reservation, Restored, Runnable,
     Stepped,
+};
+pub use pairing_attempts::{
+    AttemptNote, AttemptOutcome, PairingAttempt, PairingAttempts, UnknownOutcome,
 };
 pub use session_state::{Epoch, SessionState, SessionStateError, StateWrite};
 pub use tenants::{Tenant, Tenants};

@@ -6,7 +6,7 @@ use ramal_domain::{
 };
 use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
 
-use crate::{Epoch, StoreError, Tx, row};
+use crate::{AttemptOutcome, Epoch, StoreError, Tx, row};
 
 const COLUMNS: &str = "id, tenant_id, phone, name, stage, link, outage_reported, close_reason, \
      link_since_ms, connected_at_ms, checked_at_ms, profile_name, jid, lid, epoch, \
@@ -266,6 +266,18 @@ impl Numbers<'_> {
             .bind(living.to_string())
             .execute(&mut *self.0.inner)
             .await?;
+        sqlx::query(
+            "update pairing_attempts set ended_at_ms = $2, outcome = $3, reason = $4
+             where ended_at_ms is null and number_id in (
+               select id from numbers
+               where stage = 'live' and link = 'pairing' and jid is null and owner <> $1)",
+        )
+        .bind(living.to_string())
+        .bind(now.as_millis())
+        .bind(AttemptOutcome::of(CloseReason::CodesExpired).name())
+        .bind(CloseReason::CodesExpired.code())
+        .execute(&mut *self.0.inner)
+        .await?;
         let pairing = sqlx::query(
             "update numbers set link = 'closed', close_reason = $2, link_since_ms = $3,
                updated_at_ms = $3
@@ -403,7 +415,8 @@ impl Numbers<'_> {
         self.get(id).await
     }
 
-    /// Moves the link by `input` and writes the event that this causes: one fact, one transaction.
+    /// Moves the link by `input` and writes the event that this causes, and the beginning or end of a
+    /// pairing attempt: one fact, one transaction.
     /// A reserved or removed number moves without telling anybody.
     ///
     /// # Errors
@@ -427,6 +440,7 @@ impl Numbers<'_> {
         if step.next != number.link || input == Input::PairingStarted {
             number.link_since = now;
         }
+        self.track_attempt(&number, step.next, input, now).await?;
         if step.next == Link::Open {
             number.checked_at = Some(now);
             if number.link != Link::Open {
@@ -441,6 +455,24 @@ impl Numbers<'_> {
             self.0.events().record(&number.event(kind, now)).await?;
         }
         Ok(Stepped::Done { number: Box::new(number), announced })
+    }
+
+    async fn track_attempt(
+        &mut self,
+        was: &Number,
+        next: Link,
+        input: Input,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut attempts = self.0.pairing_attempts();
+        if input == Input::PairingStarted {
+            return attempts.begin(was.id, was.epoch, now).await;
+        }
+        match (was.link, next) {
+            (Link::Pairing, Link::Open) => attempts.end(was.id, None, now).await,
+            (Link::Pairing, Link::Closed(reason)) => attempts.end(was.id, Some(reason), now).await,
+            _ => Ok(()),
+        }
     }
 
     async fn write_link(&mut self, number: &Number, forget_jid: bool) -> Result<(), StoreError> {
@@ -553,6 +585,7 @@ impl Numbers<'_> {
         .bind(CloseReason::LoggedOut.code())
         .execute(&mut *self.0.inner)
         .await?;
+        self.0.pairing_attempts().supersede(id, now).await?;
         self.0.keys().revoke_of_number(id, now).await?;
         self.0.events().record(&number.event(EventKind::NumberRemoved, now)).await?;
         Ok(Some(number))

@@ -16,6 +16,7 @@ use std::{fmt, sync::Arc};
 
 use axum::Router;
 use ramal_app::App;
+use tokio_util::sync::CancellationToken;
 
 pub use health::Readiness;
 pub use qr::{QrPicture, terminal_qr};
@@ -26,6 +27,8 @@ pub struct Web {
     pub(crate) app: App,
     pub(crate) readiness: Readiness,
     pub(crate) metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Ends streams when the server stops.
+    pub(crate) closing: CancellationToken,
 }
 
 impl fmt::Debug for Web {
@@ -35,13 +38,14 @@ impl fmt::Debug for Web {
 }
 
 impl Web {
-    /// Wires the web layer; `metrics` renders the page at `/metrics`.
+    /// Wires the web layer; `metrics` renders the page at `/metrics`, `closing` ends open streams.
     pub fn new(
         app: App,
         readiness: Readiness,
         metrics: Arc<dyn Fn() -> String + Send + Sync>,
+        closing: CancellationToken,
     ) -> Self {
-        Self { app, readiness, metrics }
+        Self { app, readiness, metrics, closing }
     }
 
     /// Every route of the product. `dress` may add to them, under the same layers: the sandbox adds

@@ -8,7 +8,8 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode, header::ACCEPT};
 use ramal_app::{
-    AppError, Codes, CreateNumber, Created, LiveState, NumberPatch, NumberView, SettingsPatch,
+    AppError, Checked, Codes, CreateNumber, Created, LiveState, NumberPatch, NumberView,
+    SettingsPatch,
 };
 use ramal_domain::{Link, Timestamp};
 use ramal_store::Number;
@@ -19,7 +20,7 @@ use crate::{
     QrPicture, Web,
     body::Body,
     error::ApiError,
-    extract::{Authenticated, header},
+    extract::{Authenticated, OnNumber, header},
     idempotent::{self, Request},
     terminal_qr,
 };
@@ -32,6 +33,7 @@ const INTEGRATION: &str = "WHATSAPP-WEB";
 pub(crate) fn router() -> Router<Web> {
     Router::new()
         .route("/numbers", get(list).post(create))
+        .route("/numbers/check", post(check))
         .route("/numbers/{id}", get(detail).patch(change).delete(remove))
         .route("/numbers/{id}/status", get(status))
         .route("/numbers/{id}/connect", get(connect))
@@ -105,6 +107,7 @@ struct PairingBody {
     qr_text: String,
     issued_at: String,
     expires_at: String,
+    window_ends_at: String,
     sequence: u32,
     pairing_code_expires_at: Option<String>,
 }
@@ -121,11 +124,46 @@ impl CodesBody {
                 qr_text: codes.qr.text.clone(),
                 issued_at: codes.qr.issued_at.to_string(),
                 expires_at: codes.qr.expires_at.to_string(),
+                window_ends_at: codes.window_ends_at.to_string(),
                 sequence: codes.qr.sequence,
                 pairing_code_expires_at: code_expires_at.map(|at| at.to_string()),
             },
         })
     }
+}
+
+#[derive(Debug, Deserialize)]
+struct CheckBody {
+    numbers: Option<Vec<String>>,
+    number: Option<String>,
+}
+
+/// Is a phone number on WhatsApp? (contract C.14)
+async fn check(
+    State(web): State<Web>,
+    OnNumber(scoped): OnNumber,
+    body: Body<CheckBody>,
+) -> Result<Json<Value>, ApiError> {
+    let inputs = match (body.value.numbers, body.value.number) {
+        (Some(numbers), None) => numbers,
+        (None, Some(number)) => vec![number],
+        (Some(_), Some(_)) | (None, None) => {
+            return Err(ApiError::invalid("name either numbers or number"));
+        }
+    };
+    let checked = web.app.check_numbers(&scoped, inputs).await?;
+    let results: Vec<Value> = checked
+        .iter()
+        .map(|Checked { input, registered }| {
+            json!({
+                "input": input,
+                "exists": registered.is_some(),
+                "number": registered.as_ref().map(|found| found.phone.digits()),
+                "name": registered.as_ref().and_then(|found| found.name.as_deref()),
+            })
+        })
+        .collect();
+    Ok(Json(json!({"results": results})))
 }
 
 /// The keys that list, detail and `instance` share.
