@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use ramal_session::StartError;
+use ramal_session::{OpenError, StartError};
 use ramal_store::StoreError;
 
 /// Why a use case did not do what it was asked for.
@@ -109,6 +109,12 @@ pub enum Refusal {
     /// The same request is still running.
     #[error("the request with this Idempotency-Key is still being worked on")]
     IdempotencyKeyInUse,
+    /// The number is paired; only its connection is missing.
+    #[error(
+        "the number is paired and waits for WhatsApp to answer; nothing was changed, it connects \
+         by itself"
+    )]
+    Reconnecting,
     /// WhatsApp refuses connections.
     #[error("WhatsApp refused the connection; nothing was changed, try again shortly")]
     UpstreamError,
@@ -151,7 +157,7 @@ impl Refusal {
             Self::RateLimited { .. } => (K::Throttled, "RATE_LIMITED"),
             Self::IdempotencyKeyReused => (K::Conflict, "IDEMPOTENCY_KEY_REUSED"),
             Self::IdempotencyKeyInUse => (K::Conflict, "IDEMPOTENCY_KEY_IN_USE"),
-            Self::UpstreamError => (K::Unavailable, "UPSTREAM_ERROR"),
+            Self::Reconnecting | Self::UpstreamError => (K::Unavailable, "UPSTREAM_ERROR"),
             Self::NoAnswer | Self::UpstreamTimeout => (K::Unavailable, "UPSTREAM_TIMEOUT"),
         }
     }
@@ -179,6 +185,7 @@ impl Refusal {
             Self::RateLimited { retry_after_seconds: 1 },
             Self::IdempotencyKeyReused,
             Self::IdempotencyKeyInUse,
+            Self::Reconnecting,
             Self::UpstreamError,
             Self::UpstreamTimeout,
         ]
@@ -229,8 +236,12 @@ impl From<StartError> for AppError {
         match error {
             StartError::Gone => Refusal::NumberNotFound.into(),
             StartError::AlreadyOpen => Refusal::NumberAlreadyConnected.into(),
+            StartError::Reconnecting => Refusal::Reconnecting.into(),
             StartError::Stopping => Self::Busy(Box::new(error)),
-            StartError::Open(_) => Self::Internal(Box::new(error)),
+            StartError::Open(OpenError::Busy(_)) => Self::Busy(Box::new(error)),
+            StartError::Open(OpenError::NoSession | OpenError::Build(_)) => {
+                Self::Internal(Box::new(error))
+            }
             StartError::Store(error) => error.into(),
         }
     }

@@ -28,7 +28,7 @@ pub use auth::{Caller, Scoped};
 pub use change::{Changed, SettingsSync};
 pub use check::Checked;
 pub use error::{AppError, ErrorKind, Refusal};
-pub use idempotency::{Attempt, Claimed, IdempotencyKey};
+pub use idempotency::{Attempt, Claimed, IdempotencyKey, Memo};
 pub use keys::{KeyOfNumber, MaskedKey, NewRawKey};
 pub use messages::{Sent, TextMessage};
 pub use numbers::{Codes, CreateNumber, Created, LiveState, NumberView, Removed};

@@ -14,7 +14,6 @@ on_both_databases! {
     a_new_attempt_supersedes_the_one_under_way,
     reasons_are_sorted,
     attempts_are_the_tenant_s_alone,
-    a_dead_process_s_attempt_has_expired,
     old_attempts_are_forgotten,
     an_abandoned_creation_leaves_no_attempt,
 }
@@ -109,18 +108,6 @@ async fn attempts_are_the_tenant_s_alone(Db { store, .. }: Db) {
     committed!(store, |tx| tx.numbers().restore(owner, id, at(2)));
     let all = attempts(&store, owner, id).await;
     assert_eq!((all[0].ended_at, all[0].reason.as_deref()), (Some(at(1)), Some("SUPERSEDED")));
-}
-
-async fn a_dead_process_s_attempt_has_expired(Db { store, .. }: Db) {
-    let owner = tenant(&store).await;
-    let (id, epoch) = number(&store, owner, 1).await;
-    step(&store, id, epoch, Input::PairingStarted, 0).await;
-
-    committed!(store, |tx| tx.numbers().recover(NodeId::mint(), at(5)));
-
-    let all = attempts(&store, owner, id).await;
-    assert_eq!((all[0].ended_at, all[0].outcome), (Some(at(5)), Some(AttemptOutcome::Expired)));
-    assert_eq!(all[0].reason.as_deref(), Some("CODES_EXPIRED"));
 }
 
 async fn old_attempts_are_forgotten(Db { store, .. }: Db) {

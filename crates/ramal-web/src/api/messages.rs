@@ -2,12 +2,12 @@
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::State,
     response::Response,
     routing::{get, post},
 };
 use http::{HeaderMap, StatusCode};
-use ramal_app::{Refusal, TextMessage};
+use ramal_app::{AppError, Refusal, Sent, TextMessage};
 use ramal_domain::{Direction, Peer, Timestamp};
 use ramal_store::Message;
 use serde::Deserialize;
@@ -17,7 +17,7 @@ use crate::{
     Web,
     body::Body,
     error::ApiError,
-    extract::OnNumber,
+    extract::{OnNumber, Path},
     idempotent::{self, Request},
 };
 
@@ -86,21 +86,27 @@ async fn send(
     let Body { value, raw } = body;
     let wish = value.into_text()?;
     let (app, sender) = (web.app.clone(), scoped.clone());
-    let work = async move {
-        let accepted = app.send_text(&sender, wish).await?.accepted;
-        let body = json!({
-            "id": accepted.id.to_string(),
-            "correlationId": accepted.correlation.to_string(),
-            "status": "QUEUED",
-            "createdAt": accepted.created_at.to_string(),
-            "origin": sender.number.name,
-            "sourceNumber": sender.number.phone.digits(),
-        });
-        Ok((StatusCode::ACCEPTED, body))
+    let work = move |claimed| async move {
+        let memo = idempotent::memo(claimed, sent_answer);
+        sent_answer(&app.send_text(&sender, wish, memo).await?)
     };
     let caller = &scoped.caller;
-    let request = Request { caller, operation: "messages.send", headers: &headers, body: &raw };
+    let operation = format!("messages.send/{}", scoped.number.id);
+    let request = Request { caller, operation: &operation, headers: &headers, body: &raw };
     idempotent::answer(&web.app, request, work).await
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "what is remembered may fail for other answers")]
+fn sent_answer(sent: &Sent) -> Result<(StatusCode, Value), AppError> {
+    let body = json!({
+        "id": sent.accepted.id.to_string(),
+        "correlationId": sent.accepted.correlation.to_string(),
+        "status": "QUEUED",
+        "createdAt": sent.accepted.created_at.to_string(),
+        "origin": sent.origin,
+        "sourceNumber": sent.source.digits(),
+    });
+    Ok((StatusCode::ACCEPTED, body))
 }
 
 async fn detail(

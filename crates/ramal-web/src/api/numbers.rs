@@ -2,13 +2,13 @@
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::State,
     response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
 use http::{HeaderMap, StatusCode, header::ACCEPT};
 use ramal_app::{
-    AppError, Checked, Codes, CreateNumber, Created, LiveState, NumberPatch, NumberView,
+    AppError, Checked, Codes, CreateNumber, Created, LiveState, NumberPatch, NumberView, Refusal,
     SettingsPatch,
 };
 use ramal_domain::{Link, Timestamp};
@@ -19,8 +19,8 @@ use serde_json::{Map, Value, json};
 use crate::{
     QrPicture, Web,
     body::Body,
-    error::ApiError,
-    extract::{Authenticated, OnNumber, header},
+    error::{ApiError, no_such_method},
+    extract::{Authenticated, OnNumber, Path, Query, header},
     idempotent::{self, Request},
     terminal_qr,
 };
@@ -36,7 +36,8 @@ pub(crate) fn router() -> Router<Web> {
         .route("/numbers/check", post(check))
         .route("/numbers/{id}", get(detail).patch(change).delete(remove))
         .route("/numbers/{id}/status", get(status))
-        .route("/numbers/{id}/connect", get(connect))
+        // Not for HEAD: asking for a code makes the one before worthless.
+        .route("/numbers/{id}/connect", get(connect).head(no_such_method))
         .route("/numbers/{id}/restore", post(restore))
         .route("/numbers/{id}/purge", delete(purge))
         .route("/numbers/{id}/pay", post(pay))
@@ -66,18 +67,18 @@ async fn create(
         settings: value.settings.unwrap_or_default(),
     };
     let (app, creator) = (web.app.clone(), caller.clone());
-    let work = async move {
-        let created = app.create_number(&creator, wish).await?;
-        Ok((StatusCode::CREATED, created_body(&created)?))
+    let work = move |claimed| async move {
+        let memo = idempotent::memo(claimed, created_answer);
+        created_answer(&app.create_number(&creator, wish, memo).await?)
     };
     let request =
         Request { caller: &caller, operation: "numbers.create", headers: &headers, body: &raw };
     idempotent::answer(&web.app, request, work).await
 }
 
-fn created_body(created: &Created) -> Result<Value, AppError> {
+fn created_answer(created: &Created) -> Result<(StatusCode, Value), AppError> {
     let codes = CodesBody::draw(&created.codes)?;
-    Ok(json!({
+    let body = json!({
         "instance": instance(&created.number),
         "qrcodeBase64": codes.qrcode_base64,
         "pairingCode": codes.pairing_code,
@@ -88,7 +89,8 @@ fn created_body(created: &Created) -> Result<Value, AppError> {
         },
         "secondaryLink": null,
         "pairing": codes.pairing,
-    }))
+    });
+    Ok((StatusCode::CREATED, body))
 }
 
 /// What to show the person who owns the phone, as create and connect print it.
@@ -286,11 +288,30 @@ struct StatusBody {
     last_known_at: Option<String>,
 }
 
+/// The contract's second link of a number, which is not offered here.
+#[derive(Debug, Deserialize)]
+struct LinkQuery {
+    link: Option<String>,
+}
+
+impl LinkQuery {
+    fn check(&self) -> Result<(), Refusal> {
+        match self.link.as_deref() {
+            None | Some("primary") => Ok(()),
+            Some(_) => Err(Refusal::NotSupported(
+                "link is primary: a second link is not offered".to_owned(),
+            )),
+        }
+    }
+}
+
 async fn status(
     State(web): State<Web>,
     Authenticated(caller): Authenticated,
     Path(id): Path<String>,
+    Query(query): Query<LinkQuery>,
 ) -> Result<Response, ApiError> {
+    query.check()?;
     match web.app.live_state(&caller, &id).await {
         Ok(live) => Ok(Json(status_body(&live)).into_response()),
         Err(error) => Ok(ApiError::from(error).without_code_when_not_found()),
@@ -316,8 +337,10 @@ async fn connect(
     State(web): State<Web>,
     Authenticated(caller): Authenticated,
     Path(id): Path<String>,
+    Query(query): Query<LinkQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    query.check()?;
     let codes = web.app.connect(&caller, &id).await?;
     if header(&headers, ACCEPT.as_str()) == Some("text/plain") {
         return Ok(terminal_codes(&codes)?.into_response());
@@ -395,5 +418,5 @@ async fn upgrade_to_dual(
 ) -> Result<Json<Value>, ApiError> {
     web.app.get_number(&caller, &id).await?;
     let sentence = "a second link is not offered: one session per number is enough here";
-    Err(ramal_app::Refusal::NotSupported(sentence.to_owned()).into())
+    Err(Refusal::NotSupported(sentence.to_owned()).into())
 }

@@ -4,7 +4,7 @@ use std::{convert::Infallible, time::Duration};
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::State,
     response::{
         IntoResponse, Response,
         sse::{Event, KeepAlive, Sse},
@@ -19,7 +19,11 @@ use ramal_store::AttemptOutcome;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::{QrPicture, Web, error::ApiError, extract::Authenticated};
+use crate::{
+    QrPicture, Web,
+    error::ApiError,
+    extract::{Authenticated, Path},
+};
 
 /// How often a silent stream says that it is there: below the patience of common proxies.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);

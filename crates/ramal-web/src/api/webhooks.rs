@@ -1,10 +1,6 @@
 //! `/v1/webhooks` (contract C.19).
 
-use axum::{
-    Json, Router,
-    extract::{Path, Query, State},
-    routing::get,
-};
+use axum::{Json, Router, extract::State, routing::get};
 use http::{HeaderMap, StatusCode};
 use ramal_app::{WebhookDraft, WebhookPatch};
 use ramal_store::{LoggedAttempt, Webhook};
@@ -15,7 +11,7 @@ use crate::{
     Web,
     body::Body,
     error::ApiError,
-    extract::{Authenticated, number_header},
+    extract::{Authenticated, Path, Query, number_header},
 };
 
 pub(crate) fn router() -> Router<Web> {
