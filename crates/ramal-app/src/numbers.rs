@@ -165,6 +165,7 @@ impl App {
         memo: Option<Memo<Created>>,
     ) -> Result<Created, AppError> {
         let deadline = Instant::now() + self.options.qr_deadline;
+        self.limits.pairing(caller.tenant(), &wanted.phone)?;
         let mut watcher = self.sessions.pair(wanted.id).await?;
         let codes = self.wait_for_codes(&mut watcher, deadline).await?;
         let now = self.clock.now();
@@ -305,6 +306,7 @@ impl App {
             };
             return Err(refusal.into());
         }
+        self.limits.pairing(number.tenant, &number.phone)?;
         let app = self.clone();
         self.detached(async move {
             if number.unlink_pending {
@@ -446,6 +448,7 @@ impl App {
     ///
     /// [`AppError`] when the database fails; nothing is deleted then.
     pub async fn sweep(&self) -> Result<(), AppError> {
+        self.limits.tidy();
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         tx.numbers().purge_due(now).await?;

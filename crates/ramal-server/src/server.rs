@@ -14,7 +14,7 @@ use ramal_app::App;
 use ramal_domain::{ApiToken, Clock, SystemClock};
 use ramal_session::Supervisor;
 use ramal_store::{Store, Vault};
-use ramal_web::{Readiness, Web};
+use ramal_web::{AuthOptions, Readiness, Web};
 use ramal_whatsapp::WhatsApp;
 use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -102,6 +102,7 @@ impl Server {
             config.webhooks.clone(),
             Arc::clone(&wake),
         );
+        let app = app.with_limits(&config.limits);
         let first_key = app.ensure_tenant().await.context("the default tenant")?;
         let server = Self {
             address: listener.local_addr()?,
@@ -117,7 +118,7 @@ impl Server {
         };
         server.run_sessions(supervisor);
         server.run_webhooks(config, clock, wake)?;
-        server.run_http(listener, dress);
+        server.run_http(listener, config.auth, dress);
         server.readiness.set(true);
         tracing::info!(address = %server.address, "listening");
         Ok(server)
@@ -149,7 +150,12 @@ impl Server {
         Ok(())
     }
 
-    fn run_http(&self, listener: TcpListener, dress: impl FnOnce(Router) -> Router) {
+    fn run_http(
+        &self,
+        listener: TcpListener,
+        auth: AuthOptions,
+        dress: impl FnOnce(Router) -> Router,
+    ) {
         let metrics = recorder();
         if let Some(metrics) = metrics.clone() {
             let shutdown = self.http.shutdown.clone();
@@ -164,7 +170,7 @@ impl Server {
             Arc::new(move || metrics.as_ref().map(PrometheusHandle::render).unwrap_or_default());
         let shutdown = self.http.shutdown.clone();
         let web = Web::new(self.app.clone(), self.readiness.clone(), render, shutdown.clone());
-        let router = web.router(dress);
+        let router = web.with_auth(auth).router(dress);
         self.http.run(async move {
             let serve = axum::serve(listener, router)
                 .with_graceful_shutdown(async move { shutdown.cancelled().await });

@@ -7,6 +7,7 @@ mod api;
 mod body;
 mod error;
 mod extract;
+mod guard;
 mod health;
 mod idempotent;
 mod layers;
@@ -14,10 +15,11 @@ mod qr;
 
 use std::{fmt, sync::Arc};
 
-use axum::Router;
+use axum::{Router, middleware::from_fn};
 use ramal_app::App;
 use tokio_util::sync::CancellationToken;
 
+pub use guard::AuthOptions;
 pub use health::Readiness;
 pub use qr::{QrPicture, terminal_qr};
 
@@ -29,6 +31,7 @@ pub struct Web {
     pub(crate) metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Ends streams when the server stops.
     pub(crate) closing: CancellationToken,
+    pub(crate) auth: AuthOptions,
 }
 
 impl fmt::Debug for Web {
@@ -45,16 +48,27 @@ impl Web {
         metrics: Arc<dyn Fn() -> String + Send + Sync>,
         closing: CancellationToken,
     ) -> Self {
-        Self { app, readiness, metrics, closing }
+        Self { app, readiness, metrics, closing, auth: AuthOptions::default() }
+    }
+
+    /// Lets in others than the default ones.
+    #[must_use]
+    pub fn with_auth(self, auth: AuthOptions) -> Self {
+        Self { auth, ..self }
     }
 
     /// Every route of the product. `dress` may add to them, under the same layers: the sandbox adds
     /// its control API there.
     pub fn router(self, dress: impl FnOnce(Router) -> Router) -> Router {
         // The contract's prose writes both prefixes.
+        let api = if self.auth.refuse_browsers {
+            api::router().layer(from_fn(guard::refuse_browsers))
+        } else {
+            api::router()
+        };
         let routes = Router::new()
-            .nest("/v1", api::router())
-            .nest("/api/v1", api::router())
+            .nest("/v1", api.clone())
+            .nest("/api/v1", api)
             .merge(health::router())
             .fallback(error::no_such_route)
             .method_not_allowed_fallback(error::no_such_method)

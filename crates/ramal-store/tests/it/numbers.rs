@@ -40,6 +40,7 @@ on_both_databases! {
     a_number_is_restored_within_its_window_only,
     a_phone_number_that_is_active_again_is_not_restored,
     a_choice_is_read_back,
+    a_key_is_found_by_its_id_while_it_lives,
     a_reservation_that_nobody_undid_is_purged,
 }
 
@@ -544,6 +545,8 @@ async fn a_choice_is_read_back(Db { store, .. }: Db) {
     assert_eq!((number.pii_retention_days, number.updated_at), (Some(30), at(7)));
     committed!(store, |tx| tx.numbers().remove(owner, id, at(100), at(8)));
     assert_eq!(committed!(store, |tx| tx.numbers().find_to_change(owner, id)), None);
+}
+
 async fn a_reservation_that_nobody_undid_is_purged(Db { store, .. }: Db) {
     const MINUTES_10: i64 = 10 * 60;
     let owner = tenant(&store).await;
@@ -561,4 +564,22 @@ async fn a_reservation_that_nobody_undid_is_purged(Db { store, .. }: Db) {
     }
     let (_, again) = reserve(&store, owner, &phone(1), at(MINUTES_10 + 2)).await;
     assert!(matches!(again, Reservation::Reserved(_)), "{again:?}");
+}
+
+async fn a_key_is_found_by_its_id_while_it_lives(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let (id, _) = number(&store, owner, 1).await;
+    let (of_tenant, _) = key(&store, owner, KeyScope::Tenant, NOW).await;
+    let (of_number, _) = key(&store, owner, KeyScope::Number(id), NOW).await;
+    for key in [of_tenant, of_number] {
+        let found = read!(store, |tx| tx.keys().find_by_id(key)).unwrap();
+        assert_eq!((found.id, found.tenant), (key, owner));
+    }
+
+    committed!(store, |tx| tx.keys().revoke(owner, of_tenant, at(1)));
+    committed!(store, |tx| tx.numbers().remove(owner, id, at(9), at(1)));
+
+    for key in [of_tenant, of_number, ramal_domain::KeyId::mint()] {
+        assert_eq!(read!(store, |tx| tx.keys().find_by_id(key)), None);
+    }
 }
