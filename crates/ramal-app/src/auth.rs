@@ -45,12 +45,30 @@ impl App {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Unauthenticated`] when the key is unknown, revoked or malformed.
+    /// [`Refusal::Unauthenticated`] when the key is unknown, revoked or malformed, and
+    /// [`Refusal::RateLimited`].
     pub async fn authenticate(&self, raw_key: &str) -> Result<Caller, AppError> {
         let token: ApiToken = raw_key.parse().map_err(|_malformed| Refusal::Unauthenticated)?;
         // Found by the hash of 256 random bits: the look-up's timing tells nothing of use.
         let found = self.store.read().await?.keys().find_by_hash(token.hash()).await?;
-        let key = found.ok_or(Refusal::Unauthenticated)?;
+        self.admit(found.ok_or(Refusal::Unauthenticated)?).await
+    }
+
+    /// Finds the caller behind a key's id. Weak: an id is shown in answers, and was never meant to be
+    /// a secret; whoever calls this has been told to accept it.
+    ///
+    /// # Errors
+    ///
+    /// As [`App::authenticate`].
+    pub async fn authenticate_by_id(&self, key_id: &str) -> Result<Caller, AppError> {
+        let id = key_id.parse().map_err(|_malformed| Refusal::Unauthenticated)?;
+        let found = self.store.read().await?.keys().find_by_id(id).await?;
+        self.admit(found.ok_or(Refusal::Unauthenticated)?).await
+    }
+
+    /// Counts the request, and notes that the key is in use.
+    async fn admit(&self, key: Key) -> Result<Caller, AppError> {
+        self.limits.request(key.id)?;
         let now = self.clock.now();
         if key.wants_touch(now)
             && let Err(error) = self.touch(key.id, now).await

@@ -32,6 +32,8 @@ pub enum ErrorKind {
     NotFound,
     /// The state forbids it.
     Conflict,
+    /// Too often.
+    Throttled,
     /// WhatsApp or we do not answer; trying again may help.
     Unavailable,
     /// A bug.
@@ -100,6 +102,18 @@ pub enum Refusal {
     /// There is nothing to pair.
     #[error("the number is connected already: there is nothing to pair")]
     NumberAlreadyConnected,
+    /// The number has no connection to ask through.
+    #[error("the number is not connected to WhatsApp: connect it first")]
+    NotConnected,
+    /// WhatsApp did not answer a question.
+    #[error("WhatsApp did not answer; try again shortly")]
+    NoAnswer,
+    /// A limit of this server was reached.
+    #[error("too many requests: try again in {retry_after_seconds} s")]
+    RateLimited {
+        /// When it is worth trying again.
+        retry_after_seconds: u64,
+    },
     /// The same key was used for another request.
     #[error("this Idempotency-Key was used for a different request")]
     IdempotencyKeyReused,
@@ -153,10 +167,12 @@ impl Refusal {
             Self::WebhookInactive => (K::Conflict, "WEBHOOK_INACTIVE"),
             Self::DeliveryPending => (K::Conflict, "DELIVERY_PENDING"),
             Self::NumberAlreadyConnected => (K::Conflict, "NUMBER_ALREADY_CONNECTED"),
+            Self::NotConnected => (K::Conflict, "WHATSAPP_INSTANCE_NOT_CONNECTED"),
+            Self::RateLimited { .. } => (K::Throttled, "RATE_LIMITED"),
             Self::IdempotencyKeyReused => (K::Conflict, "IDEMPOTENCY_KEY_REUSED"),
             Self::IdempotencyKeyInUse => (K::Conflict, "IDEMPOTENCY_KEY_IN_USE"),
             Self::Reconnecting | Self::UpstreamError => (K::Unavailable, "UPSTREAM_ERROR"),
-            Self::UpstreamTimeout => (K::Unavailable, "UPSTREAM_TIMEOUT"),
+            Self::NoAnswer | Self::UpstreamTimeout => (K::Unavailable, "UPSTREAM_TIMEOUT"),
         }
     }
 
@@ -181,6 +197,9 @@ impl Refusal {
             Self::WebhookInactive,
             Self::DeliveryPending,
             Self::NumberAlreadyConnected,
+            Self::NotConnected,
+            Self::NoAnswer,
+            Self::RateLimited { retry_after_seconds: 1 },
             Self::IdempotencyKeyReused,
             Self::IdempotencyKeyInUse,
             Self::Reconnecting,

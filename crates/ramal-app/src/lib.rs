@@ -3,11 +3,15 @@
 #![deny(missing_docs)]
 
 mod auth;
+mod change;
+mod check;
 mod error;
 mod idempotency;
 mod keys;
+mod limits;
 mod messages;
 mod numbers;
+mod pairing;
 mod settings;
 mod tenants;
 mod webhook_tools;
@@ -15,6 +19,7 @@ mod webhooks;
 
 use std::{sync::Arc, time::Duration};
 
+use crate::limits::Limits;
 use ramal_domain::Clock;
 use ramal_session::Supervisor;
 use ramal_store::Store;
@@ -23,13 +28,17 @@ use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 pub use auth::{Caller, Scoped};
+pub use change::{Changed, SettingsSync};
+pub use check::Checked;
 pub use error::{AppError, ErrorKind, Refusal};
 pub use idempotency::{Attempt, Claimed, IdempotencyKey, Memo};
 pub use keys::{KeyOfNumber, MaskedKey, NewRawKey};
+pub use limits::LimitOptions;
 pub use messages::{Sent, TextMessage};
 pub use numbers::{Codes, CreateNumber, Created, LiveState, NumberView, Removed};
-pub use ramal_store::StoredAnswer;
-pub use settings::{NumberSettings, SettingsPatch};
+pub use pairing::{Followed, PairingNews};
+pub use ramal_store::{PairingAttempt, StoredAnswer};
+pub use settings::{NumberPatch, NumberSettings, PiiMode, SettingsPatch};
 pub use webhook_tools::{Replay, RotatedSecret};
 pub use webhooks::{CreatedWebhook, WebhookDraft, WebhookPatch};
 
@@ -78,6 +87,7 @@ pub struct App {
     webhooks: ramal_webhooks::Options,
     /// Wakes the webhook worker.
     wake: Arc<Notify>,
+    limits: Arc<Limits>,
     /// Owns work that must not stop half-way when a caller hangs up.
     tasks: TaskTracker,
 }
@@ -92,7 +102,14 @@ impl App {
         webhooks: ramal_webhooks::Options,
         wake: Arc<Notify>,
     ) -> Self {
-        Self { store, sessions, clock, options, webhooks, wake, tasks: TaskTracker::new() }
+        let limits = Arc::new(Limits::new(&LimitOptions::default()));
+        Self { store, sessions, clock, options, webhooks, wake, limits, tasks: TaskTracker::new() }
+    }
+
+    /// Sets other limits than the default ones.
+    #[must_use]
+    pub fn with_limits(self, options: &LimitOptions) -> Self {
+        Self { limits: Arc::new(Limits::new(options)), ..self }
     }
 
     /// The database, for readiness checks and metrics.

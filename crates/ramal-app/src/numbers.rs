@@ -51,6 +51,8 @@ pub struct Codes {
     pub qr: QrCode,
     /// The pairing code, with the moment at which it dies, when WhatsApp gave one.
     pub pairing_code: Option<(String, Timestamp)>,
+    /// When the last code of this attempt dies, if nobody answers.
+    pub window_ends_at: Timestamp,
 }
 
 /// A number with what lists show beside it.
@@ -163,6 +165,7 @@ impl App {
         memo: Option<Memo<Created>>,
     ) -> Result<Created, AppError> {
         let deadline = Instant::now() + self.options.qr_deadline;
+        self.limits.pairing(caller.tenant(), &wanted.phone)?;
         let mut watcher = self.sessions.pair(wanted.id).await?;
         let codes = self.wait_for_codes(&mut watcher, deadline).await?;
         let now = self.clock.now();
@@ -302,8 +305,16 @@ impl App {
                 if open { Refusal::NumberAlreadyConnected } else { Refusal::Reconnecting };
             return Err(refusal.into());
         }
+        self.limits.pairing(number.tenant, &number.phone)?;
         let app = self.clone();
         self.detached(async move {
+            if number.unlink_pending {
+                // Restored before its old device was unlinked: pairing would wipe what that needs.
+                app.sessions
+                    .unlink(number.id)
+                    .await
+                    .map_err(|_unconfirmed| Refusal::UpstreamError)?;
+            }
             let mut watcher = app.sessions.pair(number.id).await?;
             loop {
                 let codes = app.wait_for_codes(&mut watcher, deadline).await;
@@ -430,6 +441,7 @@ impl App {
     ///
     /// [`AppError`] when the database fails; nothing is deleted then.
     pub async fn sweep(&self) -> Result<(), AppError> {
+        self.limits.tidy();
         let now = self.clock.now();
         self.sweep_webhooks(now).await?;
         let mut tx = self.store.begin().await?;
@@ -452,11 +464,12 @@ fn removed_failure() -> Failure {
 }
 
 fn codes(pairing: Pairing) -> Option<Codes> {
+    let window_ends_at = pairing.window_ends_at()?;
     let pairing_code = match pairing.code {
         CodeState::Given { code, expires_at } => Some((code, expires_at)),
         CodeState::Asked | CodeState::Unavailable => None,
     };
-    Some(Codes { qr: pairing.qr?, pairing_code })
+    Some(Codes { qr: pairing.qr?, pairing_code, window_ends_at })
 }
 
 const fn refusal_of(failure: PairingFailure) -> Refusal {

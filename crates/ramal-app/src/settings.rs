@@ -7,6 +7,9 @@ use crate::{AppError, Refusal};
 /// Longest text with which calls are rejected, in characters.
 const REJECT_TEXT_MAX: usize = 1_000;
 
+/// How many days messages may be kept with `STORE_X_DAYS`.
+const RETENTION_DAYS: std::ops::RangeInclusive<i64> = 1..=3_650;
+
 /// A number's settings, complete with defaults.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -56,9 +59,13 @@ impl Default for NumberSettings {
 #[serde(rename_all = "camelCase", default)]
 #[expect(clippy::option_option, reason = "absent, null and a value are three different things")]
 pub struct SettingsPatch {
+    #[serde(deserialize_with = "given")]
     history_import_enabled: Option<bool>,
+    #[serde(deserialize_with = "given")]
     webhook_historical_messages: Option<bool>,
+    #[serde(deserialize_with = "given")]
     ignore_newsletters: Option<bool>,
+    #[serde(deserialize_with = "given")]
     mark_read_on_send: Option<bool>,
     #[serde(deserialize_with = "present")]
     always_online: Option<Option<bool>>,
@@ -84,10 +91,109 @@ where
     Option::<T>::deserialize(deserializer).map(Some)
 }
 
+/// A field that may be absent, but not `null`: it has no provider's default to go back to.
+fn given<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
+/// What is kept of a number's messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum PiiMode {
+    /// Nothing beyond what sending and telling need.
+    RelayOnly,
+    /// Everything, for some days.
+    StoreXDays,
+    /// Everything.
+    StoreIndefinite,
+}
+
+impl PiiMode {
+    /// As the API and the database write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RelayOnly => "RELAY_ONLY",
+            Self::StoreXDays => "STORE_X_DAYS",
+            Self::StoreIndefinite => "STORE_INDEFINITE",
+        }
+    }
+}
+
+/// A partial change of a number: what is absent stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(clippy::option_option, reason = "absent, null and a value are three different things")]
+pub struct NumberPatch {
+    #[serde(deserialize_with = "given")]
+    pii_mode: Option<PiiMode>,
+    #[serde(deserialize_with = "present")]
+    pii_retention_days: Option<Option<i64>>,
+    settings: SettingsPatch,
+}
+
+/// What is kept, and for how many days.
+pub(crate) type Retention = (String, Option<i64>);
+
+impl NumberPatch {
+    /// Whether nothing would change.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The change of the settings.
+    pub(crate) const fn settings(&self) -> &SettingsPatch {
+        &self.settings
+    }
+
+    /// The retention after this change. Days belong to `STORE_X_DAYS`: they are needed there, and
+    /// dropped anywhere else.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Validation`].
+    pub(crate) fn retention(&self, (mode, days): &Retention) -> Result<Retention, Refusal> {
+        let mode = match self.pii_mode {
+            Some(chosen) => chosen.name(),
+            None => mode,
+        };
+        let days = self.pii_retention_days.unwrap_or(*days);
+        if mode != PiiMode::StoreXDays.name() {
+            return Ok((mode.to_owned(), None));
+        }
+        match days {
+            Some(days) if RETENTION_DAYS.contains(&days) => Ok((mode.to_owned(), Some(days))),
+            Some(_) | None => Err(Refusal::Validation(format!(
+                "piiRetentionDays is needed with STORE_X_DAYS: {} to {}",
+                RETENTION_DAYS.start(),
+                RETENTION_DAYS.end()
+            ))),
+        }
+    }
+}
+
 impl SettingsPatch {
     /// Whether nothing would change.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Whether a setting is named that concerns the connection itself (contract C.5, "advanced").
+    pub(crate) const fn is_advanced(&self) -> bool {
+        self.always_online.is_some()
+            || self.reject_call.is_some()
+            || self.msg_reject_call.is_some()
+            || self.read_messages.is_some()
+            || self.ignore_groups.is_some()
+            || self.ignore_status.is_some()
+    }
+
+    /// Whether a setting is named that a running client can act on at once.
+    pub(crate) const fn concerns_behaviour(&self) -> bool {
+        self.always_online.is_some() || self.read_messages.is_some()
     }
 
     /// Applies the change to `settings`.
@@ -172,6 +278,48 @@ mod tests {
         assert!(serde_json::from_str::<SettingsPatch>(r#"{"rejectCall":"yes"}"#).is_err());
         let long = format!(r#"{{"msgRejectCall":"{}"}}"#, "x".repeat(1_001));
         assert!(patch(&long).apply(&NumberSettings::default()).is_err());
+    }
+
+    #[test]
+    fn only_settings_with_a_provider_s_default_can_be_reset() {
+        assert!(serde_json::from_str::<SettingsPatch>(r#"{"ignoreNewsletters":null}"#).is_err());
+        assert!(patch(r#"{"ignoreGroups":null}"#).is_advanced());
+        assert!(!patch(r#"{"ignoreNewsletters":true,"markReadOnSend":false}"#).is_advanced());
+    }
+
+    #[test]
+    fn retention_days_belong_to_one_mode() {
+        let indefinite = ("STORE_INDEFINITE".to_owned(), None);
+        let thirty = ("STORE_X_DAYS".to_owned(), Some(30));
+        let change = |json: &str, from: &Retention| {
+            serde_json::from_str::<NumberPatch>(json).unwrap().retention(from).ok()
+        };
+
+        let days = r#"{"piiMode":"STORE_X_DAYS","piiRetentionDays":30}"#;
+        assert_eq!(change(days, &indefinite), Some(thirty.clone()));
+        assert_eq!(change(r#"{"piiMode":"STORE_X_DAYS"}"#, &indefinite), None);
+        assert_eq!(change(r#"{"piiMode":"STORE_X_DAYS"}"#, &thirty), Some(thirty.clone()));
+        assert_eq!(change(r#"{"piiRetentionDays":null}"#, &thirty), None);
+        for out in [0, 3_651] {
+            assert_eq!(change(&format!(r#"{{"piiRetentionDays":{out}}}"#), &thirty), None);
+        }
+        for limit in [1, 3_650] {
+            let changed = change(&format!(r#"{{"piiRetentionDays":{limit}}}"#), &thirty);
+            assert_eq!(changed, Some(("STORE_X_DAYS".to_owned(), Some(limit))));
+        }
+        let relay = change(r#"{"piiMode":"RELAY_ONLY","piiRetentionDays":9}"#, &thirty);
+        assert_eq!(relay, Some(("RELAY_ONLY".to_owned(), None)));
+        assert_eq!(change(r#"{"piiRetentionDays":9}"#, &indefinite), Some(indefinite));
+        assert!(serde_json::from_str::<NumberPatch>(r#"{"piiMode":null}"#).is_err());
+    }
+
+    #[test]
+    fn a_patch_without_a_known_field_is_empty() {
+        let read = |json: &str| serde_json::from_str::<NumberPatch>(json).unwrap();
+        assert!(read("{}").is_empty());
+        assert!(read(r#"{"settings":{}}"#).is_empty());
+        assert!(!read(r#"{"piiRetentionDays":null}"#).is_empty());
+        assert!(!read(r#"{"settings":{"rejectCall":null}}"#).is_empty());
     }
 
     #[test]

@@ -16,8 +16,7 @@ const LOG_MAX: u32 = 50;
 
 /// Events that customers may name although no number of ours emits them (yet): of the other
 /// provider, or of later versions. They are dropped silently (contract C.19).
-const NOT_EMITTED: [&str; 11] = [
-    "number.restored",
+const NOT_EMITTED: [&str; 10] = [
     "message.reply",
     "message.group",
     "message.newsletter",

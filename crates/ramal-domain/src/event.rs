@@ -36,6 +36,8 @@ kinds! {
     NumberDisconnected = "number.disconnected";
     /// A number was deleted.
     NumberRemoved = "number.removed";
+    /// A deleted number was restored; it is not connected.
+    NumberRestored = "number.restored";
     /// WhatsApp's server has an outbound message.
     MessageSent = "message.sent";
     /// The recipient's phone has an outbound message.

@@ -53,6 +53,35 @@ impl PhoneNumber {
         self.without_ninth_digit() == other.without_ninth_digit()
     }
 
+    /// The ways to write this line that WhatsApp may know it by, this one first: a Brazilian mobile
+    /// number with and without its ninth digit.
+    pub fn spellings(&self) -> Vec<Self> {
+        let (head, tail) = self.without_ninth_digit();
+        let mobile =
+            head.starts_with("55") && tail.len() == 8 && tail.starts_with(['6', '7', '8', '9']);
+        let mut spellings = vec![self.clone()];
+        if mobile {
+            let other =
+                if self.0.len() == 13 { format!("{head}{tail}") } else { format!("{head}9{tail}") };
+            spellings.push(Self(other));
+        }
+        spellings
+    }
+
+    /// Reads what people type: spaces, dashes, dots, slashes and brackets are left out, and a
+    /// leading `00` stands for `+`.
+    ///
+    /// # Errors
+    ///
+    /// As [`FromStr`].
+    pub fn from_any_format(text: &str) -> Result<Self, PhoneError> {
+        let plain: String = text
+            .chars()
+            .filter(|c| !c.is_whitespace() && !['-', '.', '/', '(', ')'].contains(c))
+            .collect();
+        plain.strip_prefix("00").unwrap_or(&plain).parse()
+    }
+
     /// `55`, two digits of area code, then nine digits that start with a 9: the 9 goes.
     fn without_ninth_digit(&self) -> (&str, &str) {
         match (self.0.get(..4), self.0.get(4..5), self.0.get(5..)) {
@@ -148,6 +177,30 @@ mod tests {
         assert!(!phone("+5511987654321").same_line(&phone("+5512987654321")));
         assert!(!phone("+5511987654321").same_line(&phone("+5511887654321")));
         assert!(!phone("+351912345678").same_line(&phone("+351812345678")));
+    }
+
+    #[test]
+    fn a_brazilian_mobile_has_two_spellings() {
+        let spellings = |text: &str| -> Vec<String> {
+            let phone: PhoneNumber = text.parse().unwrap();
+            phone.spellings().iter().map(|phone| phone.digits().to_owned()).collect()
+        };
+
+        assert_eq!(spellings("+5511967435133"), ["5511967435133", "551167435133"]);
+        assert_eq!(spellings("+551167435133"), ["551167435133", "5511967435133"]);
+        // A landline has one, and so has everybody else.
+        assert_eq!(spellings("+551133334444"), ["551133334444"]);
+        assert_eq!(spellings("+351912345678"), ["351912345678"]);
+    }
+
+    #[test]
+    fn people_write_numbers_in_many_ways() {
+        for text in ["+55 (11) 96743-5133", "0055 11 96743.5133", "55/11/967435133"] {
+            assert_eq!(PhoneNumber::from_any_format(text).unwrap().digits(), "5511967435133");
+        }
+        for text in ["", "abc", "+55 11 x", "00"] {
+            assert!(PhoneNumber::from_any_format(text).is_err(), "{text}");
+        }
     }
 
     #[test]

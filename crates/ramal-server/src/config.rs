@@ -32,6 +32,10 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `[server]`
     pub server: ServerOptions,
+    /// `[auth]`
+    pub auth: ramal_web::AuthOptions,
+    /// `[limits]`
+    pub limits: ramal_app::LimitOptions,
     /// `[database]`
     pub database: ramal_store::Options,
     /// `[secrets]`
@@ -141,6 +145,7 @@ impl Config {
             problems.push("whatsapp.url must start with wss:// or ws://".to_owned());
         }
         self.sessions.check(&mut problems);
+        self.limits.check(&mut problems);
         self.numbers.check(&mut problems);
         self.webhooks.check(&mut problems);
         problems
@@ -225,15 +230,22 @@ mod tests {
         let config: Config = Figment::from(Toml::string(DEFAULTS)).extract().unwrap();
 
         let code = format!(
-            "{:?} {:?} {:?} {:?}",
+            "{:?} {:?} {:?} {:?} {:?} {:?}",
+            ramal_web::AuthOptions::default(),
+            ramal_app::LimitOptions::default(),
             ramal_whatsapp::Options::default(),
             ramal_session::Options::default(),
             ramal_app::Options::default(),
             ramal_webhooks::Options::default()
         );
         let file = format!(
-            "{:?} {:?} {:?} {:?}",
-            config.whatsapp, config.sessions, config.numbers, config.webhooks
+            "{:?} {:?} {:?} {:?} {:?} {:?}",
+            config.auth,
+            config.limits,
+            config.whatsapp,
+            config.sessions,
+            config.numbers,
+            config.webhooks
         );
         assert_eq!(file, code);
     }

@@ -14,7 +14,7 @@ use ramal_app::App;
 use ramal_domain::{ApiToken, Clock, SystemClock};
 use ramal_session::Supervisor;
 use ramal_store::{Store, Vault};
-use ramal_web::{Readiness, Web};
+use ramal_web::{AuthOptions, Readiness, Web};
 use ramal_whatsapp::WhatsApp;
 use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -103,6 +103,7 @@ impl Server {
             Arc::clone(&wake),
         );
         release_leases(&store).await.context("the outbox")?;
+        let app = app.with_limits(&config.limits);
         let first_key = app.ensure_tenant().await.context("the default tenant")?;
         let server = Self {
             address: listener.local_addr()?,
@@ -118,7 +119,7 @@ impl Server {
         };
         server.run_sessions(supervisor);
         server.run_webhooks(config, clock, wake)?;
-        server.run_http(listener, dress);
+        server.run_http(listener, config.auth, dress);
         server.readiness.set(true);
         tracing::info!(address = %server.address, "listening");
         Ok(server)
@@ -150,7 +151,12 @@ impl Server {
         Ok(())
     }
 
-    fn run_http(&self, listener: TcpListener, dress: impl FnOnce(Router) -> Router) {
+    fn run_http(
+        &self,
+        listener: TcpListener,
+        auth: AuthOptions,
+        dress: impl FnOnce(Router) -> Router,
+    ) {
         let metrics = recorder();
         if let Some(metrics) = metrics.clone() {
             let shutdown = self.http.shutdown.clone();
@@ -163,8 +169,9 @@ impl Server {
         }
         let render =
             Arc::new(move || metrics.as_ref().map(PrometheusHandle::render).unwrap_or_default());
-        let router = Web::new(self.app.clone(), self.readiness.clone(), render).router(dress);
         let shutdown = self.http.shutdown.clone();
+        let web = Web::new(self.app.clone(), self.readiness.clone(), render, shutdown.clone());
+        let router = web.with_auth(auth).router(dress);
         self.http.run(async move {
             let serve = axum::serve(listener, router)
                 .with_graceful_shutdown(async move { shutdown.cancelled().await });

@@ -13,7 +13,8 @@ use ramal_domain::{
     Backoff, Clock, CloseReason, Input, Link, NumberId, PhoneNumber, Timestamp, WireId,
 };
 use ramal_store::{
-    Epoch, Failure, Identity, Number, QueuedMessage, Receipt, Stepped, Store, StoreError,
+    AttemptNote, Epoch, Failure, Identity, Number, QueuedMessage, Receipt, Stepped, Store,
+    StoreError,
 };
 use tokio::{
     sync::{Notify, mpsc, watch},
@@ -23,10 +24,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Account, CodeState, Connection, Mode, Options, Outcome, Pairing, PairingFailure, QrCode,
-    ReceiptKind, SendError, Signal,
+    Account, Behaviour, CodeState, Connection, Mode, Options, Outcome, Pairing, PairingFailure,
+    QrCode, ReceiptKind, SendError, Signal,
     ledger::{Fact, Ledger},
+    pulse::Pulse,
 };
+
+/// How long a client may take to show itself as its settings say.
+const BEHAVE: Duration = Duration::from_secs(5);
 
 /// What the actor needs of the world.
 #[derive(Debug)]
@@ -71,6 +76,9 @@ pub(crate) struct State {
     /// The message in flight: at most one.
     sending: JoinSet<(QueuedMessage, Result<(), SendError>)>,
     wrong_phone: bool,
+    pulse: Pulse,
+    /// How the client should behave, as the settings said when the link last moved.
+    behaviour: Behaviour,
     /// A phone has answered: the credentials are good, whatever happens to the socket.
     paired: bool,
 }
@@ -96,6 +104,10 @@ enum Woken {
     OutageDue,
     PairingDue,
     RetryDue,
+    /// Nothing has proven life for a while.
+    Silent,
+    /// A probe ended: whether there is life.
+    Probed(bool),
     PauseOver,
     Stopped,
 }
@@ -123,11 +135,16 @@ impl Actor {
     async fn wait(&mut self) -> Woken {
         let (outage_due, pairing_due) = (self.state.outage_due, self.state.pairing_due);
         let (retry_due, paused_until) = (self.state.retry_due, self.state.paused_until);
+        let open = self.state.link == Some(Link::Open);
+        let patience = self.context.options.probe_after;
+        let probe_due = self.state.pulse.due(patience).filter(|_| open);
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Woken::Stopped,
             Some(sent) = self.state.sending.join_next() => Woken::Sent(sent),
             signal = self.signals.recv() => Woken::Signal(signal),
+            alive = self.state.pulse.answer() => Woken::Probed(alive),
+            () = sleep_until(probe_due) => Woken::Silent,
             () = sleep_until(outage_due) => Woken::OutageDue,
             () = sleep_until(pairing_due) => Woken::PairingDue,
             () = sleep_until(retry_due) => Woken::RetryDue,
@@ -145,6 +162,12 @@ impl Actor {
                 Flow::End
             }
             Woken::Signal(Some(signal)) => self.on_signal(signal).await,
+            Woken::Silent => {
+                self.state.pulse.ask(Arc::clone(&self.connection));
+                Flow::Continue
+            }
+            Woken::Probed(true) => self.note(Fact::Alive, "a sign of life was not noted").await,
+            Woken::Probed(false) => self.on_silence().await,
             Woken::Sent(Ok((message, result))) => self.settle(&message, result).await,
             Woken::Sent(Err(panicked)) => {
                 // Still queued under its wire id: the next try is the same message.
@@ -166,13 +189,40 @@ impl Actor {
         }
     }
 
+    /// The socket is there, but nobody is behind it. The client may go on believing in it for long,
+    /// so it is given up: the supervisor starts a new one.
+    async fn on_silence(&mut self) -> Flow {
+        if self.state.link != Some(Link::Open) {
+            return Flow::Continue;
+        }
+        metrics::counter!("sessions_silent_total").increment(1);
+        tracing::warn!(number.id = %self.number, "WhatsApp has gone silent; connecting anew");
+        let _ended = self.step(Input::Lost).await;
+        Flow::End
+    }
+
+    /// Presence and the like are no reason to wait long, or to end.
+    async fn behave(&self) {
+        let taken = tokio::time::timeout(BEHAVE, self.connection.behave(self.state.behaviour));
+        if !matches!(taken.await, Ok(Ok(()))) {
+            tracing::debug!(number.id = %self.number, "the client did not take its settings");
+        }
+    }
+
     async fn on_signal(&mut self, signal: Signal) -> Flow {
+        if matches!(signal, Signal::Alive | Signal::Opened(_) | Signal::Receipt { .. }) {
+            self.state.pulse.beat();
+        }
         match signal {
-            Signal::Qr { text, valid_for } => self.show_qr(text, valid_for),
+            Signal::Qr { text, valid_for } => {
+                self.show_qr(text, valid_for);
+                self.remember(AttemptNote::Qr).await;
+            }
             Signal::PairingCode { code, valid_for } => {
                 let expires_at = self.context.clock.now().after(valid_for);
                 let given = CodeState::Given { code, expires_at };
                 self.pairing.send_modify(|pairing| pairing.code = given);
+                self.remember(AttemptNote::Code).await;
             }
             Signal::NoPairingCode { reason } => {
                 tracing::warn!(number.id = %self.number, reason, "WhatsApp gave no pairing code");
@@ -224,6 +274,7 @@ impl Actor {
         self.state.paired = true;
         self.state.pairing_due = None;
         self.pairing.send_modify(|pairing| pairing.outcome = Outcome::Paired);
+        self.remember(AttemptNote::Scanned).await;
         self.identify(account).await
     }
 
@@ -242,6 +293,7 @@ impl Actor {
         let flow = self.step(Input::Opened).await;
         if flow == Flow::Continue && self.state.link == Some(Link::Open) {
             self.pairing.send_modify(|pairing| pairing.outcome = Outcome::Open);
+            self.behave().await;
         }
         flow
     }
@@ -356,6 +408,15 @@ impl Actor {
         Ledger { context: &self.context, number: self.number, epoch: self.epoch }
     }
 
+    /// Writes down what happened within the pairing attempt. It is for people who look back, so its
+    /// loss ends nothing.
+    async fn remember(&self, note: AttemptNote) {
+        if let Err(error) = self.ledger().write(&Fact::Attempt(note)).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(number.id = %self.number, ?note, error, "an attempt was not noted");
+        }
+    }
+
     /// Writes a fact; a session whose database is broken ends, and the supervisor starts a new one.
     async fn note(&self, fact: Fact, loss: &'static str) -> Flow {
         match self.ledger().write(&fact).await {
@@ -373,6 +434,7 @@ impl Actor {
         match self.ledger().write(&Fact::Link(input)).await {
             Ok(Some(Stepped::Done { number, announced })) => {
                 self.state.link = Some(number.link);
+                self.state.behaviour = Behaviour::of(&number.settings);
                 self.watch_outage(&number);
                 let link = number.link.wire();
                 tracing::info!(number.id = %self.number, ?input, %link, "link moved");

@@ -1,7 +1,7 @@
 //! What a session writes: each fact in one transaction, tried again while the database is busy.
 
 use ramal_domain::{Backoff, Input, MessageId, NumberId, Timestamp, WireId};
-use ramal_store::{Epoch, Failure, Identity, Receipt, Stepped, StoreError};
+use ramal_store::{AttemptNote, Epoch, Failure, Identity, Receipt, Stepped, StoreError};
 
 use crate::{Options, actor::Context};
 
@@ -15,6 +15,8 @@ pub(crate) enum Fact {
     Link(Input),
     /// Who the number is on WhatsApp.
     Account(Identity),
+    /// Something happened within the pairing attempt.
+    Attempt(AttemptNote),
     /// WhatsApp answered.
     Alive,
     /// The other side got or read messages.
@@ -65,6 +67,7 @@ impl Ledger<'_> {
                 }
             }
             Fact::Account(identity) => tx.numbers().identify(number, epoch, identity).await?,
+            Fact::Attempt(note) => tx.pairing_attempts().note(number, epoch, *note, now).await?,
             Fact::Alive => tx.numbers().checked(number, epoch, now).await?,
             Fact::Receipt(wire_ids, receipt, at) => {
                 tx.messages().receipt(number, wire_ids, *receipt, *at).await?;

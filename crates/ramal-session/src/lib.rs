@@ -6,12 +6,13 @@ mod ledger;
 mod options;
 mod pairing;
 mod provider;
+mod pulse;
 mod supervisor;
 
 pub use options::Options;
 pub use pairing::{CodeState, Outcome, Pairing, PairingFailure, QrCode};
 pub use provider::{
-    Account, Connection, LogoutError, Mode, OpenError, OpenSpec, ProbeError, Provider, ReceiptKind,
-    SendError, Signal,
+    Account, BehaveError, Behaviour, Connection, LogoutError, LookupError, Mode, OpenError,
+    OpenSpec, ProbeError, Provider, ReceiptKind, Registered, SendError, Signal,
 };
 pub use supervisor::{StartError, Supervisor, UnlinkError};

@@ -11,6 +11,10 @@ pub struct Options {
     /// How long a socket may be gone before `number.disconnected` is told.
     #[serde(with = "humantime_serde")]
     pub confirm_outage: Duration,
+    /// After how much silence an open connection is asked whether it is there. Together with
+    /// `whatsapp.answer_timeout` this bounds how long a dead one is shown as open.
+    #[serde(with = "humantime_serde")]
+    pub probe_after: Duration,
     /// Pause between two resumed sessions at start, so that WhatsApp sees no storm.
     #[serde(with = "humantime_serde")]
     pub resume_pace: Duration,
@@ -34,6 +38,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             confirm_outage: Duration::from_mins(1),
+            probe_after: Duration::from_secs(25),
             resume_pace: Duration::from_millis(20),
             reconcile: Duration::from_secs(5),
             retry_base: Duration::from_secs(1),
@@ -52,6 +57,9 @@ impl Options {
         }
         if self.dial_failures_max == 0 {
             problems.push("sessions.dial_failures_max must be at least 1".to_owned());
+        }
+        if self.probe_after.is_zero() {
+            problems.push("sessions.probe_after must be above 0".to_owned());
         }
         if self.reconcile.is_zero() {
             problems.push("sessions.reconcile must be above 0".to_owned());

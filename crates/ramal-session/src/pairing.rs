@@ -1,6 +1,13 @@
 //! What a pairing attempt shows: published on a watch channel, which the API and the pages read.
 
+use std::time::Duration;
+
 use ramal_domain::{CloseReason, Timestamp};
+
+/// How many QR codes WhatsApp gives for one attempt (wacore 0.7, `pair-device`; seen 2026-11).
+const QR_CODES: u32 = 6;
+/// How long each but the first of them is shown.
+const LATER_QR: Duration = Duration::from_secs(20);
 
 /// A pairing attempt as it stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,8 +88,51 @@ pub enum PairingFailure {
 }
 
 impl Pairing {
+    /// When the last code of this attempt dies, if nobody answers: the QR codes still to come, or a
+    /// pairing code that outlives them. `None` before the first code.
+    pub fn window_ends_at(&self) -> Option<Timestamp> {
+        let qr = self
+            .qr
+            .as_ref()
+            .map(|qr| qr.expires_at.after(LATER_QR * QR_CODES.saturating_sub(qr.sequence)));
+        let code = match self.code {
+            CodeState::Given { expires_at, .. } => Some(expires_at),
+            CodeState::Asked | CodeState::Unavailable => None,
+        };
+        qr.max(code)
+    }
+
     /// Whether there is nothing more to wait for before the codes can be shown.
     pub const fn is_complete(&self) -> bool {
         self.qr.is_some() && !matches!(self.code, CodeState::Asked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn qr(sequence: u32, expires: i64) -> QrCode {
+        QrCode {
+            text: "2@x".to_owned(),
+            issued_at: Timestamp::from_secs(0),
+            expires_at: Timestamp::from_secs(expires),
+            sequence,
+        }
+    }
+
+    #[test]
+    fn the_window_ends_with_the_last_code() {
+        let mut pairing = Pairing::default();
+        assert_eq!(pairing.window_ends_at(), None);
+        pairing.qr = Some(qr(1, 60));
+        assert_eq!(pairing.window_ends_at(), Some(Timestamp::from_secs(160)));
+        pairing.qr = Some(qr(6, 160));
+        assert_eq!(pairing.window_ends_at(), Some(Timestamp::from_secs(160)));
+        let expires_at = Timestamp::from_secs(180);
+        pairing.code = CodeState::Given { code: "ABCD-1234".to_owned(), expires_at };
+        assert_eq!(pairing.window_ends_at(), Some(expires_at));
+        pairing.qr = None;
+        assert_eq!(pairing.window_ends_at(), Some(expires_at));
     }
 }

@@ -7,6 +7,7 @@ use std::{fmt, time::Duration};
 use async_trait::async_trait;
 use ramal_domain::{CloseReason, NumberId, PhoneNumber, TenantId, Timestamp, WireId};
 use ramal_store::Epoch;
+use serde::Deserialize;
 use tokio::sync::mpsc;
 
 /// Opens connections to WhatsApp.
@@ -37,6 +38,8 @@ pub struct OpenSpec {
     pub epoch: Epoch,
     /// Pair anew, or log in with the stored session.
     pub mode: Mode,
+    /// How to behave from the start.
+    pub behaviour: Behaviour,
     /// Where to report. Bounded; the client waits when it is full.
     pub signals: mpsc::Sender<Signal>,
 }
@@ -156,6 +159,23 @@ pub trait Connection: fmt::Debug + Send + Sync {
         text: &str,
     ) -> Result<(), SendError>;
 
+    /// Asks WhatsApp which of `phones` it knows; the answers are in their order, and name the number
+    /// as WhatsApp has it.
+    ///
+    /// By default, for clients that cannot ask, this fails.
+    async fn lookup(&self, phones: &[PhoneNumber]) -> Result<Vec<Option<Registered>>, LookupError> {
+        let _ = phones;
+        Err(LookupError("this client cannot ask".into()))
+    }
+
+    /// Behaves so from now on.
+    ///
+    /// By default, for clients that show nothing of themselves, this does nothing.
+    async fn behave(&self, behaviour: Behaviour) -> Result<(), BehaveError> {
+        let _ = behaviour;
+        Ok(())
+    }
+
     /// Makes one round trip to WhatsApp's server.
     async fn probe(&self) -> Result<(), ProbeError>;
 
@@ -181,6 +201,45 @@ pub enum SendError {
     #[error("WhatsApp refused the message")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
+
+/// A phone number that is on WhatsApp.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// The number as WhatsApp has it.
+    pub phone: PhoneNumber,
+    /// The verified name of a business.
+    pub name: Option<String>,
+}
+
+/// WhatsApp could not be asked, or did not answer.
+#[derive(Debug, thiserror::Error)]
+#[error("WhatsApp did not answer which numbers it knows")]
+pub struct LookupError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+/// What a number's settings ask of its client. The names are those of contract C.5.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Behaviour {
+    /// Appear online (`true`) or offline (`false`) while connected; `None` leaves it to the client.
+    pub always_online: Option<bool>,
+    /// Mark messages as read as they come in.
+    pub read_messages: Option<bool>,
+}
+
+impl Behaviour {
+    /// Reads a number's settings, as the database keeps them. What cannot be read asks for nothing.
+    pub fn of(settings: &str) -> Self {
+        serde_json::from_str(settings).unwrap_or_else(|error| {
+            tracing::error!(%error, "stored settings cannot be read");
+            Self::default()
+        })
+    }
+}
+
+/// The client could not behave as asked.
+#[derive(Debug, thiserror::Error)]
+#[error("the client could not take the settings")]
+pub struct BehaveError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 
 /// WhatsApp did not answer a probe in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -14,7 +14,7 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use ramal_domain::{Backoff, Clock, CloseReason, Input, Link, NodeId, NumberId};
+use ramal_domain::{Backoff, Clock, CloseReason, Input, Link, NodeId, NumberId, PhoneNumber};
 use ramal_store::{Epoch, Number, NumberStage, Runnable, Store, StoreError};
 use tokio::{
     sync::{Mutex as AsyncMutex, Notify, mpsc, watch},
@@ -23,7 +23,8 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Connection, Mode, OpenError, OpenSpec, Options, Outcome, Pairing, Provider, Signal,
+    BehaveError, Behaviour, Connection, LookupError, Mode, OpenError, OpenSpec, Options, Outcome,
+    Pairing, Provider, Registered, Signal,
     actor::{Actor, Context, State},
 };
 
@@ -354,6 +355,7 @@ impl Supervisor {
             phone: number.phone.clone(),
             epoch: number.epoch,
             mode,
+            behaviour: Behaviour::of(&number.settings),
             signals,
         };
         // Contained: whoever starts a session, the reconciler above all, looks after others as well.
@@ -474,6 +476,35 @@ impl Supervisor {
         let running = self.find(id)?;
         let probe = AssertUnwindSafe(running.connection.probe()).catch_unwind().await;
         Some(matches!(probe, Ok(Ok(()))))
+    }
+
+    /// Asks WhatsApp through a number which phone numbers it knows; `None` when it has no session
+    /// here.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`].
+    pub async fn lookup(
+        &self,
+        id: NumberId,
+        phones: &[PhoneNumber],
+    ) -> Result<Option<Vec<Option<Registered>>>, LookupError> {
+        let Some(running) = self.find(id) else { return Ok(None) };
+        running.connection.lookup(phones).await.map(Some)
+    }
+
+    /// Has a number's client behave as its settings now say; `None` when it has no session here.
+    ///
+    /// # Errors
+    ///
+    /// [`BehaveError`]; the settings take effect with the next connection.
+    pub async fn behave(
+        &self,
+        id: NumberId,
+        behaviour: Behaviour,
+    ) -> Result<Option<()>, BehaveError> {
+        let Some(running) = self.find(id) else { return Ok(None) };
+        running.connection.behave(behaviour).await.map(Some)
     }
 
     /// Tells a session that its queue has grown. Only a hint: it looks by itself as well.

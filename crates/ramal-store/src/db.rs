@@ -11,8 +11,8 @@ use sqlx::{
 use ramal_domain::NumberId;
 
 use crate::{
-    Deliveries, Epoch, Events, Idempotency, Keys, Messages, Numbers, SessionState, StoreError,
-    Tenants, Vault, Webhooks,
+    Deliveries, Epoch, Events, Idempotency, Keys, Messages, Numbers, PairingAttempts, SessionState,
+    StoreError, Tenants, Vault, Webhooks,
 };
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -193,6 +193,11 @@ impl Tx {
     /// WhatsApp numbers.
     pub const fn numbers(&mut self) -> Numbers<'_> {
         Numbers(self)
+    }
+
+    /// Pairing attempts.
+    pub const fn pairing_attempts(&mut self) -> PairingAttempts<'_> {
+        PairingAttempts(self)
     }
 
     /// Webhook endpoints.

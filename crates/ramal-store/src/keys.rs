@@ -127,6 +127,24 @@ impl Keys<'_> {
         row.as_ref().map(key).transpose()
     }
 
+    /// A key, whoever owns it, by its id: for authentication only.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn find_by_id(&mut self, id: KeyId) -> Result<Option<Key>, StoreError> {
+        let sql = format!(
+            "select {COLUMNS} from api_keys where id = $1 and revoked_at_ms is null
+             and (number_id is null or exists
+                  (select 1 from numbers n where n.id = number_id and n.stage = 'live'))"
+        );
+        let row = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(id.to_string())
+            .fetch_optional(&mut *self.0.inner)
+            .await?;
+        row.as_ref().map(key).transpose()
+    }
+
     /// Every key of `tenant` that authenticates, oldest first.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ mod keys;
 mod leases;
 mod messages;
 mod numbers;
+mod pairing_attempts;
 mod replays;
 mod row;
 mod session_state;
@@ -38,7 +39,11 @@ pub use messages::{
     Accepted, Draft, Failure, InboundMessage, Message, Messages, QueuedMessage, Receipt,
 };
 pub use numbers::{
-    Identity, NewNumber, Number, NumberStage, Numbers, Reservation, Runnable, Stepped,
+    Choice, Identity, NewNumber, Number, NumberStage, Numbers, Reservation, Restored, Runnable,
+    Stepped,
+};
+pub use pairing_attempts::{
+    AttemptNote, AttemptOutcome, PairingAttempt, PairingAttempts, UnknownOutcome,
 };
 pub use replays::{Missed, Replayed};
 pub use session_state::{Epoch, SessionState, SessionStateError, StateWrite};

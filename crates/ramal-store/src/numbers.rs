@@ -65,7 +65,7 @@ pub struct Number {
     pub identity: Identity,
     /// The fencing token of its session.
     pub epoch: Epoch,
-    /// Whether the device of a removed number is still to be unlinked.
+    /// Whether the device of a removed (or since restored) number is still to be unlinked.
     pub unlink_pending: bool,
     /// Its settings, as a JSON object.
     pub settings: String,
@@ -132,6 +132,28 @@ pub enum Reservation {
     AlreadyActive,
     /// The tenant removed a number with this phone number and may still restore it.
     SoftDeleted,
+}
+
+/// The outcome of [`Numbers::restore`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Restored {
+    /// It is back.
+    Done(Box<Number>),
+    /// There is no such number, or its window is over.
+    Gone,
+    /// The tenant has another number with this phone number by now.
+    AlreadyActive,
+}
+
+/// What customers choose of a number.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice<'a> {
+    /// Its settings, as a JSON object.
+    pub settings: &'a str,
+    /// What is kept of its messages.
+    pub pii_mode: &'a str,
+    /// For how many days, with `STORE_X_DAYS`.
+    pub pii_retention_days: Option<i64>,
 }
 
 /// A number for which a session should run.
@@ -353,7 +375,7 @@ impl Numbers<'_> {
     }
 
     /// Numbers for which a session should run: those that were connected, those in a pairing (whose
-    /// phone may have answered), and removed ones whose device is still to be unlinked.
+    /// phone may have answered), and removed or restored ones whose device is still to be unlinked.
     ///
     /// # Errors
     ///
@@ -362,7 +384,7 @@ impl Numbers<'_> {
         let rows = sqlx::query(
             "select id, unlink_pending from numbers
              where (stage = 'live' and link in ('open', 'resuming', 'pairing'))
-                or (stage = 'removed' and unlink_pending = 1)
+                or unlink_pending = 1
              order by id",
         )
         .fetch_all(&mut *self.0.inner)
@@ -399,7 +421,8 @@ impl Numbers<'_> {
         if done.rows_affected() == 1 { self.get(id).await } else { Ok(None) }
     }
 
-    /// Moves the link by `input` and writes the event that this causes: one fact, one transaction.
+    /// Moves the link by `input` and writes the event that this causes, and the beginning or end of a
+    /// pairing attempt: one fact, one transaction.
     /// A reserved or removed number moves without telling anybody.
     ///
     /// # Errors
@@ -423,6 +446,7 @@ impl Numbers<'_> {
         if step.next != number.link || input == Input::PairingStarted {
             number.link_since = now;
         }
+        self.track_attempt(&number, step.next, input, now).await?;
         if step.next == Link::Open {
             number.checked_at = Some(now);
             if number.link != Link::Open {
@@ -437,6 +461,24 @@ impl Numbers<'_> {
             self.0.events().record(&number.event(kind, now)).await?;
         }
         Ok(Stepped::Done { number: Box::new(number), announced })
+    }
+
+    async fn track_attempt(
+        &mut self,
+        was: &Number,
+        next: Link,
+        input: Input,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut attempts = self.0.pairing_attempts();
+        if input == Input::PairingStarted {
+            return attempts.begin(was.id, was.epoch, now).await;
+        }
+        match (was.link, next) {
+            (Link::Pairing, Link::Open) => attempts.end(was.id, None, now).await,
+            (Link::Pairing, Link::Closed(reason)) => attempts.end(was.id, Some(reason), now).await,
+            _ => Ok(()),
+        }
     }
 
     async fn write_link(&mut self, number: &Number, forget_jid: bool) -> Result<(), StoreError> {
@@ -551,9 +593,99 @@ impl Numbers<'_> {
         .bind(restorable_until.as_millis())
         .execute(&mut *self.0.inner)
         .await?;
+        self.0.pairing_attempts().supersede(id, now).await?;
         self.0.keys().revoke_of_number(id, now).await?;
         self.0.events().record(&number.event(EventKind::NumberRemoved, now)).await?;
         Ok(Some(number))
+    }
+
+    /// Gives a removed number back, not connected; `number.restored` is told to its webhooks. Its
+    /// device, should it still be linked, is still to be unlinked.
+    ///
+    /// After [`Restored::AlreadyActive`] the unit of work is of no further use.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn restore(
+        &mut self,
+        tenant: TenantId,
+        id: NumberId,
+        now: Timestamp,
+    ) -> Result<Restored, StoreError> {
+        let suffix = self.0.for_update();
+        let found = self.select(id, suffix).await?.filter(|n| {
+            n.tenant == tenant
+                && n.stage == NumberStage::Removed
+                && n.restorable_until.is_some_and(|until| until > now)
+        });
+        let Some(removed) = found else { return Ok(Restored::Gone) };
+        let updated = sqlx::query(
+            "update numbers set stage = 'live', removed_at_ms = null, restorable_until_ms = null,
+               link_since_ms = $2, updated_at_ms = $2
+             where id = $1 and not exists (
+               select 1 from numbers other where other.tenant_id = $3 and other.phone = $4
+               and other.stage <> 'removed')",
+        )
+        .bind(id.to_string())
+        .bind(now.as_millis())
+        .bind(tenant.to_string())
+        .bind(removed.phone.digits())
+        .execute(&mut *self.0.inner)
+        .await;
+        let done = match updated {
+            // A concurrent creation was a moment faster: the constraint has the last word.
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => 0,
+            other => other?.rows_affected(),
+        };
+        if done == 0 {
+            return Ok(Restored::AlreadyActive);
+        }
+        let number =
+            self.get(id).await?.ok_or(StoreError::Inconsistent { column: "numbers.id" })?;
+        self.0.events().record(&number.event(EventKind::NumberRestored, now)).await?;
+        Ok(Restored::Done(Box::new(number)))
+    }
+
+    /// A listed number of `tenant`, held against concurrent changes until the unit of work ends.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn find_to_change(
+        &mut self,
+        tenant: TenantId,
+        id: NumberId,
+    ) -> Result<Option<Number>, StoreError> {
+        let suffix = self.0.for_update();
+        let found = self.select(id, suffix).await?;
+        Ok(found.filter(|n| n.tenant == tenant && n.stage == NumberStage::Live))
+    }
+
+    /// Replaces what customers choose of a number.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn change(
+        &mut self,
+        id: NumberId,
+        choice: &Choice<'_>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "update numbers set settings = $2, pii_mode = $3, pii_retention_days = $4,
+               updated_at_ms = $5
+             where id = $1",
+        )
+        .bind(id.to_string())
+        .bind(choice.settings)
+        .bind(choice.pii_mode)
+        .bind(choice.pii_retention_days)
+        .bind(now.as_millis())
+        .execute(&mut *self.0.inner)
+        .await?;
+        Ok(())
     }
 
     /// Ends the restore window of a removed number now.

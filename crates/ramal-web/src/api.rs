@@ -3,6 +3,7 @@
 mod keys;
 mod messages;
 mod numbers;
+mod pairing;
 mod projects;
 mod webhooks;
 
@@ -13,6 +14,7 @@ use crate::Web;
 pub(crate) fn router() -> Router<Web> {
     Router::new()
         .merge(numbers::router())
+        .merge(pairing::router())
         .merge(keys::router())
         .merge(webhooks::router())
         .merge(messages::router())

@@ -6,7 +6,7 @@ use axum::{
     Json,
     response::{IntoResponse, Response},
 };
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
 use ramal_app::{AppError, ErrorKind, Refusal};
 use serde::Serialize;
 
@@ -45,6 +45,15 @@ impl ApiError {
         }
     }
 
+    const fn retry_after_seconds(&self) -> Option<u64> {
+        match self {
+            Self::App(AppError::Refused(Refusal::RateLimited { retry_after_seconds })) => {
+                Some(*retry_after_seconds)
+            }
+            Self::App(_) | Self::Request { .. } => None,
+        }
+    }
+
     fn sentence(&self) -> String {
         match self {
             Self::App(error) => error.to_string(),
@@ -58,7 +67,8 @@ impl ApiError {
         if status != StatusCode::NOT_FOUND {
             return self.into_response();
         }
-        (status, Json(Envelope { error: &self.sentence(), code: None })).into_response()
+        (status, Json(Envelope { error: &self.sentence(), code: None, retry_after_seconds: None }))
+            .into_response()
     }
 }
 
@@ -69,6 +79,7 @@ const fn status_of(kind: ErrorKind) -> StatusCode {
         ErrorKind::Forbidden => StatusCode::FORBIDDEN,
         ErrorKind::NotFound => StatusCode::NOT_FOUND,
         ErrorKind::Conflict => StatusCode::CONFLICT,
+        ErrorKind::Throttled => StatusCode::TOO_MANY_REQUESTS,
         ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -79,6 +90,9 @@ struct Envelope<'a> {
     error: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'a str>,
+    /// With 429 (contract D.1).
+    #[serde(rename = "retryAfterSeconds", skip_serializing_if = "Option::is_none")]
+    retry_after_seconds: Option<u64>,
 }
 
 impl IntoResponse for ApiError {
@@ -88,7 +102,15 @@ impl IntoResponse for ApiError {
             // Logged here and nowhere else, with its whole chain of causes.
             tracing::error!(error = error as &dyn Error, code, "request failed");
         }
-        (status, Json(Envelope { error: &self.sentence(), code: Some(code) })).into_response()
+        let retry_after_seconds = self.retry_after_seconds();
+        let sentence = self.sentence();
+        let body = Json(Envelope { error: &sentence, code: Some(code), retry_after_seconds });
+        match retry_after_seconds {
+            Some(seconds) => {
+                (status, [(RETRY_AFTER, HeaderValue::from(seconds))], body).into_response()
+            }
+            None => (status, body).into_response(),
+        }
     }
 }
 

@@ -13,6 +13,8 @@ use crate::{
 
 /// The raw key.
 const API_KEY: &str = "x-api-key";
+/// The id of a key, in its place; only where the operator accepts it.
+const API_KEY_ID: &str = "x-api-key-id";
 /// The number that a tenant's key acts on.
 const NUMBER_ID: &str = "x-whatsapp-number-id";
 
@@ -24,8 +26,11 @@ impl FromRequestParts<Web> for Authenticated {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, ApiError> {
-        let raw = header(&parts.headers, API_KEY).ok_or(Refusal::Unauthenticated)?;
-        Ok(Self(web.app.authenticate(raw).await?))
+        if let Some(raw) = header(&parts.headers, API_KEY) {
+            return Ok(Self(web.app.authenticate(raw).await?));
+        }
+        let id = header(&parts.headers, API_KEY_ID).filter(|_| web.auth.accept_key_id);
+        Ok(Self(web.app.authenticate_by_id(id.ok_or(Refusal::Unauthenticated)?).await?))
     }
 }
 

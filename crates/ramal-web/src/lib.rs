@@ -7,6 +7,7 @@ mod api;
 mod body;
 mod error;
 mod extract;
+mod guard;
 mod health;
 mod idempotent;
 mod layers;
@@ -14,9 +15,11 @@ mod qr;
 
 use std::{fmt, sync::Arc};
 
-use axum::Router;
+use axum::{Router, middleware::from_fn};
 use ramal_app::App;
+use tokio_util::sync::CancellationToken;
 
+pub use guard::AuthOptions;
 pub use health::Readiness;
 pub use qr::{QrPicture, terminal_qr};
 
@@ -26,6 +29,9 @@ pub struct Web {
     pub(crate) app: App,
     pub(crate) readiness: Readiness,
     pub(crate) metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Ends streams when the server stops.
+    pub(crate) closing: CancellationToken,
+    pub(crate) auth: AuthOptions,
 }
 
 impl fmt::Debug for Web {
@@ -35,22 +41,34 @@ impl fmt::Debug for Web {
 }
 
 impl Web {
-    /// Wires the web layer; `metrics` renders the page at `/metrics`.
+    /// Wires the web layer; `metrics` renders the page at `/metrics`, `closing` ends open streams.
     pub fn new(
         app: App,
         readiness: Readiness,
         metrics: Arc<dyn Fn() -> String + Send + Sync>,
+        closing: CancellationToken,
     ) -> Self {
-        Self { app, readiness, metrics }
+        Self { app, readiness, metrics, closing, auth: AuthOptions::default() }
+    }
+
+    /// Lets in others than the default ones.
+    #[must_use]
+    pub fn with_auth(self, auth: AuthOptions) -> Self {
+        Self { auth, ..self }
     }
 
     /// Every route of the product. `dress` may add to them, under the same layers: the sandbox adds
     /// its control API there.
     pub fn router(self, dress: impl FnOnce(Router) -> Router) -> Router {
         // The contract's prose writes both prefixes.
+        let api = if self.auth.refuse_browsers {
+            api::router().layer(from_fn(guard::refuse_browsers))
+        } else {
+            api::router()
+        };
         let routes = Router::new()
-            .nest("/v1", api::router())
-            .nest("/api/v1", api::router())
+            .nest("/v1", api.clone())
+            .nest("/api/v1", api)
             .merge(health::router())
             .fallback(error::no_such_route)
             .method_not_allowed_fallback(error::no_such_method)

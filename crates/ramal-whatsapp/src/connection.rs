@@ -10,7 +10,10 @@ use std::{
 
 use async_trait::async_trait;
 use ramal_domain::{CloseReason, NumberId, PhoneNumber, WireId};
-use ramal_session::{Connection, LogoutError, ProbeError, SendError, Signal};
+use ramal_session::{
+    BehaveError, Behaviour, Connection, LogoutError, LookupError, ProbeError, Registered,
+    SendError, Signal,
+};
 use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 use wacore::{
@@ -22,7 +25,9 @@ use whatsapp_rust::{
     waproto::whatsapp::Message,
 };
 
-use crate::{acks::Acks, inbound::Inbox, reporter::Reporter, runtime::ClientRuntime};
+use crate::{
+    acks::Acks, inbound::Inbox, manners::Manners, reporter::Reporter, runtime::ClientRuntime,
+};
 
 /// How many recipients are remembered as existing. The oldest knowledge is not worth sorting out:
 /// when the memory is full it starts anew.
@@ -45,6 +50,7 @@ pub(crate) struct Running {
     client: Arc<Client>,
     /// Phone number to the JID that WhatsApp names for it.
     recipients: Mutex<HashMap<String, Jid>>,
+    manners: Manners,
     /// Asks the client to stop.
     stop: CancellationToken,
     /// It has stopped, and nothing of it is left.
@@ -77,9 +83,10 @@ impl Running {
         let stop = CancellationToken::new();
         let stopped = CancellationToken::new();
         let tasks = line.runtime.tasks.clone();
+        let manners = inbox.manners.clone();
         tasks.spawn(carry(Arc::clone(&line.reporter), Arc::clone(&client), inbox, signals));
         tasks.spawn(supervise(line.clone(), bot, stop.clone(), stopped.clone()));
-        Self { line, client, recipients: Mutex::default(), stop, stopped }
+        Self { line, client, recipients: Mutex::default(), manners, stop, stopped }
     }
 
     /// The JID that WhatsApp names for a phone number. Numbers of old Brazilian accounts have no
@@ -173,6 +180,39 @@ impl Connection for Running {
         })
     }
 
+    async fn lookup(&self, phones: &[PhoneNumber]) -> Result<Vec<Option<Registered>>, LookupError> {
+        let failed = |trouble: Trouble| LookupError(trouble.into());
+        if !self.client.is_logged_in() {
+            return Err(failed(Trouble::NotConnected));
+        }
+        let spellings = phones.iter().flat_map(PhoneNumber::spellings);
+        let asked: Vec<Jid> = spellings.map(|phone| Jid::pn(phone.digits())).collect();
+        let contacts = self.client.contacts();
+        let answers = timeout(self.line.answer_timeout, contacts.is_on_whatsapp(&asked))
+            .await
+            .map_err(|_elapsed| failed(Trouble::NoAnswer))?
+            .map_err(|error| LookupError(error.into()))?;
+        if answers.iter().any(|answer| answer.contact_error.is_some()) {
+            return Err(failed(Trouble::LookUp));
+        }
+        let known = known_phones(answers);
+        Ok(phones.iter().map(|phone| best_match(phone, &known)).collect())
+    }
+
+    async fn behave(&self, behaviour: Behaviour) -> Result<(), BehaveError> {
+        self.manners.set(behaviour);
+        let Some(online) = behaviour.always_online else { return Ok(()) };
+        show(&self.client, online).await.map_err(BehaveError)?;
+        let client = Arc::clone(&self.client);
+        drop(self.line.runtime.start(async move {
+            tokio::time::sleep(SHOW_AGAIN).await;
+            if let Err(error) = show(&client, online).await {
+                tracing::debug!(%error, "the presence was not sent again");
+            }
+        }));
+        Ok(())
+    }
+
     async fn probe(&self) -> Result<(), ProbeError> {
         let patience = self.line.answer_timeout;
         let ping = self.client.execute(KeepaliveSpec::with_timeout(patience));
@@ -204,6 +244,37 @@ impl Drop for Running {
         // Whoever forgets to close a client must not leave it running.
         self.stop.cancel();
     }
+}
+
+/// The library says by itself that it is online, right after it has learned its name, which it may do
+/// shortly after it says that it is connected.
+const SHOW_AGAIN: Duration = Duration::from_secs(2);
+
+async fn show(client: &Client, online: bool) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let presence = client.presence();
+    let shown =
+        if online { presence.set_available().await } else { presence.set_unavailable().await };
+    Ok(shown?)
+}
+
+/// The registered phone numbers among the answers.
+fn known_phones(answers: Vec<IsOnWhatsAppResult>) -> Vec<Registered> {
+    answers
+        .into_iter()
+        .filter(|answer| answer.is_registered)
+        .filter_map(|answer| {
+            // The phone-number form, also where the server names the LID first.
+            let jid = answer.pn_jid.filter(Jid::is_pn).unwrap_or(answer.jid);
+            let phone = PhoneNumber::from_whatsapp(&jid.user).ok().filter(|_| jid.is_pn())?;
+            Some(Registered { phone, name: answer.verified_name.and_then(|name| name.name) })
+        })
+        .collect()
+}
+
+/// What WhatsApp knows of a line: as it was written if possible, else in its other spelling.
+fn best_match(phone: &PhoneNumber, known: &[Registered]) -> Option<Registered> {
+    let exact = known.iter().find(|registered| registered.phone == *phone);
+    exact.or_else(|| known.iter().find(|other| other.phone.same_line(phone))).cloned()
 }
 
 /// Carries news to the session, and stores what came past the durability hook.
@@ -306,6 +377,20 @@ mod tests {
     #[test]
     fn nobody_is_not_on_whatsapp() {
         assert!(matches!(named_recipient(Vec::new()), Err(SendError::UnknownRecipient)));
+    }
+
+    #[test]
+    fn a_line_is_known_by_either_spelling_and_best_as_written() {
+        let registered = |digits: &str| Registered {
+            phone: PhoneNumber::from_whatsapp(digits).unwrap(),
+            name: None,
+        };
+        let phone: PhoneNumber = "+5511967435133".parse().unwrap();
+        let (nine, eight) = (registered("5511967435133"), registered("551167435133"));
+
+        assert_eq!(best_match(&phone, &[eight.clone(), nine.clone()]), Some(nine));
+        assert_eq!(best_match(&phone, std::slice::from_ref(&eight)), Some(eight));
+        assert_eq!(best_match(&phone, &[registered("5511967435134")]), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Inbound messages: committed to the database before WhatsApp's server is told that we have them.
 
 use std::{
+    collections::HashMap,
     fmt,
     sync::{
         Arc,
@@ -15,7 +16,7 @@ use tokio::sync::Notify;
 use wacore::types::{events::InboundMessage as Received, message::MessageInfo};
 use whatsapp_rust::{Client, InboundDurabilityHook, Jid, anyhow, wacore_binary::JidExt as _};
 
-use crate::{content, runtime::ClientRuntime};
+use crate::{content, manners::Manners, runtime::ClientRuntime};
 
 /// How long a database gets to recover before a failed batch is asked for again.
 const REDELIVERY_PAUSE: Duration = Duration::from_secs(15);
@@ -29,6 +30,7 @@ pub(crate) struct Inbox {
     pub(crate) wake: Arc<Notify>,
     pub(crate) tenant: TenantId,
     pub(crate) number: NumberId,
+    pub(crate) manners: Manners,
 }
 
 impl fmt::Debug for Inbox {
@@ -50,6 +52,27 @@ impl Intake {
         Self { inbox, runtime, asked_again: Arc::default() }
     }
 
+    /// Marks stored messages as read, if the number's settings say so. Later, in a task of its own:
+    /// the hook must not call the client. Should the process die before, the sender sees them unread.
+    fn read(&self, client: Arc<Client>, batch: &[Received]) {
+        if !self.inbox.manners.reads() {
+            return;
+        }
+        let mut chats: HashMap<Jid, Vec<String>> = HashMap::new();
+        for received in batch.iter().filter(|received| is_told(&received.info)) {
+            let ids = chats.entry(received.info.source.chat.clone()).or_default();
+            ids.push(received.info.id.clone());
+        }
+        drop(self.runtime.start(async move {
+            for (chat, ids) in chats {
+                let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+                if let Err(error) = client.mark_as_read(&chat, None, &ids).await {
+                    tracing::debug!(%error, "messages were not marked as read");
+                }
+            }
+        }));
+    }
+
     /// Connects anew after a while: WhatsApp delivers what was not acknowledged at the next login
     /// only, which on a healthy line may be weeks away.
     fn ask_again(&self, client: Arc<Client>) {
@@ -68,7 +91,10 @@ impl Intake {
 #[async_trait::async_trait]
 impl InboundDurabilityHook for Intake {
     async fn on_messages(&self, client: Arc<Client>, batch: &[Received]) -> anyhow::Result<()> {
-        let Err(error) = self.inbox.keep(&client, batch).await else { return Ok(()) };
+        let Err(error) = self.inbox.keep(&client, batch).await else {
+            self.read(client, batch);
+            return Ok(());
+        };
         tracing::warn!(
             number.id = %self.inbox.number,
             batch.size = batch.len(),

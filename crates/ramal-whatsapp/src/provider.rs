@@ -24,6 +24,7 @@ use crate::{
     events::Ears,
     http,
     inbound::{Inbox, Intake},
+    manners::Manners,
     reporter::Reporter,
     runtime::ClientRuntime,
     transport::{Address, Dialer},
@@ -90,6 +91,7 @@ impl Provider for WhatsApp {
             wake: Arc::clone(&self.wake),
             tenant: spec.tenant,
             number: spec.number,
+            manners: Manners::new(spec.behaviour),
         };
         let line = Line {
             number: spec.number,

@@ -83,6 +83,8 @@ pub(crate) async fn serve(
 
 async fn talk(shared: &Shared, tcp: TcpStream, hang_up: &CancellationToken) -> ConnectionError {
     let mut incoming = Incoming { stream: None, framer: Framer::default() };
+    // In silence not even the upgrade is answered.
+    shared.network.heard().await;
     let opening = timeout(HANDSHAKE_LIMIT, shake_hands(shared, tcp, &mut incoming)).await;
     let (mut sink, established) = match opening {
         Err(_elapsed) => return ConnectionError::Slow,
@@ -102,7 +104,7 @@ async fn talk(shared: &Shared, tcp: TcpStream, hang_up: &CancellationToken) -> C
     let _gone = Gone { hub: &shared.hub, conn };
     // Not cancel-safe, and need not be: whichever loop ends first ends the connection.
     tokio::select! {
-        ended = read(&shared.hub, conn, incoming, receive) => ended,
+        ended = read(shared, conn, incoming, receive) => ended,
         ended = write(&shared.network, sink, orders, send) => ended,
     }
 }
@@ -171,7 +173,7 @@ async fn shake_hands(
 }
 
 async fn read(
-    hub: &Arc<Hub>,
+    shared: &Shared,
     conn: ConnId,
     mut incoming: Incoming,
     cipher: NoiseCipher,
@@ -188,7 +190,10 @@ async fn read(
         };
         counter += 1;
         tracing::trace!(tag = %node.tag, "from client");
-        if let Err(error) = hub.with(|state| state.stanza(conn, &node)) {
+        if shared.network.is_silent() {
+            continue;
+        }
+        if let Err(error) = shared.hub.with(|state| state.stanza(conn, &node)) {
             tracing::debug!(%error, tag = %node.tag, "a stanza was not handled");
         }
     }
@@ -217,6 +222,8 @@ async fn write(
             sleep_until(at + delay).await;
         }
         let written = match out {
+            // Not sealed either: the client never learns that it missed one.
+            Out::Stanza(_) if network.is_silent() => continue,
             Out::Stanza(node) => match seal(&cipher, counter, &node) {
                 Ok(frame) => sink.send(Message::binary(frame)).await,
                 Err(error) => return error,

@@ -24,6 +24,9 @@ pub struct NetworkChange {
     pub refuse: Option<bool>,
     /// Hold back every frame from the server by this many milliseconds, at most 600,000.
     pub delay_ms: Option<u64>,
+    /// Swallow everything, in both directions, while sockets stay open; or stop doing so. What was
+    /// swallowed stays so.
+    pub silent: Option<bool>,
 }
 
 /// The network as it is.
@@ -34,6 +37,8 @@ pub struct NetworkState {
     pub refuse: bool,
     /// By how many milliseconds frames are held back.
     pub delay_ms: u64,
+    /// Whether everything is swallowed.
+    pub silent: bool,
     /// How many clients are connected.
     pub connections: usize,
 }
@@ -43,6 +48,7 @@ pub struct NetworkState {
 pub(crate) struct Network {
     refuse: AtomicBool,
     delay_ms: AtomicU64,
+    silent: AtomicBool,
     /// Parent of every connection's token; replaced when connections are cut.
     cut: Mutex<CancellationToken>,
     stop: CancellationToken,
@@ -53,6 +59,7 @@ impl Network {
         Self {
             refuse: AtomicBool::new(false),
             delay_ms: AtomicU64::new(0),
+            silent: AtomicBool::new(false),
             cut: Mutex::new(stop.child_token()),
             stop,
         }
@@ -60,6 +67,18 @@ impl Network {
 
     pub(crate) fn refuses(&self) -> bool {
         self.refuse.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_silent(&self) -> bool {
+        self.silent.load(Ordering::Relaxed)
+    }
+
+    /// Returns when there is no silence.
+    pub(crate) async fn heard(&self) {
+        const LOOK_AGAIN: Duration = Duration::from_millis(20);
+        while self.is_silent() {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 
     pub(crate) fn delay(&self) -> Duration {
@@ -76,6 +95,9 @@ impl Network {
         if let Some(refuse) = change.refuse {
             self.refuse.store(refuse, Ordering::Relaxed);
         }
+        if let Some(silent) = change.silent {
+            self.silent.store(silent, Ordering::Relaxed);
+        }
         if let Some(delay) = change.delay_ms {
             self.delay_ms.store(delay.min(MAX_DELAY_MS), Ordering::Relaxed);
         }
@@ -90,6 +112,7 @@ impl Network {
         NetworkState {
             refuse: self.refuses(),
             delay_ms: self.delay_ms.load(Ordering::Relaxed),
+            silent: self.is_silent(),
             connections,
         }
     }

@@ -162,6 +162,14 @@ impl WaServer {
         self.with(|state| state.phones())
     }
 
+    /// Takes a number off WhatsApp, for those who ask, or puts it back.
+    ///
+    /// # Errors
+    /// [`ControlError`] when the phone's keys cannot be made.
+    pub fn set_absent(&self, number: &PhoneNumber, absent: bool) -> Result<(), ControlError> {
+        Ok(self.with(|state| state.set_absent(number, absent))?)
+    }
+
     /// Scans a QR code with a phone; returns once the companion has confirmed.
     ///
     /// # Errors

@@ -9,9 +9,10 @@ use ramal_session::{Mode, Options, Signal};
 
 use crate::{
     scene::{Scene, brisk, patient},
-    script::Did,
+    script::{Did, Panics},
 };
 
+const SOON: Duration = Duration::from_millis(20);
 const HOUR: Duration = Duration::from_hours(1);
 const REPORTED: Link = Link::Resuming { reported: true };
 const UNREPORTED: Link = Link::Resuming { reported: false };
@@ -172,4 +173,45 @@ async fn a_client_that_ended_for_the_network_is_replaced_by_a_new_one() {
 
     scene.until_link(id, Link::Open).await;
     assert_eq!(scene.events(id).await, [NumberConnected]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_connection_is_left_and_made_anew() {
+    let mut scene = Scene::with(Options { probe_after: SOON, ..patient() }).await;
+    let (id, first) = scene.connected(1).await;
+
+    scene.script.silence(&first);
+
+    let second = scene.client_of(id).await;
+    assert_eq!(scene.link(id).await, UNREPORTED);
+    assert!(first.gone.is_cancelled());
+    assert_eq!(second.mode, Mode::Resume);
+    second.open().await;
+    scene.until_link(id, Link::Open).await;
+    assert_eq!(scene.events(id).await, [NumberConnected], "a flap");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_that_panics_proves_nothing() {
+    let mut scene = Scene::with(Options { probe_after: SOON, ..patient() }).await;
+    let (id, _first) = scene.connected(1).await;
+
+    scene.script.panic_at(id, Panics::Probe);
+
+    let second = scene.client_of(id).await;
+    second.open().await;
+    scene.until_link(id, Link::Open).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_answers_stays() {
+    let mut scene = Scene::with(Options { probe_after: SOON, ..patient() }).await;
+    let (id, client) = scene.connected(1).await;
+
+    // Time for several probes; each proves life anew.
+    tokio::time::sleep(SOON * 10).await;
+
+    assert_eq!(scene.link(id).await, Link::Open);
+    assert!(!client.gone.is_cancelled());
+    assert_eq!(scene.script.journal(id).len(), 1);
 }

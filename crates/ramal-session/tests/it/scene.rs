@@ -29,6 +29,7 @@ const LOOK: Duration = Duration::from_millis(5);
 pub(crate) fn brisk() -> Options {
     Options {
         confirm_outage: Duration::from_millis(100),
+        probe_after: Duration::from_hours(1),
         resume_pace: Duration::ZERO,
         reconcile: Duration::from_millis(20),
         retry_base: Duration::from_millis(5),

@@ -57,6 +57,8 @@ pub(crate) struct Script {
 struct Told {
     panics: HashSet<(NumberId, Call)>,
     held_up: HashSet<(NumberId, Call)>,
+    /// Clients that nobody answers any more.
+    silent: Vec<(NumberId, Epoch)>,
     /// What logouts come to; `true` when nothing is left.
     logouts: VecDeque<bool>,
     journal: Vec<(NumberId, Did)>,
@@ -85,6 +87,11 @@ impl Script {
     /// Makes the next call of this kind panic, once.
     pub(crate) fn panic_at(&self, number: NumberId, point: Call) {
         self.told().panics.insert((number, point));
+    }
+
+    /// Lets a client's probes fail from now on.
+    pub(crate) fn silence(&self, client: &Client) {
+        self.told().silent.push((client.number, client.epoch));
     }
 
     /// Whether a call that was to panic has done so.
@@ -173,7 +180,7 @@ impl Provider for Script {
             gone: gone.clone(),
             reports: Arc::clone(&reports),
         };
-        let OpenSpec { number, phone, epoch, mode, signals, tenant: _ } = spec;
+        let OpenSpec { number, phone, epoch, mode, signals, tenant: _, behaviour: _ } = spec;
         *reports.lock().unwrap() = Some(signals);
         let client = Client { number, phone, epoch, mode, state, sends, gone, reports };
         self.clients.send(client).await.map_err(|error| OpenError::Build(error.into()))?;
@@ -231,7 +238,8 @@ impl Connection for Line {
 
     async fn probe(&self) -> Result<(), ProbeError> {
         self.script.trip(self.number, Call::Probe);
-        if self.gone.is_cancelled() { Err(ProbeError) } else { Ok(()) }
+        let silent = self.script.told().silent.contains(&(self.number, self.epoch));
+        if silent || self.gone.is_cancelled() { Err(ProbeError) } else { Ok(()) }
     }
 
     async fn logout(&self) -> Result<(), LogoutError> {

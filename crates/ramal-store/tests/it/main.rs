@@ -33,5 +33,6 @@ mod events;
 mod idempotency;
 mod messages;
 mod numbers;
+mod pairing_attempts;
 mod scene;
 mod session_state;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use ramal_domain::{CloseReason, EventKind, Input, KeyScope, Link, NodeId, NumberId};
 use ramal_store::{
-    Epoch, Identity, NewNumber, Number, NumberStage, Reservation, Runnable, StateWrite, Stepped,
-    Store, Verdict,
+    Choice, Epoch, Identity, NewNumber, Number, NumberStage, Reservation, Restored, Runnable,
+    StateWrite, Stepped, Store, Verdict,
 };
 
 use crate::{
@@ -37,6 +37,11 @@ on_both_databases! {
     a_removed_number_is_claimed_only_to_be_unlinked,
     a_phone_that_answers_after_the_removal_is_to_be_unlinked,
     a_removed_number_is_purged_when_all_is_done,
+    a_restored_number_is_back_but_not_connected,
+    a_number_is_restored_within_its_window_only,
+    a_phone_number_that_is_active_again_is_not_restored,
+    a_choice_is_read_back,
+    a_key_is_found_by_its_id_while_it_lives,
     a_reservation_that_nobody_undid_is_purged,
 }
 
@@ -464,6 +469,85 @@ async fn a_removed_number_is_purged_when_all_is_done(Db { store, .. }: Db) {
     assert_eq!(read!(store, |tx| tx.events().kinds_of(id)), [EventKind::NumberRemoved]);
 }
 
+async fn a_restored_number_is_back_but_not_connected(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let (id, epoch) = number(&store, owner, 1).await;
+    let hook = webhook(&store, owner, id, &["number.restored"]).await;
+    let identity = Identity { jid: Some(IDENTITY.to_owned()), ..Identity::default() };
+    committed!(store, |tx| tx.numbers().identify(id, epoch, &identity));
+    store_session(&store, id, epoch).await;
+    committed!(store, |tx| tx.numbers().step(id, epoch, Input::Opened, at(1)));
+    committed!(store, |tx| tx.numbers().remove(owner, id, at(100), at(2)));
+
+    let restored = committed!(store, |tx| tx.numbers().restore(owner, id, at(3)));
+
+    let back = read!(store, |tx| tx.numbers().find(owner, id)).unwrap();
+    assert_eq!(restored, Restored::Done(Box::new(back.clone())));
+    assert_eq!((back.link, back.link_since), (Link::Closed(CloseReason::NotPaired), at(3)));
+    assert_eq!((back.restorable_until, back.stage), (None, NumberStage::Live));
+    assert_eq!(read!(store, |tx| tx.deliveries().pending(hook)), 1);
+    // The old device is still linked: no ghost is left behind.
+    assert_eq!(read!(store, |tx| tx.numbers().runnable()), [Runnable { id, unlink: true }]);
+    committed!(store, |tx| tx.numbers().unlinked(id));
+    assert_eq!(read!(store, |tx| tx.numbers().runnable()), []);
+    assert_eq!(committed!(store, |tx| tx.numbers().purge_due(at(500))), 0);
+    assert_eq!(
+        committed!(store, |tx| tx.numbers().restore(owner, id, at(4))),
+        Restored::Gone,
+        "once only"
+    );
+}
+
+async fn a_number_is_restored_within_its_window_only(Db { store, .. }: Db) {
+    let (owner, other) = (tenant(&store).await, tenant(&store).await);
+    let (id, _) = number(&store, owner, 1).await;
+    committed!(store, |tx| tx.numbers().remove(owner, id, at(100), at(1)));
+
+    for (who, when) in [(owner, at(100)), (other, at(50))] {
+        assert_eq!(committed!(store, |tx| tx.numbers().restore(who, id, when)), Restored::Gone);
+    }
+    let nobody = NumberId::mint();
+    assert_eq!(committed!(store, |tx| tx.numbers().restore(owner, nobody, at(1))), Restored::Gone);
+    let last = committed!(store, |tx| tx.numbers().restore(owner, id, at(99)));
+    assert!(matches!(last, Restored::Done(_)), "{last:?}");
+}
+
+async fn a_phone_number_that_is_active_again_is_not_restored(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let (id, _) = number(&store, owner, 1).await;
+    committed!(store, |tx| tx.numbers().remove(owner, id, at(100), at(1)));
+    // Creating it anew is refused within the window, so the clock is set back for the restoring.
+    number(&store, owner, 2).await;
+    let (_, again) = reserve(&store, owner, &phone(1), at(100)).await;
+    assert!(matches!(again, Reservation::Reserved(_)));
+
+    let mut tx = store.begin().await.unwrap();
+    assert_eq!(tx.numbers().restore(owner, id, at(99)).await.unwrap(), Restored::AlreadyActive);
+    drop(tx);
+
+    let still = read!(store, |tx| tx.numbers().find_removed_too(owner, id)).unwrap();
+    assert_eq!(still.stage, NumberStage::Removed);
+    assert!(!read!(store, |tx| tx.events().kinds_of(id)).contains(&EventKind::NumberRestored));
+}
+
+async fn a_choice_is_read_back(Db { store, .. }: Db) {
+    let (owner, other) = (tenant(&store).await, tenant(&store).await);
+    let (id, _) = number(&store, owner, 1).await;
+    assert_eq!(committed!(store, |tx| tx.numbers().find_to_change(other, id)), None);
+    let found = committed!(store, |tx| tx.numbers().find_to_change(owner, id)).unwrap();
+    assert_eq!(found.pii_mode, "STORE_INDEFINITE");
+
+    let settings = r#"{"alwaysOnline":true}"#;
+    let choice = Choice { settings, pii_mode: "STORE_X_DAYS", pii_retention_days: Some(30) };
+    committed!(store, |tx| tx.numbers().change(id, &choice, at(7)));
+
+    let number = read!(store, |tx| tx.numbers().find(owner, id)).unwrap();
+    assert_eq!((number.settings.as_str(), number.pii_mode.as_str()), (settings, "STORE_X_DAYS"));
+    assert_eq!((number.pii_retention_days, number.updated_at), (Some(30), at(7)));
+    committed!(store, |tx| tx.numbers().remove(owner, id, at(100), at(8)));
+    assert_eq!(committed!(store, |tx| tx.numbers().find_to_change(owner, id)), None);
+}
+
 async fn a_reservation_that_nobody_undid_is_purged(Db { store, .. }: Db) {
     const MINUTES_10: i64 = 10 * 60;
     let owner = tenant(&store).await;
@@ -481,4 +565,22 @@ async fn a_reservation_that_nobody_undid_is_purged(Db { store, .. }: Db) {
     }
     let (_, again) = reserve(&store, owner, &phone(1), at(MINUTES_10 + 2)).await;
     assert!(matches!(again, Reservation::Reserved(_)), "{again:?}");
+}
+
+async fn a_key_is_found_by_its_id_while_it_lives(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let (id, _) = number(&store, owner, 1).await;
+    let (of_tenant, _) = key(&store, owner, KeyScope::Tenant, NOW).await;
+    let (of_number, _) = key(&store, owner, KeyScope::Number(id), NOW).await;
+    for key in [of_tenant, of_number] {
+        let found = read!(store, |tx| tx.keys().find_by_id(key)).unwrap();
+        assert_eq!((found.id, found.tenant), (key, owner));
+    }
+
+    committed!(store, |tx| tx.keys().revoke(owner, of_tenant, at(1)));
+    committed!(store, |tx| tx.numbers().remove(owner, id, at(9), at(1)));
+
+    for key in [of_tenant, of_number, ramal_domain::KeyId::mint()] {
+        assert_eq!(read!(store, |tx| tx.keys().find_by_id(key)), None);
+    }
 }

@@ -8,7 +8,8 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode, header::ACCEPT};
 use ramal_app::{
-    AppError, Codes, CreateNumber, Created, LiveState, NumberView, Refusal, SettingsPatch,
+    AppError, Checked, Codes, CreateNumber, Created, LiveState, NumberPatch, NumberView, Refusal,
+    SettingsPatch,
 };
 use ramal_domain::{Link, Timestamp};
 use ramal_store::Number;
@@ -19,7 +20,7 @@ use crate::{
     QrPicture, Web,
     body::Body,
     error::{ApiError, no_such_method},
-    extract::{Authenticated, Path, Query, header},
+    extract::{Authenticated, OnNumber, Path, Query, header},
     idempotent::{self, Request},
     terminal_qr,
 };
@@ -32,10 +33,12 @@ const INTEGRATION: &str = "WHATSAPP-WEB";
 pub(crate) fn router() -> Router<Web> {
     Router::new()
         .route("/numbers", get(list).post(create))
-        .route("/numbers/{id}", get(detail).delete(remove))
+        .route("/numbers/check", post(check))
+        .route("/numbers/{id}", get(detail).patch(change).delete(remove))
         .route("/numbers/{id}/status", get(status))
         // Not for HEAD: asking for a code makes the one before worthless.
         .route("/numbers/{id}/connect", get(connect).head(no_such_method))
+        .route("/numbers/{id}/restore", post(restore))
         .route("/numbers/{id}/purge", delete(purge))
         .route("/numbers/{id}/pay", post(pay))
         .route("/numbers/{id}/upgrade-to-dual", post(upgrade_to_dual))
@@ -107,6 +110,7 @@ struct PairingBody {
     qr_text: String,
     issued_at: String,
     expires_at: String,
+    window_ends_at: String,
     sequence: u32,
     pairing_code_expires_at: Option<String>,
 }
@@ -123,11 +127,46 @@ impl CodesBody {
                 qr_text: codes.qr.text.clone(),
                 issued_at: codes.qr.issued_at.to_string(),
                 expires_at: codes.qr.expires_at.to_string(),
+                window_ends_at: codes.window_ends_at.to_string(),
                 sequence: codes.qr.sequence,
                 pairing_code_expires_at: code_expires_at.map(|at| at.to_string()),
             },
         })
     }
+}
+
+#[derive(Debug, Deserialize)]
+struct CheckBody {
+    numbers: Option<Vec<String>>,
+    number: Option<String>,
+}
+
+/// Is a phone number on WhatsApp? (contract C.14)
+async fn check(
+    State(web): State<Web>,
+    OnNumber(scoped): OnNumber,
+    body: Body<CheckBody>,
+) -> Result<Json<Value>, ApiError> {
+    let inputs = match (body.value.numbers, body.value.number) {
+        (Some(numbers), None) => numbers,
+        (None, Some(number)) => vec![number],
+        (Some(_), Some(_)) | (None, None) => {
+            return Err(ApiError::invalid("name either numbers or number"));
+        }
+    };
+    let checked = web.app.check_numbers(&scoped, inputs).await?;
+    let results: Vec<Value> = checked
+        .iter()
+        .map(|Checked { input, registered }| {
+            json!({
+                "input": input,
+                "exists": registered.is_some(),
+                "number": registered.as_ref().map(|found| found.phone.digits()),
+                "name": registered.as_ref().and_then(|found| found.name.as_deref()),
+            })
+        })
+        .collect();
+    Ok(Json(json!({"results": results})))
 }
 
 /// The keys that list, detail and `instance` share.
@@ -325,6 +364,32 @@ async fn remove(
 ) -> Result<Json<Value>, ApiError> {
     let removed = web.app.remove_number(&caller, &id).await?;
     Ok(Json(json!({"ok": true, "restorableUntil": removed.restorable_until.to_string()})))
+}
+
+async fn change(
+    State(web): State<Web>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+    body: Body<NumberPatch>,
+) -> Result<Json<Value>, ApiError> {
+    let changed = web.app.change_number(&caller, &id, body.value).await?;
+    let mut answer = detail_body(&changed.view);
+    if let (Some(sync), Value::Object(fields)) = (changed.sync, &mut answer) {
+        let counts =
+            json!({"applied": sync.applied, "failed": sync.failed, "skipped": sync.skipped});
+        fields.insert("settingsSync".to_owned(), counts);
+    }
+    Ok(Json(answer))
+}
+
+/// It comes back disconnected, whatever it was before (contract C.9).
+async fn restore(
+    State(web): State<Web>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    web.app.restore_number(&caller, &id).await?;
+    Ok(Json(json!({"ok": true, "requiresReconnect": true})))
 }
 
 async fn purge(

@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use ramal_domain::{Clock, FakeClock};
-use ramal_session::{Connection, Mode, OpenError, OpenSpec, Provider as _, SendError, Signal};
+use ramal_session::{
+    Behaviour, Connection, Mode, OpenError, OpenSpec, Provider as _, SendError, Signal,
+};
 use ramal_whatsapp::{Options, WhatsApp};
 use tokio::{
     net::TcpListener,
@@ -49,6 +51,7 @@ impl Bench {
             phone: phone(),
             epoch: self.home.epoch,
             mode,
+            behaviour: Behaviour::default(),
             signals,
         };
         Ok((self.provider.open(spec).await?, receiver))

@@ -21,6 +21,7 @@ pub use error::{ControlError, not_found};
 pub(crate) fn router(server: WaServer) -> Router {
     Router::new()
         .route("/phones", get(phones::list).post(phones::create))
+        .route("/phones/{number}/absent", post(phones::absent))
         .route("/phones/{number}/scan", post(phones::scan))
         .route("/phones/{number}/pairing-code", post(phones::pairing_code))
         .route("/phones/{number}/companions", get(companions::list))

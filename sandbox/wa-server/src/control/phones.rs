@@ -17,6 +17,12 @@ pub(super) struct Create {
     number: String,
 }
 
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Absent {
+    absent: bool,
+}
+
 /// Other fields are ignored, so that a whole answer that carries `qrcodeBase64` can be passed on.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -55,6 +61,15 @@ pub(super) async fn create(
     let (phone, new) = server.phone(&PhoneNumber::parse(&body.number)?)?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(phone)))
+}
+
+pub(super) async fn absent(
+    State(server): State<WaServer>,
+    Number(number): Number,
+    Json(body): Json<Absent>,
+) -> Result<Json<Absent>, ControlError> {
+    server.set_absent(&number, body.absent)?;
+    Ok(Json(body))
 }
 
 pub(super) async fn scan(

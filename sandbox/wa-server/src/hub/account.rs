@@ -43,6 +43,8 @@ pub(crate) struct Online {
     pub(crate) conn: ConnId,
     /// The client has asked for its stanzas (`passive`/`active`); before that they only queue.
     pub(crate) active: bool,
+    /// What its last `<presence>` said.
+    pub(crate) available: Option<bool>,
 }
 
 /// A companion device.
@@ -137,6 +139,9 @@ impl Device {
 pub(crate) struct Account {
     pub(crate) number: PhoneNumber,
     pub(crate) name: String,
+    /// Whether the number is not on WhatsApp, for those who ask.
+    #[serde(default)]
+    pub(crate) absent: bool,
     pub(crate) keys: PhoneKeys,
     /// Names the phone's installation in device identities and key index lists.
     pub(crate) raw_id: u32,
@@ -158,6 +163,7 @@ impl Account {
         Ok(Self {
             number,
             name,
+            absent: false,
             keys: PhoneKeys::generate()?,
             raw_id: rand::random::<u32>() >> 1,
             devices: BTreeMap::new(),

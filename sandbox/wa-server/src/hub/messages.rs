@@ -195,6 +195,21 @@ impl State {
         self.later.push((DELIVERED_AFTER, Later::Receipt(receipt)));
     }
 
+    /// A device shows itself as online or not. Wants no answer.
+    pub(super) fn presence(&mut self, conn: ConnId, stanza: &Node) -> Result<(), StanzaError> {
+        let from = self.logged_in(conn)?;
+        let available = match stanza.text("type").as_deref() {
+            None | Some("available") => true,
+            Some("unavailable") => false,
+            // Subscriptions to others.
+            Some(_) => return Ok(()),
+        };
+        if let Some(online) = &mut self.device(&from)?.online {
+            online.available = Some(available);
+        }
+        Ok(())
+    }
+
     /// "Typing" and the like: for whoever is connected now, never queued.
     pub(super) fn chatstate(&mut self, conn: ConnId, stanza: &Node) -> Result<(), StanzaError> {
         let from = self.logged_in(conn)?;

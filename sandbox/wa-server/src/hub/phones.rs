@@ -44,6 +44,8 @@ pub struct Companion {
     pub platform: String,
     /// Whether it is logged in now.
     pub connected: bool,
+    /// Whether it shows itself as online; `None` before it has said so.
+    pub available: Option<bool>,
 }
 
 /// A phone could not do what its user wants.
@@ -78,6 +80,16 @@ impl State {
         self.accounts.values().map(Phone::from).collect()
     }
 
+    /// Says whether others find the number on WhatsApp.
+    pub(crate) fn set_absent(
+        &mut self,
+        number: &PhoneNumber,
+        absent: bool,
+    ) -> Result<(), SignalError> {
+        self.account(number)?.absent = absent;
+        Ok(())
+    }
+
     pub(crate) fn companions(&self, number: &PhoneNumber) -> Vec<Companion> {
         let devices = self.accounts.get(number).into_iter().flat_map(|account| &account.devices);
         devices
@@ -86,6 +98,7 @@ impl State {
                 jid: number.pn_jid(*device).to_string(),
                 platform: state.platform.clone(),
                 connected: state.online.is_some(),
+                available: state.online.and_then(|online| online.available),
             })
             .collect()
     }

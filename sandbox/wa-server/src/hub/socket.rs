@@ -55,7 +55,7 @@ impl State {
             self.dismiss(old.conn, node::replaced(), Duration::ZERO);
         }
         if let Ok(device) = self.device(&who) {
-            device.online = Some(Online { conn, active: false });
+            device.online = Some(Online { conn, active: false, available: None });
         }
         let success = self.success(&who);
         if let Some(entry) = self.conns.get_mut(&conn) {

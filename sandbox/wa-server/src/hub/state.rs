@@ -149,12 +149,13 @@ impl State {
             "message" => self.message(conn, node),
             "receipt" => self.receipt(conn, node),
             "chatstate" => self.chatstate(conn, node),
+            "presence" => self.presence(conn, node),
             "ack" => {
                 let who = self.logged_in(conn)?;
                 self.device(&who)?.acknowledged(node);
                 Ok(())
             }
-            // `presence` and `ib` want no answer. Baileys' `offline_batch` least of all: everything
+            // `ib` wants no answer. Baileys' `offline_batch` least of all: everything
             // was sent already, and answering it again duplicates messages (wa-server.md §6.3).
             _ => Ok(()),
         }

@@ -68,6 +68,10 @@ impl State {
 
 impl Account {
     fn usync_part(&self, protocol: &str, by_text: &str) -> Result<Option<Node>, SignalError> {
+        if self.absent {
+            let absent = NodeBuilder::new("contact").attr("type", "out");
+            return Ok((protocol == "contact").then(|| absent.bytes(by_text.as_bytes()).build()));
+        }
         let part = match protocol {
             "devices" => self.devices_part()?,
             "lid" => NodeBuilder::new("lid").attr("val", self.number.lid_jid(0)).build(),

@@ -1,0 +1,158 @@
+//! `[limits]`: how often is too often.
+
+use std::{hash::Hash, num::NonZeroU32, time::Duration};
+
+use governor::{
+    DefaultKeyedRateLimiter, Quota, RateLimiter,
+    clock::{Clock as _, DefaultClock},
+};
+use ramal_domain::{KeyId, PhoneNumber, TenantId};
+use serde::Deserialize;
+
+use crate::Refusal;
+
+/// `[limits]`: how often is too often.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitOptions {
+    /// How many requests one key may send at once; 0: as many as it likes.
+    pub key_burst: u32,
+    /// How many requests a second one key may send in the long run.
+    pub key_per_second: u32,
+    /// How many pairing attempts one phone number may begin at once; 0: as many as it likes.
+    pub pairing_burst: u32,
+    /// How long until one of them is forgotten.
+    #[serde(with = "humantime_serde")]
+    pub pairing_every: Duration,
+}
+
+impl Default for LimitOptions {
+    fn default() -> Self {
+        Self {
+            key_burst: 500,
+            key_per_second: 100,
+            pairing_burst: 30,
+            pairing_every: Duration::from_secs(30),
+        }
+    }
+}
+
+impl LimitOptions {
+    /// Adds what is wrong with this section to `problems`.
+    pub fn check(&self, problems: &mut Vec<String>) {
+        if self.key_per_second == 0 {
+            problems.push("limits.key_per_second must be at least 1".to_owned());
+        }
+        if self.pairing_every.is_zero() {
+            problems.push("limits.pairing_every must be above 0".to_owned());
+        }
+    }
+}
+
+/// The token buckets. In memory: a restart fills them.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    keys: Buckets<KeyId>,
+    pairings: Buckets<(TenantId, String)>,
+}
+
+impl Limits {
+    pub(crate) fn new(options: &LimitOptions) -> Self {
+        let per_second = NonZeroU32::new(options.key_per_second).map(Quota::per_second);
+        let pairing = Quota::with_period(options.pairing_every);
+        Self {
+            keys: Buckets::new(options.key_burst, per_second),
+            pairings: Buckets::new(options.pairing_burst, pairing),
+        }
+    }
+
+    /// One request of a key.
+    pub(crate) fn request(&self, key: KeyId) -> Result<(), Refusal> {
+        self.keys.take(&key)
+    }
+
+    /// One pairing attempt of a phone number.
+    pub(crate) fn pairing(&self, tenant: TenantId, phone: &PhoneNumber) -> Result<(), Refusal> {
+        self.pairings.take(&(tenant, phone.digits().to_owned()))
+    }
+
+    /// Forgets full buckets, so that memory is bounded by what is in use.
+    pub(crate) fn tidy(&self) {
+        self.keys.tidy();
+        self.pairings.tidy();
+    }
+}
+
+/// A bucket for each `K`; `None`: no limit.
+#[derive(Debug)]
+struct Buckets<K: Hash + Eq + Clone>(Option<DefaultKeyedRateLimiter<K>>);
+
+impl<K: Hash + Eq + Clone> Buckets<K> {
+    fn new(burst: u32, quota: Option<Quota>) -> Self {
+        let quota = NonZeroU32::new(burst).zip(quota);
+        Self(quota.map(|(burst, quota)| RateLimiter::keyed(quota.allow_burst(burst))))
+    }
+
+    fn take(&self, key: &K) -> Result<(), Refusal> {
+        let Some(limiter) = &self.0 else { return Ok(()) };
+        limiter.check_key(key).map_err(|not_until| {
+            let wait = not_until.wait_time_from(DefaultClock::default().now());
+            // Rounded up: who comes back then is let in.
+            Refusal::RateLimited { retry_after_seconds: wait.as_secs().saturating_add(1) }
+        })
+    }
+
+    fn tidy(&self) {
+        if let Some(limiter) = &self.0 {
+            limiter.retain_recent();
+            limiter.shrink_to_fit();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_limited_and_another_one_is_not() {
+        let options = LimitOptions { key_burst: 3, key_per_second: 1, ..LimitOptions::default() };
+        let limits = Limits::new(&options);
+        let (key, other) = (KeyId::mint(), KeyId::mint());
+
+        let taken = (0..4).map(|_| limits.request(key)).collect::<Vec<_>>();
+
+        assert_eq!(taken[..3], [Ok(()), Ok(()), Ok(())]);
+        let refused = Err(Refusal::RateLimited { retry_after_seconds: 1 });
+        assert_eq!(taken[3], refused);
+        assert_eq!(limits.request(other), Ok(()));
+        limits.tidy();
+        assert_eq!(limits.request(key), refused, "tidying forgets no empty bucket");
+    }
+
+    #[test]
+    fn a_phone_number_s_pairing_attempts_are_limited_per_tenant() {
+        let options = LimitOptions { pairing_burst: 2, ..LimitOptions::default() };
+        let limits = Limits::new(&options);
+        let (tenant, other) = (TenantId::mint(), TenantId::mint());
+        let phone: PhoneNumber = "+5511999999999".parse().unwrap();
+
+        assert_eq!(limits.pairing(tenant, &phone), Ok(()));
+        assert_eq!(limits.pairing(tenant, &phone), Ok(()));
+        let Err(Refusal::RateLimited { retry_after_seconds }) = limits.pairing(tenant, &phone)
+        else {
+            panic!("the third attempt should be refused");
+        };
+        assert!((29..=31).contains(&retry_after_seconds), "{retry_after_seconds}");
+        assert_eq!(limits.pairing(other, &phone), Ok(()));
+    }
+
+    #[test]
+    fn zero_is_no_limit() {
+        let options = LimitOptions { key_burst: 0, pairing_burst: 0, ..LimitOptions::default() };
+        let limits = Limits::new(&options);
+        let key = KeyId::mint();
+
+        assert!((0..1_000).all(|_| limits.request(key).is_ok()));
+    }
+}

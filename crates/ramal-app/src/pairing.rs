@@ -1,0 +1,275 @@
+//! Pairing attempts as customers follow them: as they happen, and looking back.
+
+use std::collections::VecDeque;
+
+use ramal_domain::{CloseReason, Link, Timestamp};
+use ramal_session::{CodeState, Outcome, Pairing, PairingFailure, QrCode};
+use ramal_store::PairingAttempt;
+use tokio::sync::watch;
+
+use crate::{App, AppError, Caller, auth::parse_number_id};
+
+/// What to call an attempt that ended because another one, or the server's stopping, took over.
+const SUPERSEDED: &str = "SUPERSEDED";
+const SUPERSEDED_SENTENCE: &str =
+    "another attempt took over, or the server is stopping; call connect";
+
+/// Something that a person who pairs should see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PairingNews {
+    /// A QR code to show, in place of the one before.
+    Qr {
+        /// The code.
+        qr: QrCode,
+        /// When the last code of the attempt dies.
+        window_ends_at: Option<Timestamp>,
+    },
+    /// A pairing code to type instead.
+    Code {
+        /// As `ABCD-1234`.
+        code: String,
+        /// When it dies.
+        expires_at: Timestamp,
+    },
+    /// The phone answered; the login follows.
+    Scanned,
+    /// Connected. The end.
+    Open,
+    /// Nobody answered in time. The end.
+    Expired,
+    /// It was refused, or could not be finished. The end.
+    Failed {
+        /// The code of a close reason, or `SUPERSEDED`.
+        code: &'static str,
+        /// What happened and what to do.
+        sentence: &'static str,
+    },
+}
+
+impl PairingNews {
+    /// Whether nothing follows.
+    pub const fn is_last(&self) -> bool {
+        match self {
+            Self::Open | Self::Expired | Self::Failed { .. } => true,
+            Self::Qr { .. } | Self::Code { .. } | Self::Scanned => false,
+        }
+    }
+
+    fn closed(reason: CloseReason) -> Self {
+        match reason {
+            CloseReason::CodesExpired => Self::Expired,
+            CloseReason::NotPaired
+            | CloseReason::PairingRefused
+            | CloseReason::WrongPhone
+            | CloseReason::PasskeyRequired
+            | CloseReason::LoggedOut
+            | CloseReason::Restricted
+            | CloseReason::Banned
+            | CloseReason::ClientOutdated
+            | CloseReason::Replaced
+            | CloseReason::Network => {
+                Self::Failed { code: reason.code(), sentence: reason.explain() }
+            }
+        }
+    }
+
+    fn failed(failure: PairingFailure) -> Self {
+        match failure {
+            PairingFailure::Closed(reason) => Self::closed(reason),
+            PairingFailure::Unreachable | PairingFailure::TimedOut => {
+                Self::closed(CloseReason::Network)
+            }
+            PairingFailure::Superseded => superseded(),
+        }
+    }
+}
+
+const fn superseded() -> PairingNews {
+    PairingNews::Failed { code: SUPERSEDED, sentence: SUPERSEDED_SENTENCE }
+}
+
+/// What has changed from `before` to `now`, in the order in which to tell it.
+fn news(before: &Pairing, now: &Pairing) -> Vec<PairingNews> {
+    let mut news = Vec::new();
+    if let Some(qr) = now.qr.clone().filter(|_| now.qr != before.qr) {
+        news.push(PairingNews::Qr { qr, window_ends_at: now.window_ends_at() });
+    }
+    if let CodeState::Given { code, expires_at } = now.code.clone()
+        && now.code != before.code
+    {
+        news.push(PairingNews::Code { code, expires_at });
+    }
+    if now.outcome != before.outcome {
+        news.extend(match now.outcome {
+            Outcome::Waiting => None,
+            Outcome::Paired => Some(PairingNews::Scanned),
+            Outcome::Open => Some(PairingNews::Open),
+            Outcome::Failed(failure) => Some(PairingNews::failed(failure)),
+        });
+    }
+    news
+}
+
+/// A pairing attempt that somebody follows.
+#[derive(Debug)]
+pub struct Followed {
+    watcher: Option<watch::Receiver<Pairing>>,
+    told: Pairing,
+    queue: VecDeque<PairingNews>,
+    ended: bool,
+}
+
+impl Followed {
+    fn running(watcher: watch::Receiver<Pairing>) -> Self {
+        Self {
+            watcher: Some(watcher),
+            told: Pairing::default(),
+            queue: VecDeque::new(),
+            ended: false,
+        }
+    }
+
+    fn over(last: PairingNews) -> Self {
+        Self { watcher: None, told: Pairing::default(), queue: [last].into(), ended: false }
+    }
+
+    /// The next piece of news, the present state first; `None` after the last one. Cancel-safe.
+    pub async fn next(&mut self) -> Option<PairingNews> {
+        loop {
+            if let Some(news) = self.queue.pop_front() {
+                self.ended |= news.is_last();
+                return Some(news);
+            }
+            if self.ended {
+                return None;
+            }
+            let Some(watcher) = &mut self.watcher else { return None };
+            let now = watcher.borrow_and_update().clone();
+            self.queue.extend(news(&self.told, &now));
+            self.told = now;
+            if self.queue.is_empty() && watcher.changed().await.is_err() {
+                // The session ended; what it said last was told, or is now.
+                let last = watcher.borrow().clone();
+                self.queue.extend(news(&self.told, &last));
+                self.told = last;
+                self.watcher = None;
+                if self.queue.is_empty() {
+                    self.queue.push_back(superseded());
+                }
+            }
+        }
+    }
+}
+
+impl App {
+    /// Follows the pairing attempt that is under way. Of a number without one there is one piece of
+    /// news: that it is connected, or why it is not.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::Refusal::NumberNotFound`].
+    pub async fn follow_pairing(&self, caller: &Caller, id: &str) -> Result<Followed, AppError> {
+        let id = parse_number_id(id)?;
+        // The session first: whatever moves the link after this is seen by the watcher.
+        let watcher = self.sessions.pairing(id);
+        let number = self.find_number(caller, id).await?;
+        Ok(match (number.link, watcher) {
+            (Link::Open, _) => Followed::over(PairingNews::Open),
+            (Link::Pairing, Some(watcher)) => Followed::running(watcher),
+            (Link::Pairing, None) => Followed::over(superseded()),
+            (Link::Closed(reason), _) => Followed::over(PairingNews::closed(reason)),
+            (Link::Resuming { .. }, _) => Followed::over(PairingNews::closed(CloseReason::Network)),
+        })
+    }
+
+    /// The pairing attempts of a number, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::Refusal::NumberNotFound`].
+    pub async fn pairing_attempts(
+        &self,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<Vec<PairingAttempt>, AppError> {
+        let number = self.find_number(caller, parse_number_id(id)?).await?;
+        let mut tx = self.store.read().await?;
+        Ok(tx.pairing_attempts().list(caller.tenant(), number.id).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn qr(sequence: u32) -> QrCode {
+        let at = Timestamp::from_secs(i64::from(sequence));
+        QrCode { text: format!("2@{sequence}"), issued_at: at, expires_at: at, sequence }
+    }
+
+    fn names(news: &[PairingNews]) -> Vec<&'static str> {
+        news.iter()
+            .map(|news| match news {
+                PairingNews::Qr { .. } => "qr",
+                PairingNews::Code { .. } => "code",
+                PairingNews::Scanned => "scanned",
+                PairingNews::Open => "open",
+                PairingNews::Expired => "expired",
+                PairingNews::Failed { code, .. } => code,
+            })
+            .collect()
+    }
+
+    async fn collect(mut followed: Followed) -> Vec<PairingNews> {
+        let mut all = Vec::new();
+        while let Some(news) = followed.next().await {
+            all.push(news);
+        }
+        all
+    }
+
+    #[tokio::test]
+    async fn the_present_state_comes_first_and_the_end_last() {
+        let (sender, watcher) = watch::channel(Pairing { qr: Some(qr(1)), ..Pairing::default() });
+        let mut followed = Followed::running(watcher);
+        assert_eq!(names(&[followed.next().await.unwrap()]), ["qr"]);
+
+        sender.send_modify(|pairing| pairing.qr = Some(qr(2)));
+        assert!(
+            matches!(followed.next().await, Some(PairingNews::Qr { qr, .. }) if qr.sequence == 2)
+        );
+        let expires_at = Timestamp::from_secs(9);
+        let given = CodeState::Given { code: "ABCD-1234".to_owned(), expires_at };
+        sender.send_modify(|pairing| pairing.code = given);
+        assert_eq!(names(&[followed.next().await.unwrap()]), ["code"]);
+        sender.send_modify(|pairing| pairing.outcome = Outcome::Paired);
+        assert_eq!(followed.next().await, Some(PairingNews::Scanned));
+        sender.send_modify(|pairing| pairing.outcome = Outcome::Open);
+
+        assert_eq!(collect(followed).await, [PairingNews::Open]);
+    }
+
+    #[tokio::test]
+    async fn what_ended_before_it_was_seen_is_still_told() {
+        let (sender, watcher) = watch::channel(Pairing::default());
+        let outcome = Outcome::Failed(PairingFailure::Closed(CloseReason::WrongPhone));
+        sender.send_modify(|pairing| pairing.outcome = outcome);
+        drop(sender);
+
+        assert_eq!(names(&collect(Followed::running(watcher)).await), ["WRONG_PHONE"]);
+    }
+
+    #[tokio::test]
+    async fn a_session_that_vanishes_is_told_as_superseded() {
+        let (sender, watcher) = watch::channel(Pairing { qr: Some(qr(1)), ..Pairing::default() });
+        drop(sender);
+
+        assert_eq!(names(&collect(Followed::running(watcher)).await), ["qr", "SUPERSEDED"]);
+    }
+
+    #[tokio::test]
+    async fn of_a_number_without_an_attempt_there_is_one_piece_of_news() {
+        let expired = PairingNews::closed(CloseReason::CodesExpired);
+        assert_eq!(collect(Followed::over(expired)).await, [PairingNews::Expired]);
+    }
+}

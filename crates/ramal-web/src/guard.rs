@@ -1,0 +1,76 @@
+//! `[auth]`: who is let in at all.
+
+use axum::{
+    extract::Request,
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderName, StatusCode, header::ORIGIN};
+use serde::Deserialize;
+
+use crate::error::ApiError;
+
+/// Every browser of today sends it, also where it sends no `Origin`.
+const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
+/// `[auth]`: who is let in at all.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuthOptions {
+    /// Refuses requests that a web page sent: keys belong on the backend.
+    pub refuse_browsers: bool,
+    /// Takes a key's id for the key itself (`x-api-key-id`). Weak: ids are shown in answers.
+    pub accept_key_id: bool,
+}
+
+impl Default for AuthOptions {
+    fn default() -> Self {
+        Self { refuse_browsers: true, accept_key_id: false }
+    }
+}
+
+pub(crate) async fn refuse_browsers(request: Request, next: Next) -> Response {
+    if !is_browser(request.headers()) {
+        return next.run(request).await;
+    }
+    ApiError::request(
+        StatusCode::FORBIDDEN,
+        "BROWSER_NOT_ALLOWED",
+        "API keys belong on your backend, and this request comes from a web page: whoever sees the \
+         page could take the key; call from a server",
+    )
+    .into_response()
+}
+
+fn is_browser(headers: &HeaderMap) -> bool {
+    headers.contains_key(ORIGIN) || headers.contains_key(FETCH_MODE)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, body::Body, middleware::from_fn, routing::get};
+    use http::Method;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    async fn status(header: Option<(&str, &str)>) -> StatusCode {
+        let routes =
+            Router::new().route("/", get(|| async { "in" })).layer(from_fn(refuse_browsers));
+        let mut request = http::Request::builder().method(Method::GET).uri("/");
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
+        }
+        routes.oneshot(request.body(Body::empty()).unwrap()).await.unwrap().status()
+    }
+
+    #[tokio::test]
+    async fn what_a_web_page_sends_is_refused() {
+        assert_eq!(status(None).await, StatusCode::OK);
+        assert_eq!(status(Some(("user-agent", "Mozilla/5.0"))).await, StatusCode::OK);
+        let page = Some(("Origin", "https://shop.example"));
+        assert_eq!(status(page).await, StatusCode::FORBIDDEN);
+        assert_eq!(status(Some(("Origin", "null"))).await, StatusCode::FORBIDDEN);
+        assert_eq!(status(Some(("Sec-Fetch-Mode", "cors"))).await, StatusCode::FORBIDDEN);
+    }
+}
