@@ -29,7 +29,7 @@ pub use messages::{Sent, TextMessage};
 pub use numbers::{Codes, CreateNumber, Created, LiveState, NumberView, Removed};
 pub use ramal_store::StoredAnswer;
 pub use settings::{NumberSettings, SettingsPatch};
-pub use webhooks::{CreatedWebhook, WebhookDraft, WebhookPatch};
+pub use webhooks::{CreatedWebhook, WebhookDraft, WebhookPatch, event_names};
 
 /// `[numbers]`: how numbers are created and removed.
 #[derive(Clone, Debug, Deserialize)]

@@ -143,6 +143,9 @@ fn every_error_code_has_its_page() {
     codes.extend(["BUSY", "INTERNAL", "NOT_FOUND", "METHOD_NOT_ALLOWED", "BODY_TOO_LARGE"]);
 
     for code in codes {
-        assert!(page.contains(&format!("### `{code}`")), "docs/errors.md has no heading for {code}");
+        assert!(
+            page.contains(&format!("### `{code}`")),
+            "docs/errors.md has no heading for {code}"
+        );
     }
 }

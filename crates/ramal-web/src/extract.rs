@@ -3,6 +3,7 @@
 use axum::extract::FromRequestParts;
 use http::{HeaderMap, request::Parts};
 use ramal_app::{Caller, Refusal, Scoped};
+use serde::de::DeserializeOwned;
 
 use crate::{Web, error::ApiError};
 
@@ -34,6 +35,21 @@ impl FromRequestParts<Web> for OnNumber {
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, ApiError> {
         let Authenticated(caller) = Authenticated::from_request_parts(parts, web).await?;
         Ok(Self(web.app.scope(caller, number_header(&parts.headers)).await?))
+    }
+}
+
+/// The query string; what is wrong with it is said in our envelope.
+#[derive(Debug)]
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequestParts<Web> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, ApiError> {
+        let query = axum::extract::Query::from_request_parts(parts, web).await;
+        query
+            .map(|axum::extract::Query(value)| Self(value))
+            .map_err(|rejection| ApiError::invalid(rejection.body_text()))
     }
 }
 

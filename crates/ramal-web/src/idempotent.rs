@@ -6,7 +6,7 @@ use axum::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE};
 use ramal_app::{App, AppError, Attempt, Caller, IdempotencyKey, StoredAnswer};
-use serde_json::Value;
+use serde::Serialize;
 
 use crate::error::ApiError;
 
@@ -23,10 +23,10 @@ pub(crate) struct Request<'a> {
 }
 
 /// Does `work` once per key. It runs to its end, and is remembered, even when the caller hangs up.
-pub(crate) async fn answer(
+pub(crate) async fn answer<T: Serialize + Send + 'static>(
     app: &App,
     request: Request<'_>,
-    work: impl Future<Output = Result<(StatusCode, Value), AppError>> + Send + 'static,
+    work: impl Future<Output = Result<(StatusCode, T), AppError>> + Send + 'static,
 ) -> Result<Response, ApiError> {
     let Some(key) = request.headers.get(KEY) else {
         let (status, body) = work.await?;
@@ -40,7 +40,10 @@ pub(crate) async fn answer(
             let shared = app.clone();
             let (status, body) = app
                 .detached(async move {
-                    let done = work.await;
+                    let done = work.await.and_then(|(status, body)| {
+                        let body = serde_json::to_value(body);
+                        Ok((status, body.map_err(|error| AppError::Internal(Box::new(error)))?))
+                    });
                     match &done {
                         Ok((status, body)) => {
                             let (status, body) = (status.as_u16(), body.to_string());

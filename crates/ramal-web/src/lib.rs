@@ -10,6 +10,7 @@ mod extract;
 mod health;
 mod idempotent;
 mod layers;
+mod openapi;
 mod qr;
 
 use std::{fmt, sync::Arc};
@@ -18,6 +19,7 @@ use axum::Router;
 use ramal_app::App;
 
 pub use health::Readiness;
+pub use openapi::document as openapi_document;
 pub use qr::{QrPicture, terminal_qr};
 
 /// What handlers share.
@@ -49,9 +51,10 @@ impl Web {
     pub fn router(self, dress: impl FnOnce(Router) -> Router) -> Router {
         // The contract's prose writes both prefixes.
         let routes = Router::new()
-            .nest("/v1", api::router())
-            .nest("/api/v1", api::router())
+            .nest("/v1", api::router().into())
+            .nest("/api/v1", api::router().into())
             .merge(health::router())
+            .merge(openapi::router())
             .fallback(error::no_such_route)
             .method_not_allowed_fallback(error::no_such_method)
             .with_state(self);
