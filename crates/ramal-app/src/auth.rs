@@ -1,7 +1,7 @@
 //! Who is calling, and on which number they act.
 
-use ramal_domain::{ApiToken, KeyScope, NumberId, TenantId};
-use ramal_store::{Key, Number};
+use ramal_domain::{ApiToken, KeyId, KeyScope, NumberId, TenantId, Timestamp};
+use ramal_store::{Key, Number, StoreError};
 
 use crate::{App, AppError, Refusal};
 
@@ -52,12 +52,19 @@ impl App {
         let found = self.store.read().await?.keys().find_by_hash(token.hash()).await?;
         let key = found.ok_or(Refusal::Unauthenticated)?;
         let now = self.clock.now();
-        if key.wants_touch(now) {
-            let mut tx = self.store.begin().await?;
-            tx.keys().touch(key.id, now).await?;
-            tx.commit().await?;
+        if key.wants_touch(now)
+            && let Err(error) = self.touch(key.id, now).await
+        {
+            // Only a note for people: no reason to refuse a request.
+            tracing::warn!(error = &error as &dyn std::error::Error, "a key's use was not noted");
         }
         Ok(Caller { key })
+    }
+
+    async fn touch(&self, id: KeyId, now: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        tx.keys().touch(id, now).await?;
+        tx.commit().await
     }
 
     /// Settles on which number a per-number request acts: a number key's own, else the one that

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use ramal_session::StartError;
+use ramal_session::{OpenError, StartError};
 use ramal_store::StoreError;
 
 /// Why a use case did not do what it was asked for.
@@ -95,6 +95,12 @@ pub enum Refusal {
     /// The same request is still running.
     #[error("the request with this Idempotency-Key is still being worked on")]
     IdempotencyKeyInUse,
+    /// The number is paired; only its connection is missing.
+    #[error(
+        "the number is paired and waits for WhatsApp to answer; nothing was changed, it connects \
+         by itself"
+    )]
+    Reconnecting,
     /// WhatsApp refuses connections.
     #[error("WhatsApp refused the connection; nothing was changed, try again shortly")]
     UpstreamError,
@@ -135,7 +141,7 @@ impl Refusal {
             Self::NumberAlreadyConnected => (K::Conflict, "NUMBER_ALREADY_CONNECTED"),
             Self::IdempotencyKeyReused => (K::Conflict, "IDEMPOTENCY_KEY_REUSED"),
             Self::IdempotencyKeyInUse => (K::Conflict, "IDEMPOTENCY_KEY_IN_USE"),
-            Self::UpstreamError => (K::Unavailable, "UPSTREAM_ERROR"),
+            Self::Reconnecting | Self::UpstreamError => (K::Unavailable, "UPSTREAM_ERROR"),
             Self::UpstreamTimeout => (K::Unavailable, "UPSTREAM_TIMEOUT"),
         }
     }
@@ -165,6 +171,7 @@ impl Refusal {
             Self::NumberAlreadyConnected,
             Self::IdempotencyKeyReused,
             Self::IdempotencyKeyInUse,
+            Self::Reconnecting,
             Self::UpstreamError,
             Self::UpstreamTimeout,
         ]
@@ -212,8 +219,12 @@ impl From<StartError> for AppError {
         match error {
             StartError::Gone => Refusal::NumberNotFound.into(),
             StartError::AlreadyOpen => Refusal::NumberAlreadyConnected.into(),
+            StartError::Reconnecting => Refusal::Reconnecting.into(),
             StartError::Stopping => Self::Busy(Box::new(error)),
-            StartError::Open(_) => Self::Internal(Box::new(error)),
+            StartError::Open(OpenError::Busy(_)) => Self::Busy(Box::new(error)),
+            StartError::Open(OpenError::NoSession | OpenError::Build(_)) => {
+                Self::Internal(Box::new(error))
+            }
             StartError::Store(error) => error.into(),
         }
     }

@@ -1,6 +1,8 @@
 //! `Idempotency-Key`: the same request twice is done once (contract C.21).
 
-use ramal_store::{Claim, StoredAnswer};
+use std::fmt;
+
+use ramal_store::{Claim, StoredAnswer, Tx};
 use sha2::{Digest as _, Sha256};
 
 use crate::{App, AppError, Caller, Refusal};
@@ -30,7 +32,7 @@ impl IdempotencyKey {
 /// How to go on with a request that carries a key.
 #[derive(Clone, Debug)]
 pub enum Attempt {
-    /// Do it, then [`App::remember`] or [`App::forget_attempt`].
+    /// Do it with a [`Memo`]; when that fails, [`App::forget_attempt`].
     Do(Claimed),
     /// It was done: answer so again.
     Replay(StoredAnswer),
@@ -43,8 +45,37 @@ pub struct Claimed {
     key: String,
 }
 
+/// Remembers the answer to a claimed request for a day, in the same transaction as the fact that it
+/// answers: a crash leaves both or neither, so that the same request is never done twice.
+pub struct Memo<T> {
+    claimed: Claimed,
+    render: Box<dyn FnOnce(&T) -> Result<StoredAnswer, AppError> + Send>,
+}
+
+impl<T> fmt::Debug for Memo<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memo").field("claimed", &self.claimed).finish_non_exhaustive()
+    }
+}
+
+impl<T> Memo<T> {
+    /// A memo for `claimed`; `render` says how the outcome is answered.
+    pub fn new(
+        claimed: Claimed,
+        render: impl FnOnce(&T) -> Result<StoredAnswer, AppError> + Send + 'static,
+    ) -> Self {
+        Self { claimed, render: Box::new(render) }
+    }
+
+    pub(crate) async fn keep(self, tx: &mut Tx, outcome: &T) -> Result<(), AppError> {
+        let answer = (self.render)(outcome)?;
+        Ok(tx.idempotency().settle(&self.claimed.scope, &self.claimed.key, &answer).await?)
+    }
+}
+
 impl App {
-    /// Claims `key` for a request of `caller` to `operation` with `body`.
+    /// Claims `key` for a request of `caller` to `operation` with `body`. `operation` names the
+    /// number as well, where it acts on one.
     ///
     /// # Errors
     ///
@@ -56,8 +87,7 @@ impl App {
         key: &IdempotencyKey,
         body: &[u8],
     ) -> Result<Attempt, AppError> {
-        // A number key's scope would change when the key is re-pointed; the key's id does not.
-        let scope = format!("{}/{}/{operation}", caller.tenant(), caller.key.id);
+        let scope = format!("{}/{operation}", caller.tenant());
         let fingerprint = hex::encode(Sha256::digest(body));
         let mut tx = self.store.begin().await?;
         let claim = tx.idempotency().claim(&scope, &key.0, &fingerprint, self.clock.now()).await?;
@@ -68,17 +98,6 @@ impl App {
             Claim::Reused => Err(Refusal::IdempotencyKeyReused.into()),
             Claim::Replay(answer) => Ok(Attempt::Replay(answer)),
         }
-    }
-
-    /// Remembers a successful answer for a day.
-    ///
-    /// # Errors
-    ///
-    /// [`AppError`] when the database fails.
-    pub async fn remember(&self, claimed: &Claimed, answer: &StoredAnswer) -> Result<(), AppError> {
-        let mut tx = self.store.begin().await?;
-        tx.idempotency().settle(&claimed.scope, &claimed.key, answer).await?;
-        Ok(tx.commit().await?)
     }
 
     /// Gives a key back after a failure: it may be used again.

@@ -62,7 +62,11 @@ impl App {
             let Some(key) = keys.remove(&number.id).and_then(|mut keys| keys.pop()) else {
                 continue;
             };
-            let token = tx.keys().reveal(tenant, key.id).await?;
+            let token = match tx.keys().reveal(tenant, key.id).await {
+                // Sealed with another master key: one such key must not hide the others.
+                Err(StoreError::Sealed(_)) => None,
+                revealed => revealed?,
+            };
             revealed.push(KeyOfNumber { number, key, token });
         }
         Ok(revealed)
@@ -92,6 +96,8 @@ impl App {
         let number = self.find_number(caller, parse_number_id(number_id)?).await?;
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
+        // Again, inside: a number that was removed meanwhile gets no living key.
+        tx.numbers().find(tenant, number.id).await?.ok_or(Refusal::NumberNotFound)?;
         tx.keys().revoke_of_number(number.id, now).await?;
         let new = mint(&mut tx, tenant, KeyScope::Number(number.id), now).await?;
         tx.commit().await?;
@@ -106,7 +112,10 @@ impl App {
     pub async fn regenerate_own_key(&self, caller: &Caller) -> Result<NewRawKey, AppError> {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
-        tx.keys().revoke(caller.tenant(), caller.key.id, now).await?;
+        // Of two at once the second finds its key dead: never two living keys in place of one.
+        if !tx.keys().revoke(caller.tenant(), caller.key.id, now).await? {
+            return Err(Refusal::Unauthenticated.into());
+        }
         let new = mint(&mut tx, caller.tenant(), caller.key.scope, now).await?;
         tx.commit().await?;
         Ok(new)
@@ -153,14 +162,15 @@ pub(crate) async fn link_new_number(
     now: Timestamp,
 ) -> Result<Option<KeyId>, AppError> {
     let tenant = caller.tenant();
-    match caller.key.scope {
+    // As it is now: it may have been revoked or moved while WhatsApp was asked for a QR code.
+    let key = tx.keys().find_for_update(tenant, caller.key.id).await?;
+    match key.ok_or(Refusal::Unauthenticated)?.scope {
         KeyScope::Number(old) if link_to_api_key => {
-            // The key may have been revoked while WhatsApp was being asked for a QR code.
-            let key = tx.keys().find(tenant, caller.key.id).await?;
-            let key = key.ok_or(Refusal::Unauthenticated)?;
-            tx.keys().repoint(tenant, key.id, number).await?;
-            mint(tx, tenant, KeyScope::Number(old), now).await?;
-            Ok(Some(key.id))
+            tx.keys().repoint(tenant, caller.key.id, number).await?;
+            if tx.numbers().find(tenant, old).await?.is_some() {
+                mint(tx, tenant, KeyScope::Number(old), now).await?;
+            }
+            Ok(Some(caller.key.id))
         }
         KeyScope::Number(_) | KeyScope::Tenant => {
             mint(tx, tenant, KeyScope::Number(number), now).await?;

@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 
 pub use auth::{Caller, Scoped};
 pub use error::{AppError, ErrorKind, Refusal};
-pub use idempotency::{Attempt, Claimed, IdempotencyKey};
+pub use idempotency::{Attempt, Claimed, IdempotencyKey, Memo};
 pub use keys::{KeyOfNumber, MaskedKey, NewRawKey};
 pub use messages::{Sent, TextMessage};
 pub use numbers::{Codes, CreateNumber, Created, LiveState, NumberView, Removed};

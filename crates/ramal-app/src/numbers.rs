@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use ramal_domain::{EventKind, KeyId, Link, NumberId, PhoneNumber, Timestamp};
 use ramal_session::{CodeState, Outcome, Pairing, PairingFailure, QrCode};
-use ramal_store::{Key, NewNumber, Number, Reservation};
+use ramal_store::{Failure, Key, NewNumber, Number, Reservation};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    App, AppError, Caller, NumberSettings, Refusal, SettingsPatch,
+    App, AppError, Caller, Memo, NumberSettings, Refusal, SettingsPatch,
     auth::parse_number_id,
     keys::{keys_by_number, link_new_number},
 };
@@ -123,13 +123,14 @@ impl App {
         &self,
         caller: &Caller,
         wish: CreateNumber,
+        memo: Option<Memo<Created>>,
     ) -> Result<Created, AppError> {
         let wanted = wish.check()?;
         let (app, caller) = (self.clone(), caller.clone());
         self.detached(async move {
             let id = wanted.id;
             app.reserve(&caller, &wanted).await?;
-            let created = app.pair_and_publish(&caller, wanted).await;
+            let created = app.pair_and_publish(&caller, wanted, memo).await;
             if created.is_err() {
                 app.undo_reservation(id).await;
             }
@@ -155,18 +156,28 @@ impl App {
         }
     }
 
-    async fn pair_and_publish(&self, caller: &Caller, wanted: Wanted) -> Result<Created, AppError> {
+    async fn pair_and_publish(
+        &self,
+        caller: &Caller,
+        wanted: Wanted,
+        memo: Option<Memo<Created>>,
+    ) -> Result<Created, AppError> {
+        let deadline = Instant::now() + self.options.qr_deadline;
         let mut watcher = self.sessions.pair(wanted.id).await?;
-        let codes = self.wait_for_codes(&mut watcher).await?;
+        let codes = self.wait_for_codes(&mut watcher, deadline).await?;
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         let number = tx.numbers().publish(wanted.id, now).await?.ok_or(Refusal::NumberNotFound)?;
         let linked_key =
             link_new_number(&mut tx, caller, number.id, wanted.link_to_api_key, now).await?;
         tx.events().record(&number.event(EventKind::NumberCreated, now)).await?;
+        let created = Created { number, codes, linked_key };
+        if let Some(memo) = memo {
+            memo.keep(&mut tx, &created).await?;
+        }
         tx.commit().await?;
         self.wake.notify_one();
-        Ok(Created { number, codes, linked_key })
+        Ok(created)
     }
 
     async fn undo_reservation(&self, id: NumberId) {
@@ -187,9 +198,8 @@ impl App {
     async fn wait_for_codes(
         &self,
         watcher: &mut watch::Receiver<Pairing>,
+        deadline: Instant,
     ) -> Result<Codes, AppError> {
-        let started = Instant::now();
-        let deadline = started + self.options.qr_deadline;
         let mut code_deadline = deadline;
         loop {
             let pairing = watcher.borrow_and_update().clone();
@@ -255,7 +265,9 @@ impl App {
         if number.link != Link::Open {
             return Ok(LiveState { number, checked_at: Some(now) });
         }
-        if let Some(checked_at) = number.checked_at.filter(|at| now.since(*at) < FRESH) {
+        let runs = self.sessions.pairing(number.id).is_some();
+        let fresh = number.checked_at.filter(|at| runs && now.since(*at) < FRESH);
+        if let Some(checked_at) = fresh {
             return Ok(LiveState { number, checked_at: Some(checked_at) });
         }
         if self.sessions.probe(number.id).await == Some(true) {
@@ -271,52 +283,74 @@ impl App {
         Ok(LiveState { number, checked_at: known })
     }
 
-    /// Starts a fresh pairing attempt and returns its codes.
+    /// Starts a fresh pairing attempt and returns its codes. A number that is paired and only waits
+    /// for WhatsApp to answer keeps its credentials.
     ///
     /// # Errors
     ///
-    /// [`Refusal::NumberAlreadyConnected`], [`Refusal::NumberNotFound`],
+    /// [`Refusal::NumberAlreadyConnected`], [`Refusal::NumberNotFound`], [`Refusal::Reconnecting`],
     /// [`Refusal::UpstreamError`] and [`Refusal::UpstreamTimeout`].
     pub async fn connect(&self, caller: &Caller, id: &str) -> Result<Codes, AppError> {
+        let deadline = Instant::now() + self.options.qr_deadline;
         let number = self.find_number(caller, parse_number_id(id)?).await?;
-        if number.link == Link::Open || self.login_completes(number.id).await {
+        if number.link == Link::Open {
             return Err(Refusal::NumberAlreadyConnected.into());
+        }
+        if self.is_paired(&number) {
+            let refusal = match self.login_completes(number.id).await {
+                true => Refusal::NumberAlreadyConnected,
+                false => Refusal::Reconnecting,
+            };
+            return Err(refusal.into());
         }
         let app = self.clone();
         self.detached(async move {
             let mut watcher = app.sessions.pair(number.id).await?;
-            let codes = app.wait_for_codes(&mut watcher).await;
-            if codes.is_err() {
-                // Nobody was shown a code, so nobody can use it.
-                app.sessions.stop(number.id).await;
-                app.close_failed_pairing(number.id).await?;
+            loop {
+                let codes = app.wait_for_codes(&mut watcher, deadline).await;
+                if codes.is_ok() {
+                    return codes;
+                }
+                match app.sessions.pairing(number.id) {
+                    // Another connect took over: its codes are as good as ours.
+                    Some(other) if !other.same_channel(&watcher) => watcher = other,
+                    running => {
+                        if running.is_some() {
+                            // Nobody was shown a code, so nobody can use it.
+                            app.sessions.stop(number.id).await;
+                        }
+                        app.sessions.reconcile_soon();
+                        return codes;
+                    }
+                }
             }
-            codes
         })
         .await
     }
 
-    /// A phone that has just answered is not cut off by an impatient second connect.
+    /// Whether a phone has answered: what is stored are good credentials, which only wait for their
+    /// login.
+    fn is_paired(&self, number: &Number) -> bool {
+        let answered = match number.link {
+            Link::Resuming { .. } => true,
+            Link::Pairing => number.identity.jid.is_some(),
+            Link::Open | Link::Closed(_) => false,
+        };
+        answered
+            || self
+                .sessions
+                .pairing(number.id)
+                .is_some_and(|pairing| pairing.borrow().outcome == Outcome::Paired)
+    }
+
     async fn login_completes(&self, id: NumberId) -> bool {
         let Some(mut watcher) = self.sessions.pairing(id) else { return false };
-        if watcher.borrow().outcome != Outcome::Paired {
-            return false;
-        }
-        let settled = watcher.wait_for(|pairing| pairing.outcome != Outcome::Paired);
+        let settled = watcher
+            .wait_for(|pairing| !matches!(pairing.outcome, Outcome::Waiting | Outcome::Paired));
         match tokio::time::timeout(LOGIN_PATIENCE, settled).await {
             Ok(Ok(pairing)) => pairing.outcome == Outcome::Open,
             Ok(Err(_)) | Err(_) => false,
         }
-    }
-
-    async fn close_failed_pairing(&self, id: NumberId) -> Result<(), AppError> {
-        use ramal_domain::{CloseReason::Network, Input::PairingEnded};
-        let mut tx = self.store.begin().await?;
-        if let Some(number) = tx.numbers().get(id).await? {
-            let now = self.clock.now();
-            tx.numbers().step(id, number.epoch, PairingEnded(Network), now).await?;
-        }
-        Ok(tx.commit().await?)
     }
 
     /// Removes a number: it disappears, its keys die, its device is unlinked. When WhatsApp cannot be
@@ -332,10 +366,12 @@ impl App {
             let now = app.clock.now();
             let restorable_until = now.after(app.options.restore_window);
             let mut tx = app.store.begin().await?;
+            // Before the number goes: its webhooks are told.
+            tx.messages().fail_queued(number.id, &removed_failure(), now).await?;
             let removed =
                 tx.numbers().remove(number.tenant, number.id, restorable_until, now).await?;
-            tx.commit().await?;
             removed.ok_or(Refusal::NumberNotFound)?;
+            tx.commit().await?;
             app.wake.notify_one();
             app.end_session(number.id).await?;
             Ok(Removed { restorable_until })
@@ -345,19 +381,23 @@ impl App {
 
     /// Unlinks the device of a removed number, or stops its session when there is no device.
     async fn end_session(&self, id: NumberId) -> Result<(), AppError> {
-        let pending = {
-            let number = self.store.read().await?.numbers().get(id).await?;
-            number.is_some_and(|number| number.unlink_pending)
-        };
-        if !pending {
+        if !self.is_unlink_pending(id).await? {
             self.sessions.stop(id).await;
-            return Ok(());
+            // Once nothing runs: a phone may have answered in the meantime.
+            if !self.is_unlink_pending(id).await? {
+                return Ok(());
+            }
         }
         if let Err(error) = self.sessions.unlink(id).await {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(number.id = %id, error, "the device stays linked for now");
         }
         Ok(())
+    }
+
+    async fn is_unlink_pending(&self, id: NumberId) -> Result<bool, AppError> {
+        let number = self.store.read().await?.numbers().get(id).await?;
+        Ok(number.is_some_and(|number| number.unlink_pending))
     }
 
     /// Removes a number for good, listed or already removed. For the tenant's key only.
@@ -374,14 +414,20 @@ impl App {
         self.detached(async move {
             let now = app.clock.now();
             let mut tx = app.store.begin().await?;
+            tx.messages().fail_queued(id, &removed_failure(), now).await?;
             tx.numbers().remove(tenant, id, now, now).await?;
             tx.numbers().forget(id, now).await?;
+            tx.messages().delete_all(id).await?;
             tx.commit().await?;
             app.wake.notify_one();
-            app.end_session(id).await?;
-            app.sweep().await
+            app.end_session(id).await
         })
-        .await
+        .await?;
+        // The row itself goes once its last events are delivered and its device is unlinked.
+        if let Err(error) = self.sweep().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the sweep has to wait");
+        }
+        Ok(())
     }
 
     /// Deletes what is due: removed numbers after their restore window, old answers, messages that
@@ -401,6 +447,13 @@ impl App {
             self.wake.notify_one();
         }
         Ok(())
+    }
+}
+
+fn removed_failure() -> Failure {
+    Failure {
+        code: "NUMBER_NOT_FOUND_REMOVED".to_owned(),
+        message: "the number was removed before the message was sent".to_owned(),
     }
 }
 

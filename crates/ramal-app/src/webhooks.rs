@@ -88,7 +88,7 @@ impl App {
         let url = self.check_url(&draft.url)?;
         let name = match draft.name {
             Some(name) => check_name(&name)?,
-            None => host_of(&draft.url),
+            None => host_of(&url),
         };
         let events = check_events(draft.events)?;
         let secret = match draft.secret {
@@ -220,9 +220,9 @@ impl App {
         if url.chars().count() > URL_MAX {
             return Err(AppError::invalid(format!("url has at most {URL_MAX} characters")));
         }
-        ramal_webhooks::check_target(url, &self.webhooks)
+        let url = ramal_webhooks::check_target(url, &self.webhooks)
             .map_err(|error| AppError::invalid(format!("url: {error}")))?;
-        Ok(url.to_owned())
+        Ok(url.into())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    os::unix::fs::DirBuilderExt as _,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -20,6 +21,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{Config, master_key};
 
+/// How often metrics are compacted.
+const UPKEEP: Duration = Duration::from_secs(5);
 /// How often what is due is deleted.
 const SWEEP: Duration = Duration::from_mins(1);
 
@@ -69,10 +72,11 @@ impl Server {
         config: &Config,
         dress: impl FnOnce(Router) -> Router,
     ) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(&config.data_dir)
-            .with_context(|| config.data_dir.display().to_string())?;
-        let vault = Vault::new(master_key::load(&config.secrets)?);
-        let store = Store::open(&config.database, vault).await.context("the database")?;
+        // First of all: a port that is taken must not cost the key that only the first start shows.
+        let listener = TcpListener::bind(config.server.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}", config.server.listen))?;
+        let store = open_store(config).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let wake = Arc::new(Notify::new());
         let clients = TaskTracker::new();
@@ -99,9 +103,6 @@ impl Server {
             Arc::clone(&wake),
         );
         let first_key = app.ensure_tenant().await.context("the default tenant")?;
-        let listener = TcpListener::bind(config.server.listen)
-            .await
-            .with_context(|| format!("cannot listen on {}", config.server.listen))?;
         let server = Self {
             address: listener.local_addr()?,
             first_key,
@@ -150,6 +151,15 @@ impl Server {
 
     fn run_http(&self, listener: TcpListener, dress: impl FnOnce(Router) -> Router) {
         let metrics = recorder();
+        if let Some(metrics) = metrics.clone() {
+            let shutdown = self.http.shutdown.clone();
+            self.http.tasks.spawn(async move {
+                // Without this, samples that nobody fetches pile up.
+                while shutdown.run_until_cancelled(tokio::time::sleep(UPKEEP)).await.is_some() {
+                    metrics.run_upkeep();
+                }
+            });
+        }
         let render =
             Arc::new(move || metrics.as_ref().map(PrometheusHandle::render).unwrap_or_default());
         let router = Web::new(self.app.clone(), self.readiness.clone(), render).router(dress);
@@ -204,6 +214,34 @@ impl Server {
         }
         in_time
     }
+}
+
+/// Opens the database under the master key, both of which the first start creates.
+///
+/// # Errors
+///
+/// One of them cannot be had, or the database was sealed with another key.
+pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Store> {
+    let dir = &config.data_dir;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        // Messages and phone numbers are in there.
+        .mode(0o700)
+        .create(dir)
+        .with_context(|| dir.display().to_string())?;
+    let loaded = master_key::load(&config.secrets)?;
+    let store =
+        Store::open(&config.database, Vault::new(loaded.key)).await.context("the database")?;
+    let tenants = store.read().await?.tenants().list().await?;
+    if loaded.is_new && !tenants.is_empty() {
+        master_key::forget(&config.secrets)?;
+        anyhow::bail!(
+            "the master key is missing: {} does not exist, but the database was sealed with one; \
+             restore it from your backup",
+            config.secrets.master_key_file.display()
+        );
+    }
+    Ok(store)
 }
 
 /// The process's one metrics recorder; tests may start several servers in a process.

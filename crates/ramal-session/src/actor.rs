@@ -60,14 +60,26 @@ pub(crate) struct State {
     link: Option<Link>,
     /// When the present outage becomes one to report.
     outage_due: Option<Instant>,
-    /// When the head of the queue may be tried again.
+    /// When the first message that waits for its next try is due.
     retry_due: Option<Instant>,
+    /// Until when nothing is sent, after the queue or the client failed in a way that another
+    /// message would meet as well.
+    paused_until: Option<Instant>,
     /// When the pairing code dies after the last QR code has.
     pairing_due: Option<Instant>,
     dial_failures: u32,
     /// The message in flight: at most one.
     sending: JoinSet<(QueuedMessage, Result<(), SendError>)>,
     wrong_phone: bool,
+    /// A phone has answered: the credentials are good, whatever happens to the socket.
+    paired: bool,
+}
+
+impl State {
+    /// Whoever resumes has credentials, so a phone has answered before.
+    pub(crate) fn new(mode: Mode) -> Self {
+        Self { paired: mode == Mode::Resume, ..Self::default() }
+    }
 }
 
 /// Whether the session goes on.
@@ -84,6 +96,7 @@ enum Woken {
     OutageDue,
     PairingDue,
     RetryDue,
+    PauseOver,
     Stopped,
 }
 
@@ -109,7 +122,7 @@ impl Actor {
     /// Every branch is cancel-safe: channels, notifications, timers and join sets by their contract.
     async fn wait(&mut self) -> Woken {
         let (outage_due, pairing_due) = (self.state.outage_due, self.state.pairing_due);
-        let retry_due = self.state.retry_due;
+        let (retry_due, paused_until) = (self.state.retry_due, self.state.paused_until);
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Woken::Stopped,
@@ -118,20 +131,25 @@ impl Actor {
             () = sleep_until(outage_due) => Woken::OutageDue,
             () = sleep_until(pairing_due) => Woken::PairingDue,
             () = sleep_until(retry_due) => Woken::RetryDue,
+            () = sleep_until(paused_until) => Woken::PauseOver,
             () = self.nudge.notified() => Woken::Nudged,
         }
     }
 
     async fn handle(&mut self, woken: Woken) -> Flow {
         match woken {
-            // Without a signal the client's task is gone: the supervisor starts a new one.
-            Woken::Stopped | Woken::Signal(None) => Flow::End,
+            Woken::Stopped => Flow::End,
+            Woken::Signal(None) => {
+                // The client's task is gone, and the socket with it: the supervisor starts a new one.
+                let _ended = self.step(Input::Lost).await;
+                Flow::End
+            }
             Woken::Signal(Some(signal)) => self.on_signal(signal).await,
             Woken::Sent(Ok((message, result))) => self.settle(&message, result).await,
             Woken::Sent(Err(panicked)) => {
                 // Still queued under its wire id: the next try is the same message.
                 tracing::error!(number.id = %self.number, %panicked, "a send panicked");
-                self.retry_later(0);
+                self.pause();
                 Flow::Continue
             }
             Woken::Nudged => Flow::Continue,
@@ -139,6 +157,10 @@ impl Actor {
             Woken::PairingDue => self.end_pairing(CloseReason::CodesExpired).await,
             Woken::RetryDue => {
                 self.state.retry_due = None;
+                Flow::Continue
+            }
+            Woken::PauseOver => {
+                self.state.paused_until = None;
                 Flow::Continue
             }
         }
@@ -185,7 +207,7 @@ impl Actor {
         if self.state.dial_failures < self.context.options.dial_failures_max {
             return Flow::Continue;
         }
-        if self.state.link != Some(Link::Pairing) {
+        if self.state.link != Some(Link::Pairing) || self.state.paired {
             // The library's own backoff grows to a quarter of an hour. Ours is shorter: the
             // supervisor starts a new client, and the row remembers since when there is none.
             return Flow::End;
@@ -198,14 +220,19 @@ impl Actor {
     }
 
     async fn on_paired(&mut self, account: Account) -> Flow {
-        self.state.wrong_phone = account.phone().is_some_and(|phone| !phone.same_line(&self.phone));
+        self.state.wrong_phone = self.is_wrong_phone(&account);
+        self.state.paired = true;
+        self.state.pairing_due = None;
         self.pairing.send_modify(|pairing| pairing.outcome = Outcome::Paired);
         self.identify(account).await
     }
 
     async fn on_opened(&mut self, account: Account) -> Flow {
         self.state.dial_failures = 0;
-        if self.state.wrong_phone {
+        // Asked again here: after a restart between the phone's answer and the login, the answer
+        // itself is not heard again.
+        let pairing = self.state.link == Some(Link::Pairing);
+        if self.state.wrong_phone || (pairing && self.is_wrong_phone(&account)) {
             return self.reject_phone().await;
         }
         self.state.pairing_due = None;
@@ -213,15 +240,29 @@ impl Actor {
             return Flow::End;
         }
         let flow = self.step(Input::Opened).await;
-        self.pairing.send_modify(|pairing| pairing.outcome = Outcome::Open);
+        if flow == Flow::Continue && self.state.link == Some(Link::Open) {
+            self.pairing.send_modify(|pairing| pairing.outcome = Outcome::Open);
+        }
         flow
+    }
+
+    fn is_wrong_phone(&self, account: &Account) -> bool {
+        account.phone().is_some_and(|phone| !phone.same_line(&self.phone))
     }
 
     /// Somebody scanned with a phone that this number was not created for: leave it alone.
     async fn reject_phone(&mut self) -> Flow {
-        if let Err(error) = self.connection.logout().await {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(number.id = %self.number, error, "the wrong phone was not unlinked");
+        match self.connection.logout().await {
+            Ok(()) => {
+                let _ended = self.note(Fact::Unlinked, "credentials were not forgotten").await;
+            }
+            Err(error) => {
+                // The row stays as it is: the supervisor resumes it, and this is tried again.
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(number.id = %self.number, error, "the wrong phone was not unlinked");
+                self.fail_pairing(PairingFailure::Closed(CloseReason::WrongPhone));
+                return Flow::End;
+            }
         }
         self.end_pairing(CloseReason::WrongPhone).await
     }
@@ -239,15 +280,15 @@ impl Actor {
     }
 
     async fn on_ended(&mut self, reason: CloseReason) -> Flow {
-        if self.state.link == Some(Link::Pairing) {
-            return self.end_pairing(reason).await;
-        }
-        if reason == CloseReason::Network {
+        let pairing = self.state.link == Some(Link::Pairing);
+        let _ended = if reason == CloseReason::Network && (self.state.paired || !pairing) {
             // The client died, the credentials did not: the supervisor starts a new one.
-            let _ended = self.step(Input::Lost).await;
-            return Flow::End;
-        }
-        let _ended = self.step(Input::Revoked(reason)).await;
+            self.step(Input::Lost).await
+        } else if pairing {
+            self.end_pairing(reason).await
+        } else {
+            self.step(Input::Revoked(reason)).await
+        };
         if reason.forgets_credentials() {
             // Only after a confirmed logout: they are worthless, and the number is free to pair.
             let _ended = self.note(Fact::Unlinked, "credentials were not forgotten").await;
@@ -348,7 +389,7 @@ impl Actor {
     /// Starts sending the head of the queue, when the link is open and nothing is in flight.
     async fn pump(&mut self) {
         let open = self.state.link == Some(Link::Open);
-        if !open || !self.state.sending.is_empty() || self.state.retry_due.is_some() {
+        if !open || !self.state.sending.is_empty() || self.state.paused_until.is_some() {
             return;
         }
         let next = self.next_queued().await;
@@ -365,13 +406,21 @@ impl Actor {
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::error!(number.id = %self.number, error, "the queue cannot be read");
-                self.retry_later(0);
+                self.pause();
             }
         }
     }
 
-    async fn next_queued(&self) -> Result<Option<QueuedMessage>, StoreError> {
-        self.context.store.read().await?.messages().next_queued(self.number).await
+    /// The next message to send; when there is none, notes when there will be.
+    async fn next_queued(&mut self) -> Result<Option<QueuedMessage>, StoreError> {
+        let now = self.context.clock.now();
+        let mut tx = self.context.store.read().await?;
+        let next = tx.messages().next_queued(self.number, now).await?;
+        if next.is_none() {
+            let due = tx.messages().next_due(self.number, now).await?;
+            self.state.retry_due = due.map(|due| Instant::now() + due.since(now));
+        }
+        Ok(next)
     }
 
     async fn settle(&mut self, message: &QueuedMessage, result: Result<(), SendError>) -> Flow {
@@ -379,8 +428,8 @@ impl Actor {
             Ok(()) => None,
             Err(error @ SendError::Offline(_)) => {
                 self.log_send(message, error);
-                self.retry_later(message.tries);
-                return self.note(Fact::Tried(message.id), "a failed try was not noted").await;
+                let due = self.context.clock.now().after(self.backoff().jittered(message.tries));
+                return self.note(Fact::Tried(message.id, due), "a failed try was not noted").await;
             }
             Err(error @ SendError::UnknownRecipient) => Some(("WHATSAPP_NOT_EXIST", error)),
             Err(error @ SendError::Refused(_)) => Some(("INVALID_DESTINATION", error)),
@@ -397,9 +446,13 @@ impl Actor {
         flow
     }
 
-    fn retry_later(&mut self, tries: u32) {
+    fn backoff(&self) -> Backoff {
         let Options { retry_base: base, retry_cap: cap, .. } = self.context.options;
-        self.state.retry_due = Some(Instant::now() + Backoff { base, cap }.jittered(tries));
+        Backoff { base, cap }
+    }
+
+    fn pause(&mut self) {
+        self.state.paused_until = Some(Instant::now() + self.backoff().jittered(0));
     }
 
     fn log_send(&self, message: &QueuedMessage, error: &SendError) {

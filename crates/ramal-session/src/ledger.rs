@@ -19,8 +19,8 @@ pub(crate) enum Fact {
     Alive,
     /// The other side got or read messages.
     Receipt(Vec<WireId>, Receipt, Timestamp),
-    /// A try to send did not succeed.
-    Tried(MessageId),
+    /// A try to send did not succeed; when the next one is due.
+    Tried(MessageId, Timestamp),
     /// WhatsApp has the message, or refused it for good.
     Settled(MessageId, Option<Failure>),
     /// The device is gone: its credentials are worthless.
@@ -59,13 +59,17 @@ impl Ledger<'_> {
         match fact {
             Fact::Link(input) => {
                 stepped = Some(tx.numbers().step(number, epoch, *input, now).await?);
+                if *input == Input::Opened {
+                    // What failed for want of a connection need not wait any longer.
+                    tx.messages().hurry(number).await?;
+                }
             }
             Fact::Account(identity) => tx.numbers().identify(number, epoch, identity).await?,
             Fact::Alive => tx.numbers().checked(number, epoch, now).await?,
             Fact::Receipt(wire_ids, receipt, at) => {
                 tx.messages().receipt(number, wire_ids, *receipt, *at).await?;
             }
-            Fact::Tried(message) => tx.messages().tried(*message).await?,
+            Fact::Tried(message, due) => tx.messages().tried(*message, *due, now).await?,
             Fact::Settled(message, None) => {
                 tx.messages().sent(*message, now).await?;
             }

@@ -56,6 +56,9 @@ pub enum OpenError {
     /// There is no stored session to resume.
     #[error("there is no stored session")]
     NoSession,
+    /// The database did not answer in time; waiting helps.
+    #[error("the stored session cannot be read at this moment")]
+    Busy(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The stored session cannot be used, or the client refused its configuration.
     #[error("the client cannot be built")]
     Build(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -157,7 +160,8 @@ pub trait Connection: fmt::Debug + Send + Sync {
     async fn probe(&self) -> Result<(), ProbeError>;
 
     /// Unlinks this device from the account and waits until WhatsApp confirms it (at most some
-    /// seconds). The client has stopped afterwards, whatever the outcome.
+    /// seconds). After success the client has stopped. After an error it may go on, so that a
+    /// client that is not logged in yet can be asked again.
     async fn logout(&self) -> Result<(), LogoutError>;
 
     /// Disconnects without unlinking, after pending state is flushed. Idempotent.

@@ -8,12 +8,14 @@
 
 use std::{
     collections::HashMap,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
+use futures_util::FutureExt as _;
 use ramal_domain::{Backoff, Clock, CloseReason, Input, Link, NodeId, NumberId};
-use ramal_store::{Epoch, Number, Runnable, Store, StoreError};
+use ramal_store::{Epoch, Number, NumberStage, Runnable, Store, StoreError};
 use tokio::{
     sync::{Mutex as AsyncMutex, Notify, mpsc, watch},
     time::Instant,
@@ -67,6 +69,10 @@ pub enum StartError {
     /// It is connected: there is nothing to pair.
     #[error("the number is connected already")]
     AlreadyOpen,
+    /// It is paired, and its login is under way or waits for WhatsApp: pairing anew would throw good
+    /// credentials away.
+    #[error("the number is paired already and reconnects")]
+    Reconnecting,
     /// The process is stopping.
     #[error("the server is stopping")]
     Stopping,
@@ -119,14 +125,15 @@ impl Supervisor {
     /// session. Returns when all have ended.
     pub async fn run(self, shutdown: CancellationToken) {
         let mut backoffs = Backoffs::default();
-        while let Err(error) = self.recover().await {
+        while !shutdown.is_cancelled()
+            && let Err(error) = self.recover().await
+        {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "recovery failed; trying again"
             );
-            if shutdown.run_until_cancelled(tokio::time::sleep(self.retry(0))).await.is_none() {
-                return;
-            }
+            let pause = tokio::time::sleep(self.retry(0));
+            let _stopping = shutdown.run_until_cancelled(pause).await;
         }
         while !shutdown.is_cancelled() {
             if let Err(error) = self.reconcile(&mut backoffs, &shutdown).await {
@@ -171,7 +178,9 @@ impl Supervisor {
             if shutdown.is_cancelled() {
                 break;
             }
-            if self.find(id).is_some() || !backoffs.is_due(id) {
+            // A session that runs is no proof that the device is being unlinked.
+            let running = !unlink && self.find(id).is_some();
+            if running || !backoffs.is_due(id) {
                 continue;
             }
             let retry = self.retry(backoffs.tries(id));
@@ -179,7 +188,7 @@ impl Supervisor {
             if unlink {
                 let supervisor = self.clone();
                 self.0.tasks.spawn(async move { supervisor.unlink_again(id).await });
-            } else if let Err(error) = self.start(id, Mode::Resume).await {
+            } else if let Err(error) = self.resume(id).await {
                 log_start_failure(id, &error);
             }
             // Paced, so that a restart with many numbers is no storm.
@@ -189,8 +198,26 @@ impl Supervisor {
         Ok(())
     }
 
+    /// Starts what the reconciler found missing. Whoever holds the number's turn is at it already,
+    /// and the row may have changed since it was read.
+    async fn resume(&self, id: NumberId) -> Result<(), StartError> {
+        let turn = self.turn(id);
+        let Ok(_turn) = turn.try_lock() else { return Ok(()) };
+        if self.find(id).is_none() && self.row(id).await?.is_some_and(|row| resumes(&row)) {
+            self.start(id, Mode::Resume).await?;
+        }
+        Ok(())
+    }
+
     async fn unlink_again(&self, id: NumberId) {
-        match self.unlink(id).await {
+        let turn = self.turn(id);
+        let Ok(_turn) = turn.try_lock() else { return };
+        match self.row(id).await {
+            Ok(Some(row)) if row.unlink_pending => {}
+            Ok(_) => return,
+            Err(error) => return log_start_failure(id, &error.into()),
+        }
+        match self.unlink_in_turn(id).await {
             Ok(()) => tracing::info!(number.id = %id, "a removed number's device is unlinked"),
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
@@ -205,6 +232,8 @@ impl Supervisor {
     ///
     /// [`StartError`]; the number is as it was, but for a session that was stopped.
     pub async fn pair(&self, id: NumberId) -> Result<watch::Receiver<Pairing>, StartError> {
+        let turn = self.turn(id);
+        let _turn = turn.lock().await;
         self.start(id, Mode::Pair).await
     }
 
@@ -213,13 +242,21 @@ impl Supervisor {
         id: NumberId,
         mode: Mode,
     ) -> Result<watch::Receiver<Pairing>, StartError> {
-        let turn = self.turn(id);
-        let _turn = turn.lock().await;
+        // `run` does not return while a start is under way.
+        let _token = self.0.tasks.token();
         if mode == Mode::Pair {
             // Before anything is stopped or wiped: a connected number is left alone.
             self.refuse_open(id).await?;
         }
         self.stop_running(id).await;
+        if mode == Mode::Pair {
+            // Again, because the session may have logged in before it heard that it should stop.
+            let refused = self.refuse_open(id).await;
+            if refused.is_err() {
+                self.reconcile_soon();
+            }
+            refused?;
+        }
         if self.0.shutdown.is_cancelled() {
             return Err(StartError::Stopping);
         }
@@ -255,29 +292,46 @@ impl Supervisor {
             pairing,
             nudge: running.nudge,
             stop: running.stop,
-            state: State::default(),
+            state: State::new(mode),
         };
         self.spawn(actor, running.ended);
         Ok(watcher)
     }
 
-    /// A panic in one session ends that session only: the guard marks it as ended, and the
-    /// reconciler starts a new one.
+    /// A panic in one session ends that session only: its client is closed, and the reconciler
+    /// starts a new one.
     fn spawn(&self, actor: Actor, ended: CancellationToken) {
         let (supervisor, id, epoch) = (self.clone(), actor.number, actor.epoch);
+        let (connection, patience) =
+            (Arc::clone(&actor.connection), actor.context.options.stop_timeout);
         self.0.tasks.spawn(async move {
-            let guard = Ended { supervisor, id, epoch, token: ended };
-            actor.run().await;
+            let guard = Ended { supervisor: supervisor.clone(), id, epoch, token: ended };
+            let panicked = AssertUnwindSafe(actor.run()).catch_unwind().await.is_err();
+            if panicked {
+                metrics::counter!("sessions_panics_total").increment(1);
+                tracing::error!(number.id = %id, "a session panicked; it will be restarted");
+                let close = AssertUnwindSafe(connection.close()).catch_unwind();
+                let _closed = tokio::time::timeout(patience, close).await;
+            }
             drop(guard);
+            if panicked {
+                supervisor.reconcile_soon();
+            }
         });
     }
 
     async fn refuse_open(&self, id: NumberId) -> Result<(), StartError> {
-        let number = self.0.context.store.read().await?.numbers().get(id).await?;
-        match number.ok_or(StartError::Gone)?.link {
+        let row = self.row(id).await?.ok_or(StartError::Gone)?;
+        match row.link {
             Link::Open => Err(StartError::AlreadyOpen),
-            Link::Closed(_) | Link::Pairing | Link::Resuming { .. } => Ok(()),
+            Link::Resuming { .. } => Err(StartError::Reconnecting),
+            Link::Pairing if row.identity.jid.is_some() => Err(StartError::Reconnecting),
+            Link::Closed(_) | Link::Pairing => Ok(()),
         }
+    }
+
+    async fn row(&self, id: NumberId) -> Result<Option<Number>, StoreError> {
+        self.0.context.store.read().await?.numbers().get(id).await
     }
 
     async fn claim(&self, id: NumberId) -> Result<Number, StartError> {
@@ -301,15 +355,20 @@ impl Supervisor {
             mode,
             signals,
         };
-        Ok(Arc::from(self.0.provider.open(spec).await?))
+        // Contained: whoever starts a session, the reconciler above all, looks after others as well.
+        let opened = AssertUnwindSafe(self.0.provider.open(spec)).catch_unwind().await;
+        let opened = opened.map_err(|_panic| OpenError::Build("the client panicked".into()))?;
+        Ok(Arc::from(opened?))
     }
 
     /// The row says that there was a connection, but nothing is stored to resume it with.
     async fn close_without_session(&self, number: &Number) -> Result<(), StoreError> {
-        let reason = CloseReason::NotPaired;
         let input = match number.link {
-            Link::Pairing => Input::PairingEnded(reason),
-            Link::Closed(_) | Link::Open | Link::Resuming { .. } => Input::Revoked(reason),
+            // No phone had answered when its session ended.
+            Link::Pairing => Input::PairingEnded(CloseReason::CodesExpired),
+            Link::Closed(_) | Link::Open | Link::Resuming { .. } => {
+                Input::Revoked(CloseReason::NotPaired)
+            }
         };
         let now = self.0.context.clock.now();
         let mut tx = self.0.context.store.begin().await?;
@@ -341,6 +400,13 @@ impl Supervisor {
     /// [`UnlinkError`] when it is not confirmed; the row still says that it is to be done, and the
     /// supervisor does it as soon as WhatsApp can be reached.
     pub async fn unlink(&self, id: NumberId) -> Result<(), UnlinkError> {
+        let turn = self.turn(id);
+        let _turn = turn.lock().await;
+        self.unlink_in_turn(id).await
+    }
+
+    /// In one turn to the end, so that nobody's new session is stopped, or its state dropped.
+    async fn unlink_in_turn(&self, id: NumberId) -> Result<(), UnlinkError> {
         let running = match self.find(id) {
             Some(running) => running,
             None => match self.start(id, Mode::Resume).await {
@@ -351,7 +417,7 @@ impl Supervisor {
             },
         };
         let confirmed = self.log_out(&running).await;
-        self.stop(id).await;
+        self.stop_running(id).await;
         if confirmed {
             self.drop_state(id).await.map_err(StartError::from)?;
             Ok(())
@@ -365,12 +431,13 @@ impl Supervisor {
         let deadline = Instant::now() + self.0.context.options.stop_timeout;
         let mut tries = 0;
         while !running.ended.is_cancelled() {
-            match running.connection.logout().await {
-                Ok(()) => return true,
-                Err(error) => {
+            match AssertUnwindSafe(running.connection.logout()).catch_unwind().await {
+                Ok(Ok(())) => return true,
+                Ok(Err(error)) => {
                     let error = &error as &dyn std::error::Error;
                     tracing::debug!(error, "logout not confirmed yet");
                 }
+                Err(_panic) => tracing::error!("a logout panicked"),
             }
             let pause = Duration::from_millis(50) * 2_u32.saturating_pow(tries).min(20);
             tries += 1;
@@ -397,7 +464,8 @@ impl Supervisor {
     /// Makes a round trip to WhatsApp for a number; `None` when it has no session here.
     pub async fn probe(&self, id: NumberId) -> Option<bool> {
         let running = self.find(id)?;
-        Some(running.connection.probe().await.is_ok())
+        let probe = AssertUnwindSafe(running.connection.probe()).catch_unwind().await;
+        Some(matches!(probe, Ok(Ok(()))))
     }
 
     /// Tells a session that its queue has grown. Only a hint: it looks by itself as well.
@@ -438,12 +506,18 @@ impl Supervisor {
     }
 }
 
+/// Whether a session should run for a number, as `Numbers::runnable` has it.
+fn resumes(number: &Number) -> bool {
+    let pairing = number.link == Link::Pairing;
+    number.stage == NumberStage::Live && (number.link.resumes() || pairing)
+}
+
 fn log_start_failure(id: NumberId, error: &StartError) {
     let error = error as &dyn std::error::Error;
     tracing::error!(number.id = %id, error, "a session cannot be started; trying again");
 }
 
-/// Marks a session as ended when its task ends, by return or by panic.
+/// Marks a session as ended when its task ends, however it ends.
 struct Ended {
     supervisor: Supervisor,
     id: NumberId,
@@ -459,11 +533,6 @@ impl Drop for Ended {
         }
         drop(running);
         self.token.cancel();
-        if std::thread::panicking() {
-            metrics::counter!("sessions_panics_total").increment(1);
-            tracing::error!(number.id = %self.id, "a session panicked; it will be restarted");
-            self.supervisor.reconcile_soon();
-        }
     }
 }
 

@@ -51,10 +51,14 @@ impl Events<'_> {
 
     async fn audience(&mut self, event: &Event) -> Result<Vec<String>, StoreError> {
         let rows = if event.kind == EventKind::NumberCreated {
-            sqlx::query("select id, events from webhooks where tenant_id = $1 and active = 1")
-                .bind(event.tenant.to_string())
-                .fetch_all(&mut *self.0.inner)
-                .await?
+            // Webhooks of removed numbers only wait for what was told to them before.
+            sqlx::query(
+                "select w.id, w.events from webhooks w join numbers n on n.id = w.number_id
+                 where w.tenant_id = $1 and w.active = 1 and n.stage = 'live'",
+            )
+            .bind(event.tenant.to_string())
+            .fetch_all(&mut *self.0.inner)
+            .await?
         } else {
             sqlx::query("select id, events from webhooks where number_id = $1 and active = 1")
                 .bind(event.number.to_string())

@@ -91,8 +91,12 @@ impl Keys<'_> {
     ///
     /// [`StoreError`].
     pub async fn find_by_hash(&mut self, hash: KeyHash) -> Result<Option<Key>, StoreError> {
-        let sql =
-            format!("select {COLUMNS} from api_keys where hash = $1 and revoked_at_ms is null");
+        // A key of a removed number is dead even where its revocation was overtaken.
+        let sql = format!(
+            "select {COLUMNS} from api_keys where hash = $1 and revoked_at_ms is null
+             and (number_id is null or exists
+                  (select 1 from numbers n where n.id = number_id and n.stage = 'live'))"
+        );
         let row = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(hash.to_string())
             .fetch_optional(&mut *self.0.inner)
@@ -100,15 +104,20 @@ impl Keys<'_> {
         row.as_ref().map(key).transpose()
     }
 
-    /// A key of `tenant`.
+    /// A key of `tenant`, as it is now; nobody changes it before this unit of work ends.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn find(&mut self, tenant: TenantId, id: KeyId) -> Result<Option<Key>, StoreError> {
+    pub async fn find_for_update(
+        &mut self,
+        tenant: TenantId,
+        id: KeyId,
+    ) -> Result<Option<Key>, StoreError> {
         let sql = format!(
             "select {COLUMNS} from api_keys
-             where tenant_id = $1 and id = $2 and revoked_at_ms is null"
+             where tenant_id = $1 and id = $2 and revoked_at_ms is null{}",
+            self.0.for_update()
         );
         let row = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(tenant.to_string())
@@ -182,7 +191,7 @@ impl Keys<'_> {
         Ok(())
     }
 
-    /// Ends a key.
+    /// Ends a key; returns whether it was still alive.
     ///
     /// # Errors
     ///
@@ -192,8 +201,8 @@ impl Keys<'_> {
         tenant: TenantId,
         id: KeyId,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
-        sqlx::query(
+    ) -> Result<bool, StoreError> {
+        let done = sqlx::query(
             "update api_keys set revoked_at_ms = $3, sealed = null
              where tenant_id = $1 and id = $2 and revoked_at_ms is null",
         )
@@ -202,7 +211,7 @@ impl Keys<'_> {
         .bind(now.as_millis())
         .execute(&mut *self.0.inner)
         .await?;
-        Ok(())
+        Ok(done.rows_affected() == 1)
     }
 
     /// Ends every key of a number.

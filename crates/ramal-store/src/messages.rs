@@ -17,6 +17,10 @@ const COLUMNS: &str = "id, tenant_id, number_id, direction, status, peer, wire_i
 /// How long a message waits for a connection before it is given up (contract C.21).
 const QUEUE_MAX_AGE: Duration = Duration::from_hours(7 * 24);
 
+/// How often a message is tried while its number is connected. With the session's backoff that is
+/// some minutes.
+const TRIES_MAX: i64 = 20;
+
 /// The kinds that contract E.3 allows as `type`; others are left out of events.
 const KINDS: [&str; 9] =
     ["text", "image", "audio", "video", "document", "location", "contacts", "sticker", "reaction"];
@@ -207,7 +211,9 @@ impl Messages<'_> {
         row.as_ref().map(message).transpose()
     }
 
-    /// The head of a number's queue: its oldest message that is not yet sent and is due.
+    /// The head of a number's queue: its oldest message that is due. A chat keeps its order: behind
+    /// a message that waits for its next try, those to the same recipient wait as well, and only
+    /// those.
     ///
     /// # Errors
     ///
@@ -215,12 +221,18 @@ impl Messages<'_> {
     pub async fn next_queued(
         &mut self,
         number: NumberId,
+        now: Timestamp,
     ) -> Result<Option<QueuedMessage>, StoreError> {
         let row = sqlx::query(
-            "select id, wire_id, peer, content, tries, created_at_ms from messages
-             where number_id = $1 and status = 'QUEUED' order by created_at_ms, id limit 1",
+            "select id, wire_id, peer, content, tries, created_at_ms from messages m
+             where number_id = $1 and status = 'QUEUED' and due_at_ms <= $2
+               and not exists (select 1 from messages e where e.number_id = $1
+                 and e.status = 'QUEUED' and e.peer = m.peer and e.due_at_ms > $2
+                 and (e.created_at_ms, e.id) < (m.created_at_ms, m.id))
+             order by created_at_ms, id limit 1",
         )
         .bind(number.to_string())
+        .bind(now.as_millis())
         .fetch_optional(&mut *self.0.inner)
         .await?;
         let Some(row) = row else { return Ok(None) };
@@ -237,17 +249,125 @@ impl Messages<'_> {
         }))
     }
 
-    /// Notes a try that did not succeed; the message stays at the head of its queue.
+    /// When the first message that waits for its next try is due; `None` when none waits.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn tried(&mut self, id: MessageId) -> Result<(), StoreError> {
-        sqlx::query("update messages set tries = tries + 1 where id = $1 and status = 'QUEUED'")
-            .bind(id.to_string())
+    pub async fn next_due(
+        &mut self,
+        number: NumberId,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let due: Option<i64> = sqlx::query_scalar(
+            "select min(due_at_ms) from messages
+             where number_id = $1 and status = 'QUEUED' and due_at_ms > $2",
+        )
+        .bind(number.to_string())
+        .bind(now.as_millis())
+        .fetch_one(&mut *self.0.inner)
+        .await?;
+        Ok(due.map(Timestamp::from_millis))
+    }
+
+    /// Notes a try that did not succeed, and when the next one is due. A message that was tried
+    /// too often is given up: `FAILED` and `message.failed`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn tried(
+        &mut self,
+        id: MessageId,
+        due: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "update messages set tries = tries + 1, due_at_ms = $2
+             where id = $1 and status = 'QUEUED'",
+        )
+        .bind(id.to_string())
+        .bind(due.as_millis())
+        .execute(&mut *self.0.inner)
+        .await?;
+        let tries: Option<i64> =
+            sqlx::query_scalar("select tries from messages where id = $1 and status = 'QUEUED'")
+                .bind(id.to_string())
+                .fetch_optional(&mut *self.0.inner)
+                .await?;
+        if tries.is_some_and(|tries| tries >= TRIES_MAX) {
+            let failure = Failure {
+                code: "EXPIRED_AFTER_ATTEMPTS".to_owned(),
+                message: "WhatsApp did not take the message, however often it was tried".to_owned(),
+            };
+            self.failed(id, &failure, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes every queued message of a number due at once.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn hurry(&mut self, number: NumberId) -> Result<(), StoreError> {
+        sqlx::query(
+            "update messages set due_at_ms = 0
+             where number_id = $1 and status = 'QUEUED' and due_at_ms > 0",
+        )
+        .bind(number.to_string())
+        .execute(&mut *self.0.inner)
+        .await?;
+        Ok(())
+    }
+
+    /// Gives up what a removed number has not sent yet. Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn fail_queued(
+        &mut self,
+        number: NumberId,
+        failure: &Failure,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let ids: Vec<String> = sqlx::query_scalar(
+            "select id from messages where number_id = $1 and status = 'QUEUED' order by id",
+        )
+        .bind(number.to_string())
+        .fetch_all(&mut *self.0.inner)
+        .await?;
+        self.give_up(ids, failure, now).await
+    }
+
+    /// Deletes every message of a number: what a purge promises.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn delete_all(&mut self, number: NumberId) -> Result<u64, StoreError> {
+        let done = sqlx::query("delete from messages where number_id = $1")
+            .bind(number.to_string())
             .execute(&mut *self.0.inner)
             .await?;
-        Ok(())
+        Ok(done.rows_affected())
+    }
+
+    async fn give_up(
+        &mut self,
+        ids: Vec<String>,
+        failure: &Failure,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let mut given_up = 0;
+        for id in ids {
+            let id = id
+                .parse()
+                .map_err(|_unparsable| StoreError::Inconsistent { column: "messages.id" })?;
+            given_up += u64::from(self.failed(id, failure, now).await?);
+        }
+        Ok(given_up)
     }
 
     /// WhatsApp's server has the message: `SENT` and `message.sent`, unless a receipt was faster.
@@ -369,18 +489,11 @@ impl Messages<'_> {
         .bind(now.before(QUEUE_MAX_AGE).as_millis())
         .fetch_all(&mut *self.0.inner)
         .await?;
-        let mut given_up = 0;
-        for id in ids {
-            let id = id
-                .parse()
-                .map_err(|_unparsable| StoreError::Inconsistent { column: "messages.id" })?;
-            let failure = Failure {
-                code: "NEVER_ATTEMPTED_MAX_AGE_EXCEEDED".to_owned(),
-                message: "the number was not connected for seven days".to_owned(),
-            };
-            given_up += u64::from(self.failed(id, &failure, now).await?);
-        }
-        Ok(given_up)
+        let failure = Failure {
+            code: "NEVER_ATTEMPTED_MAX_AGE_EXCEEDED".to_owned(),
+            message: "the number was not connected for seven days".to_owned(),
+        };
+        self.give_up(ids, &failure, now).await
     }
 
     async fn lock(&mut self, id: MessageId) -> Result<Option<Message>, StoreError> {

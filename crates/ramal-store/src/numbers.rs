@@ -1,5 +1,7 @@
 //! WhatsApp numbers: reservation, link, removal.
 
+use std::time::Duration;
+
 use ramal_domain::{
     CloseReason, Event, EventKind, Input, InvalidTransition, Link, NodeId, NumberEvent, NumberId,
     PhoneNumber, TenantId, Timestamp,
@@ -12,6 +14,9 @@ const COLUMNS: &str = "id, tenant_id, phone, name, stage, link, outage_reported,
      link_since_ms, connected_at_ms, checked_at_ms, profile_name, jid, lid, epoch, \
      unlink_pending, settings, pii_mode, pii_retention_days, restorable_until_ms, \
      created_at_ms, updated_at_ms";
+
+/// A reservation older than this was left behind: no creation takes so long.
+const RESERVATION_MAX: Duration = Duration::from_mins(10);
 
 /// Where a number is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,8 +234,9 @@ impl Numbers<'_> {
         Ok(())
     }
 
-    /// Undoes what dead processes left half-done: reservations of other owners, and pairing
-    /// attempts in which no phone had answered yet. Returns how many of each.
+    /// Undoes what dead processes left half-done: reservations of other owners are deleted, and
+    /// what was open is open no longer until its new session says so. Returns how many of each.
+    /// Pairings are left to the new sessions: only they can tell whether a phone had answered.
     ///
     /// # Errors
     ///
@@ -244,17 +250,16 @@ impl Numbers<'_> {
             .bind(living.to_string())
             .execute(&mut *self.0.inner)
             .await?;
-        let pairing = sqlx::query(
-            "update numbers set link = 'closed', close_reason = $2, link_since_ms = $3,
-               updated_at_ms = $3
-             where stage = 'live' and link = 'pairing' and jid is null and owner <> $1",
+        let open = sqlx::query(
+            "update numbers set link = 'resuming', outage_reported = 0, link_since_ms = $2,
+               updated_at_ms = $2
+             where stage = 'live' and link = 'open' and owner <> $1",
         )
         .bind(living.to_string())
-        .bind(CloseReason::CodesExpired.code())
         .bind(now.as_millis())
         .execute(&mut *self.0.inner)
         .await?;
-        Ok((reserved.rows_affected(), pairing.rows_affected()))
+        Ok((reserved.rows_affected(), open.rows_affected()))
     }
 
     /// A listed number of `tenant`.
@@ -337,8 +342,8 @@ impl Numbers<'_> {
         row.as_ref().map(number).transpose()
     }
 
-    /// Numbers for which a session should run: those that were connected, those whose phone had
-    /// answered a pairing, and removed ones whose device is still to be unlinked.
+    /// Numbers for which a session should run: those that were connected, those in a pairing (whose
+    /// phone may have answered), and removed ones whose device is still to be unlinked.
     ///
     /// # Errors
     ///
@@ -346,8 +351,7 @@ impl Numbers<'_> {
     pub async fn runnable(&mut self) -> Result<Vec<Runnable>, StoreError> {
         let rows = sqlx::query(
             "select id, unlink_pending from numbers
-             where (stage = 'live' and (link in ('open', 'resuming')
-                                        or (link = 'pairing' and jid is not null)))
+             where (stage = 'live' and link in ('open', 'resuming', 'pairing'))
                 or (stage = 'removed' and unlink_pending = 1)
              order by id",
         )
@@ -364,6 +368,7 @@ impl Numbers<'_> {
     }
 
     /// Takes a number over for a new session: every session before it is fenced off from now on.
+    /// `None` when there is no such number, or it was removed and has no device to be unlinked.
     ///
     /// # Errors
     ///
@@ -373,12 +378,15 @@ impl Numbers<'_> {
         id: NumberId,
         owner: NodeId,
     ) -> Result<Option<Number>, StoreError> {
-        sqlx::query("update numbers set epoch = epoch + 1, owner = $2 where id = $1")
-            .bind(id.to_string())
-            .bind(owner.to_string())
-            .execute(&mut *self.0.inner)
-            .await?;
-        self.get(id).await
+        let done = sqlx::query(
+            "update numbers set epoch = epoch + 1, owner = $2
+             where id = $1 and (stage <> 'removed' or unlink_pending = 1)",
+        )
+        .bind(id.to_string())
+        .bind(owner.to_string())
+        .execute(&mut *self.0.inner)
+        .await?;
+        if done.rows_affected() == 1 { self.get(id).await } else { Ok(None) }
     }
 
     /// Moves the link by `input` and writes the event that this causes: one fact, one transaction.
@@ -449,7 +457,8 @@ impl Numbers<'_> {
         Ok(())
     }
 
-    /// Notes who the number is on WhatsApp; what is `None` stays.
+    /// Notes who the number is on WhatsApp; what is `None` stays. A phone that answers after the
+    /// number was removed has linked a device that must go again.
     ///
     /// # Errors
     ///
@@ -462,7 +471,8 @@ impl Numbers<'_> {
     ) -> Result<(), StoreError> {
         sqlx::query(
             "update numbers set jid = coalesce($3, jid), lid = coalesce($4, lid),
-               profile_name = coalesce($5, profile_name)
+               profile_name = coalesce($5, profile_name),
+               unlink_pending = case when stage = 'removed' then 1 else unlink_pending end
              where id = $1 and epoch = $2",
         )
         .bind(id.to_string())
@@ -514,21 +524,20 @@ impl Numbers<'_> {
         else {
             return Ok(None);
         };
-        // Unlinking needs the stored session, so the state stays until that is done. A device
-        // exists from the moment that a phone answered, which is when `jid` is known.
+        // Unlinking needs the stored session, so that stays until it is done. Whether the session
+        // is that of a linked device only its client can tell.
         sqlx::query(
             "update numbers set stage = 'removed', link = 'closed', outage_reported = 0,
                close_reason = $2, link_since_ms = $3, removed_at_ms = $3, updated_at_ms = $3,
                restorable_until_ms = $4,
-               unlink_pending = case when jid is not null and coalesce(close_reason, '') <> $5
-                                then 1 else 0 end
+               unlink_pending = case when exists
+                 (select 1 from session_state where number_id = $1) then 1 else 0 end
              where id = $1",
         )
         .bind(id.to_string())
         .bind(CloseReason::NotPaired.code())
         .bind(now.as_millis())
         .bind(restorable_until.as_millis())
-        .bind(CloseReason::LoggedOut.code())
         .execute(&mut *self.0.inner)
         .await?;
         self.0.keys().revoke_of_number(id, now).await?;
@@ -569,13 +578,18 @@ impl Numbers<'_> {
         Ok(())
     }
 
-    /// Deletes removed numbers whose restore window is over, whose device is unlinked and whose
+    /// Deletes reservations that nobody undid, and removed numbers whose restore window is over, whose device is unlinked and whose
     /// last events have been delivered or given up. Returns how many.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
     pub async fn purge_due(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+        let fresh = "delete from numbers where stage = 'reserved' and created_at_ms < $1";
+        sqlx::query(fresh)
+            .bind(now.before(RESERVATION_MAX).as_millis())
+            .execute(&mut *self.0.inner)
+            .await?;
         let due = "select n.id from numbers n
              where n.stage = 'removed' and n.restorable_until_ms <= $1 and n.unlink_pending = 0
                and not exists (select 1 from deliveries d join webhooks w on w.id = d.webhook_id

@@ -8,6 +8,10 @@ use crate::{StoreError, Tx, row};
 const COLUMNS: &str = "id, tenant_id, number_id, name, url, events, active, last_triggered_at_ms, \
                        created_at_ms, updated_at_ms";
 
+/// The webhooks of a removed number only wait for their last deliveries: nobody sees them.
+const OF_LIVE_NUMBER: &str =
+    "exists (select 1 from numbers n where n.id = webhooks.number_id and n.stage = 'live')";
+
 /// A webhook endpoint, without its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Webhook {
@@ -113,7 +117,9 @@ impl Webhooks<'_> {
         tenant: TenantId,
         id: WebhookId,
     ) -> Result<Option<Webhook>, StoreError> {
-        let sql = format!("select {COLUMNS} from webhooks where tenant_id = $1 and id = $2");
+        let sql = format!(
+            "select {COLUMNS} from webhooks where tenant_id = $1 and id = $2 and {OF_LIVE_NUMBER}"
+        );
         let row = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(tenant.to_string())
             .bind(id.to_string())
@@ -134,7 +140,8 @@ impl Webhooks<'_> {
     ) -> Result<Vec<Webhook>, StoreError> {
         let sql = format!(
             "select {COLUMNS} from webhooks
-             where tenant_id = $1 and ($2 = '' or number_id = $2) order by created_at_ms, id"
+             where tenant_id = $1 and ($2 = '' or number_id = $2) and {OF_LIVE_NUMBER}
+             order by created_at_ms, id"
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(tenant.to_string())

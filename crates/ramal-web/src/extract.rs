@@ -3,9 +3,13 @@
 use axum::extract::FromRequestParts;
 use http::{HeaderMap, request::Parts};
 use ramal_app::{Caller, Refusal, Scoped};
+
 use serde::de::DeserializeOwned;
 
-use crate::{Web, error::ApiError};
+use crate::{
+    Web,
+    error::{ApiError, no_such_route},
+};
 
 /// The raw key.
 const API_KEY: &str = "x-api-key";
@@ -38,18 +42,33 @@ impl FromRequestParts<Web> for OnNumber {
     }
 }
 
-/// The query string; what is wrong with it is said in our envelope.
+/// A segment of the path. One that cannot be read is one that does not exist.
+#[derive(Debug)]
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match axum::extract::Path::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(value)) => Ok(Self(value)),
+            Err(_unreadable) => Err(no_such_route().await),
+        }
+    }
+}
+
+/// The query string, whose errors wear our envelope.
 #[derive(Debug)]
 pub(crate) struct Query<T>(pub(crate) T);
 
-impl<T: DeserializeOwned> FromRequestParts<Web> for Query<T> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, ApiError> {
-        let query = axum::extract::Query::from_request_parts(parts, web).await;
-        query
-            .map(|axum::extract::Query(value)| Self(value))
-            .map_err(|rejection| ApiError::invalid(rejection.body_text()))
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match axum::extract::Query::from_request_parts(parts, state).await {
+            Ok(axum::extract::Query(value)) => Ok(Self(value)),
+            Err(rejection) => Err(ApiError::invalid(rejection.body_text())),
+        }
     }
 }
 

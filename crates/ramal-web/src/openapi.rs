@@ -99,7 +99,11 @@ fn spell_out_errors(operation: &mut Map<String, Value>) {
     let mut by_status: BTreeMap<String, Vec<(&str, String)>> = BTreeMap::new();
     for (status, code, sentence) in error::catalogue() {
         if codes.iter().any(|named| named == code) {
-            by_status.entry(status.as_str().to_owned()).or_default().push((code, sentence));
+            let same_status = by_status.entry(status.as_str().to_owned()).or_default();
+            // Two refusals may share a code; one example is enough.
+            if !same_status.iter().any(|(known, _)| *known == code) {
+                same_status.push((code, sentence));
+            }
         }
     }
     let responses = operation.entry("responses").or_insert_with(|| json!({}));

@@ -111,12 +111,20 @@ impl Running {
     /// Asks WhatsApp to unlink this device, and waits for its word.
     async fn unlink(&self) -> Result<(), LogoutError> {
         let Some(jid) = self.client.pn() else {
-            // Never paired: there is nothing to unlink.
-            return Ok(());
+            // Not paired: there is nothing to unlink. A phone that answers at this very moment is
+            // seen afterwards, once nothing runs any more.
+            self.close().await;
+            let answered = self.client.pn().is_some();
+            return if answered { Err(LogoutError(Trouble::NotConnected.into())) } else { Ok(()) };
         };
+        if self.line.reporter.reason() == Some(CloseReason::LoggedOut) {
+            return Ok(());
+        }
         if !self.client.is_logged_in() {
+            // The client goes on: it may log in yet, and then this can be asked again.
             return Err(LogoutError(Trouble::NotConnected.into()));
         }
+        self.line.reporter.mute();
         // The server answers and ends the stream at once; the client must not come back.
         self.client.enable_auto_reconnect.store(false, Ordering::Relaxed);
         let patience = self.line.answer_timeout;
@@ -179,10 +187,9 @@ impl Connection for Running {
     }
 
     async fn logout(&self) -> Result<(), LogoutError> {
-        self.line.reporter.mute();
-        let outcome = self.unlink().await;
+        self.unlink().await?;
         self.close().await;
-        outcome
+        Ok(())
     }
 
     async fn close(&self) {

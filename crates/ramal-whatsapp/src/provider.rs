@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use ramal_domain::Clock;
 use ramal_session::{Connection, Mode, OpenError, OpenSpec, Provider};
-use ramal_store::Store;
+use ramal_store::{SessionStateError, Store, StoreError};
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wacore::store::{DevicePropsOverride, traits::DeviceStore as _};
@@ -65,7 +65,7 @@ impl Provider for WhatsApp {
     async fn open(&self, spec: OpenSpec) -> Result<Box<dyn Connection>, OpenError> {
         let state = self.store.session_state(spec.number, spec.epoch);
         if spec.mode == Mode::Pair {
-            state.wipe().await.map_err(build_error)?;
+            state.wipe().await.map_err(wipe_error)?;
         }
         let reporter = Arc::new(Reporter::new());
         let fenced = Arc::clone(&reporter);
@@ -183,6 +183,13 @@ async fn ask_for_codes(client: Arc<Client>, digits: String, renew: Arc<Notify>) 
         }
         renew.notified().await;
         client.cancel_pair_code().await;
+    }
+}
+
+fn wipe_error(error: SessionStateError) -> OpenError {
+    match error {
+        SessionStateError::Store(StoreError::Busy(_)) => OpenError::Busy(Box::new(error)),
+        SessionStateError::Store(_) | SessionStateError::Fenced => build_error(error),
     }
 }
 

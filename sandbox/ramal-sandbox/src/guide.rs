@@ -13,10 +13,13 @@ Tenant key:    {key}
    curl -s {url}/v1/numbers -H 'x-api-key: {key}' -d '{{"name":"My WhatsApp","number":"+5511999990001"}}' | tee /tmp/ramal-number.json
 
 2. Let its virtual phone scan the QR code:
-   python3 -c 'import json;n=json.load(open("/tmp/ramal-number.json"));print(json.dumps({{"qrcodeBase64":n["qrcodeBase64"]}}))' | curl -s {url}/sandbox/phones/+5511999990001/scan -d @-
+   curl -s {url}/sandbox/phones/+5511999990001/scan -d @/tmp/ramal-number.json
 
-3. Send a text from it, and read it on another virtual phone:
-   curl -s {url}/v1/messages/send -H 'x-api-key: {key}' -H "x-whatsapp-number-id: $(python3 -c 'import json;print(json.load(open("/tmp/ramal-number.json"))["instance"]["id"])')" -d '{{"destinationNumber":"+5511999990002","text":"Hello!"}}' && sleep 1 && curl -s {url}/sandbox/phones/+5511999990002/messages
+3. Send a text from it:
+   curl -s {url}/v1/messages/send -H 'x-api-key: {key}' -H "x-whatsapp-number-id: $(grep -o 'wa_[a-z0-9]*' /tmp/ramal-number.json | head -1)" -d '{{"destinationNumber":"+5511999990002","text":"Hello!"}}'
+
+   The virtual phone that got it:
+   curl -s {url}/sandbox/phones/+5511999990002/messages
 
 Stop with Ctrl-C.
 "#

@@ -3,10 +3,10 @@
 use clap::Subcommand;
 use ramal_app::App;
 use ramal_domain::{Clock as _, KeyScope, SystemClock, TenantId};
-use ramal_store::{Store, Vault};
+use ramal_store::Store;
 
 use super::say;
-use crate::{Config, master_key};
+use crate::{Config, server::open_store};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -20,9 +20,7 @@ pub(super) enum Command {
 }
 
 pub(super) async fn run(command: &Command, config: &Config) -> anyhow::Result<()> {
-    std::fs::create_dir_all(&config.data_dir)?;
-    let vault = Vault::new(master_key::load(&config.secrets)?);
-    let store = Store::open(&config.database, vault).await?;
+    let store = open_store(config).await?;
     match command {
         Command::List => list(&store).await,
         Command::Rotate { tenant } => rotate(&store, *tenant).await,

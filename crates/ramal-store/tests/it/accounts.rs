@@ -1,11 +1,13 @@
 //! Tenants, API keys and webhooks.
 
-use ramal_domain::{ApiToken, KeyScope, TenantId, WebhookId};
+use std::time::Duration;
+
+use ramal_domain::{ApiToken, KeyId, KeyScope, TenantId, WebhookId};
 use ramal_store::WebhookChange;
 
 use crate::{
     db::Db,
-    scene::{NOW, at, committed, key, number, read, tenant, webhook},
+    scene::{NOW, at, committed, key, number, phone, read, reserve, tenant, webhook},
 };
 
 on_both_databases! {
@@ -16,11 +18,16 @@ on_both_databases! {
     a_key_is_invisible_to_other_tenants,
     a_repointed_key_acts_on_the_other_number,
     a_number_s_keys_die_together,
+    a_key_acts_only_while_its_number_is_live,
+    a_key_is_revoked_once,
+    of_two_concurrent_revocations_one_ends_the_key,
+    a_found_key_is_not_changed_meanwhile,
     the_last_use_is_noted_once_a_minute,
     another_master_key_opens_nothing,
     a_webhook_is_stored_and_changed_in_part,
     a_webhook_is_invisible_to_other_tenants,
     webhooks_are_listed_by_number,
+    webhooks_of_removed_numbers_are_not_seen,
 }
 
 async fn the_database_answers(db: Db) {
@@ -52,7 +59,7 @@ async fn a_key_is_found_by_its_hash_until_it_is_revoked(Db { store, .. }: Db) {
 
     committed!(store, |tx| tx.keys().revoke(tenant, id, at(1)));
     assert_eq!(read!(store, |tx| tx.keys().find_by_hash(token.hash())), None);
-    assert_eq!(read!(store, |tx| tx.keys().find(tenant, id)), None);
+    assert_eq!(read!(store, |tx| tx.keys().find_for_update(tenant, id)), None);
     assert_eq!(read!(store, |tx| tx.keys().list(tenant)), []);
 }
 
@@ -75,7 +82,7 @@ async fn a_key_is_invisible_to_other_tenants(Db { store, .. }: Db) {
     let (owner, other) = (tenant(&store).await, tenant(&store).await);
     let (id, token) = key(&store, owner, KeyScope::Tenant, NOW).await;
 
-    assert_eq!(read!(store, |tx| tx.keys().find(other, id)), None);
+    assert_eq!(read!(store, |tx| tx.keys().find_for_update(other, id)), None);
     assert_eq!(read!(store, |tx| tx.keys().list(other)), []);
     committed!(store, |tx| tx.keys().revoke(other, id, at(1)));
     assert!(read!(store, |tx| tx.keys().find_by_hash(token.hash())).is_some());
@@ -89,14 +96,14 @@ async fn a_repointed_key_acts_on_the_other_number(Db { store, .. }: Db) {
     let (all, _) = key(&store, owner, KeyScope::Tenant, NOW).await;
 
     committed!(store, |tx| tx.keys().repoint(other, id, new));
-    let kept = read!(store, |tx| tx.keys().find(owner, id)).unwrap();
+    let kept = read!(store, |tx| tx.keys().find_for_update(owner, id)).unwrap();
     assert_eq!(kept.scope, KeyScope::Number(old));
 
     committed!(store, |tx| tx.keys().repoint(owner, id, new));
     committed!(store, |tx| tx.keys().repoint(owner, all, new));
-    let moved = read!(store, |tx| tx.keys().find(owner, id)).unwrap();
+    let moved = read!(store, |tx| tx.keys().find_for_update(owner, id)).unwrap();
     assert_eq!(moved.scope, KeyScope::Number(new));
-    let kept = read!(store, |tx| tx.keys().find(owner, all)).unwrap();
+    let kept = read!(store, |tx| tx.keys().find_for_update(owner, all)).unwrap();
     assert_eq!(kept.scope, KeyScope::Tenant, "a tenant key is never narrowed");
 }
 
@@ -113,14 +120,71 @@ async fn a_number_s_keys_die_together(Db { store, .. }: Db) {
     assert_eq!(listed.iter().map(|key| key.id).collect::<Vec<_>>(), [kept]);
 }
 
+async fn a_key_acts_only_while_its_number_is_live(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let (id, _) = reserve(&store, owner, &phone(1), NOW).await;
+    let (_, token) = key(&store, owner, KeyScope::Number(id), NOW).await;
+    let (_, all) = key(&store, owner, KeyScope::Tenant, NOW).await;
+    let acts =
+        async |token: &ApiToken| read!(store, |tx| tx.keys().find_by_hash(token.hash())).is_some();
+
+    assert!(!acts(&token).await, "only reserved");
+    committed!(store, |tx| tx.numbers().publish(id, NOW));
+    assert!(acts(&token).await);
+    committed!(store, |tx| tx.numbers().remove(owner, id, at(100), at(1)));
+    // Made by a request that the removal overtook.
+    let (_, late) = key(&store, owner, KeyScope::Number(id), at(2)).await;
+    assert!(!acts(&token).await);
+    assert!(!acts(&late).await);
+    assert!(acts(&all).await);
+}
+
+async fn a_key_is_revoked_once(Db { store, .. }: Db) {
+    let (owner, other) = (tenant(&store).await, tenant(&store).await);
+    let (id, _) = key(&store, owner, KeyScope::Tenant, NOW).await;
+
+    assert!(!committed!(store, |tx| tx.keys().revoke(other, id, at(1))), "someone else's");
+    assert!(!committed!(store, |tx| tx.keys().revoke(owner, KeyId::mint(), at(1))));
+    assert!(committed!(store, |tx| tx.keys().revoke(owner, id, at(1))));
+    assert!(!committed!(store, |tx| tx.keys().revoke(owner, id, at(2))));
+}
+
+async fn of_two_concurrent_revocations_one_ends_the_key(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let (id, _) = key(&store, owner, KeyScope::Tenant, NOW).await;
+    let revoke = async || committed!(store, |tx| tx.keys().revoke(owner, id, at(1)));
+
+    let (one, two) = tokio::join!(revoke(), revoke());
+
+    assert_eq!(u8::from(one) + u8::from(two), 1);
+}
+
+async fn a_found_key_is_not_changed_meanwhile(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let (number, _) = number(&store, owner, 1).await;
+    let (id, _) = key(&store, owner, KeyScope::Number(number), NOW).await;
+
+    let mut tx = store.begin().await.unwrap();
+    assert!(tx.keys().find_for_update(owner, id).await.unwrap().is_some());
+    let revocation = async { committed!(store, |tx| tx.keys().revoke(owner, id, at(1))) };
+    let mut revocation = Box::pin(revocation);
+    let waits = tokio::time::timeout(Duration::from_millis(200), &mut revocation).await;
+    assert!(waits.is_err(), "it waits for the unit of work");
+    assert!(tx.keys().find_for_update(owner, id).await.unwrap().is_some());
+    tx.commit().await.unwrap();
+
+    assert!(revocation.await);
+    assert_eq!(read!(store, |tx| tx.keys().find_for_update(owner, id)), None);
+}
+
 async fn the_last_use_is_noted_once_a_minute(Db { store, .. }: Db) {
     let owner = tenant(&store).await;
     let (id, _) = key(&store, owner, KeyScope::Tenant, NOW).await;
-    assert!(read!(store, |tx| tx.keys().find(owner, id)).unwrap().wants_touch(NOW));
+    assert!(read!(store, |tx| tx.keys().find_for_update(owner, id)).unwrap().wants_touch(NOW));
 
     for (seconds, noted) in [(10, 10), (69, 10), (71, 71)] {
         committed!(store, |tx| tx.keys().touch(id, at(seconds)));
-        let key = read!(store, |tx| tx.keys().find(owner, id)).unwrap();
+        let key = read!(store, |tx| tx.keys().find_for_update(owner, id)).unwrap();
         assert_eq!(key.last_used_at, Some(at(noted)), "{seconds}");
         assert!(!key.wants_touch(at(noted + 59)));
         assert!(key.wants_touch(at(noted + 60)));
@@ -195,4 +259,20 @@ async fn webhooks_are_listed_by_number(Db { store, .. }: Db) {
     assert_eq!(all.iter().map(|webhook| webhook.id).collect::<Vec<_>>(), [a, b]);
     let of_two = read!(store, |tx| tx.webhooks().list(owner, Some(two)));
     assert_eq!(of_two.iter().map(|webhook| webhook.id).collect::<Vec<_>>(), [b]);
+}
+
+async fn webhooks_of_removed_numbers_are_not_seen(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let ((one, _), (two, _)) = (number(&store, owner, 1).await, number(&store, owner, 2).await);
+    let (a, b) =
+        (webhook(&store, owner, one, &["*"]).await, webhook(&store, owner, two, &[]).await);
+
+    committed!(store, |tx| tx.numbers().remove(owner, one, at(100), at(1)));
+
+    assert_eq!(read!(store, |tx| tx.webhooks().find(owner, a)), None);
+    assert!(read!(store, |tx| tx.webhooks().find(owner, b)).is_some());
+    let all = read!(store, |tx| tx.webhooks().list(owner, None));
+    assert_eq!(all.iter().map(|webhook| webhook.id).collect::<Vec<_>>(), [b]);
+    assert_eq!(read!(store, |tx| tx.webhooks().list(owner, Some(one))), []);
+    assert_eq!(read!(store, |tx| tx.deliveries().pending(a)), 1, "but it hears of the removal");
 }

@@ -5,13 +5,14 @@ use ramal_store::{Store, WebhookChange};
 
 use crate::{
     db::Db,
-    scene::{NOW, committed, event, happen, number, read, tenant, webhook},
+    scene::{NOW, at, committed, event, happen, number, read, tenant, webhook},
 };
 
 on_both_databases! {
     a_dropped_unit_of_work_leaves_neither_event_nor_delivery,
     an_event_goes_to_its_number_s_subscribers_only,
     a_creation_goes_to_the_whole_tenant,
+    a_creation_is_not_told_to_removed_numbers,
     events_are_listed_in_the_order_in_which_they_happened,
     an_event_is_recorded_once,
 }
@@ -102,6 +103,19 @@ async fn a_creation_goes_to_the_whole_tenant(Db { store, .. }: Db) {
     happen(&store, audience.owner, new, EventKind::NumberCreated, NOW).await;
 
     assert_eq!(audience.reached(&store).await, [1, 1, 0, 0, 1, 0]);
+}
+
+async fn a_creation_is_not_told_to_removed_numbers(Db { store, .. }: Db) {
+    let audience = Audience::gather(&store).await;
+    let (owner, removed) = (audience.owner, audience.number);
+    committed!(store, |tx| tx.numbers().remove(owner, removed, at(100), at(1)));
+    let before = audience.reached(&store).await;
+    assert_eq!(before, [1, 0, 0, 0, 0, 0], "the removal itself is told");
+    let (new, _) = number(&store, owner, 3).await;
+
+    happen(&store, owner, new, EventKind::NumberCreated, at(2)).await;
+
+    assert_eq!(audience.reached(&store).await, [1, 0, 0, 0, 1, 0]);
 }
 
 async fn events_are_listed_in_the_order_in_which_they_happened(Db { store, .. }: Db) {

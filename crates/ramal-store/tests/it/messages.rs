@@ -16,7 +16,13 @@ on_both_databases! {
     a_message_is_found_by_any_of_its_ids,
     a_message_is_invisible_to_other_tenants_and_numbers,
     a_queue_is_worked_off_in_order,
-    a_failed_try_keeps_the_head_of_the_queue,
+    a_failed_try_holds_up_its_recipient_only,
+    a_chat_keeps_its_order_whatever_the_ids_say,
+    what_waits_is_due_at_its_time_or_at_once,
+    what_was_tried_too_often_is_given_up,
+    a_try_of_what_is_no_longer_queued_changes_nothing,
+    a_removed_number_s_queue_is_given_up,
+    a_purge_deletes_every_message_of_its_number,
     a_receipt_that_overtook_tells_what_it_overtook,
     receipts_touch_only_outbound_messages_of_their_number,
     a_failure_is_stored_and_told,
@@ -39,14 +45,25 @@ async fn sender(store: &Store, last: u32) -> Sender {
 
 impl Sender {
     async fn accept(&self, store: &Store, text: &str, now: Timestamp) -> (MessageId, WireId) {
-        let (id, wire_id) = (MessageId::mint(), WireId::mint());
+        self.accept_as(store, MessageId::mint(), 9_999, text, now).await
+    }
+
+    async fn accept_as(
+        &self,
+        store: &Store,
+        id: MessageId,
+        to: u32,
+        text: &str,
+        now: Timestamp,
+    ) -> (MessageId, WireId) {
+        let wire_id = WireId::mint();
         let draft = Draft {
             id,
             tenant: self.tenant,
             number: self.number,
             wire_id: &wire_id,
             correlation: CorrelationId::mint(),
-            to: &phone(9_999),
+            to: &phone(to),
             text,
             origin: "API",
         };
@@ -58,6 +75,15 @@ impl Sender {
 
     async fn find(&self, store: &Store, id: &str) -> Option<Message> {
         read!(store, |tx| tx.messages().find(self.tenant, self.number, id))
+    }
+
+    /// What the head of the queue says.
+    async fn head(&self, store: &Store, now: Timestamp) -> Option<String> {
+        read!(store, |tx| tx.messages().next_queued(self.number, now)).map(|head| head.text)
+    }
+
+    async fn next_due(&self, store: &Store, now: Timestamp) -> Option<Timestamp> {
+        read!(store, |tx| tx.messages().next_due(self.number, now))
     }
 
     async fn status(&self, store: &Store, id: MessageId) -> MessageStatus {
@@ -130,24 +156,164 @@ async fn a_queue_is_worked_off_in_order(Db { store, .. }: Db) {
     }
 
     for (text, (id, wire_id)) in ["one", "two", "three"].iter().zip(accepted) {
-        let head = read!(store, |tx| tx.messages().next_queued(sender.number)).unwrap();
+        let head = read!(store, |tx| tx.messages().next_queued(sender.number, at(5))).unwrap();
         assert_eq!((head.text.as_str(), head.id, head.wire_id), (*text, id, wire_id));
         assert_eq!((head.to, head.tries), (phone(9_999), 0));
         assert!(committed!(store, |tx| tx.messages().sent(id, at(5))));
     }
-    assert_eq!(read!(store, |tx| tx.messages().next_queued(sender.number)), None);
+    assert_eq!(read!(store, |tx| tx.messages().next_queued(sender.number, at(5))), None);
 }
 
-async fn a_failed_try_keeps_the_head_of_the_queue(Db { store, .. }: Db) {
+async fn a_failed_try_holds_up_its_recipient_only(Db { store, .. }: Db) {
     let sender = sender(&store, 1).await;
-    let (first, _) = sender.accept(&store, "one", NOW).await;
+    let to =
+        async |to, text, now| sender.accept_as(&store, MessageId::mint(), to, text, now).await.0;
+    let zero = to(1_111, "zero", NOW).await;
+    let one = to(1_111, "one", at(1)).await;
+    to(1_111, "two", at(2)).await;
+    let three = to(2_222, "three", at(3)).await;
+
+    committed!(store, |tx| tx.messages().tried(one, at(30), at(5)));
+    assert_eq!(sender.head(&store, at(29)).await.as_deref(), Some("zero"), "not behind it");
+    committed!(store, |tx| tx.messages().sent(zero, at(6)));
+    assert_eq!(sender.head(&store, at(29)).await.as_deref(), Some("three"));
+    committed!(store, |tx| tx.messages().sent(three, at(6)));
+    assert_eq!(sender.head(&store, at(29)).await, None);
+
+    let head = read!(store, |tx| tx.messages().next_queued(sender.number, at(30))).unwrap();
+    assert_eq!((head.id, head.tries, head.created_at), (one, 1, at(1)));
+    committed!(store, |tx| tx.messages().sent(one, at(31)));
+    assert_eq!(sender.head(&store, at(31)).await.as_deref(), Some("two"));
+}
+
+/// Ids are minted before their messages are accepted, so two may come in the other order.
+async fn a_chat_keeps_its_order_whatever_the_ids_say(Db { store, .. }: Db) {
+    let sender = sender(&store, 1).await;
+    let (early, late) = (MessageId::mint(), MessageId::mint());
+    sender.accept_as(&store, late, 1_111, "one", NOW).await;
+    sender.accept_as(&store, early, 1_111, "two", at(1)).await;
+    assert_eq!(sender.head(&store, at(2)).await.as_deref(), Some("one"));
+
+    committed!(store, |tx| tx.messages().tried(late, at(30), at(2)));
+
+    assert_eq!(sender.head(&store, at(3)).await, None, "the second waits for the first");
+    assert_eq!(sender.head(&store, at(30)).await.as_deref(), Some("one"));
+}
+
+async fn what_waits_is_due_at_its_time_or_at_once(Db { store, .. }: Db) {
+    let (sender, other) = (sender(&store, 1).await, sender(&store, 2).await);
+    let mut ids = Vec::new();
+    for to in [1, 2, 3] {
+        ids.push(sender.accept_as(&store, MessageId::mint(), to, "Olá", NOW).await.0);
+    }
+    let (foreign, _) = other.accept(&store, "Olá", NOW).await;
+    assert_eq!(sender.next_due(&store, NOW).await, None, "nothing was tried");
+    for (id, due) in [(ids[0], 30), (ids[1], 20), (ids[2], 25), (foreign, 10)] {
+        committed!(store, |tx| tx.messages().tried(id, at(due), at(1)));
+    }
+    committed!(store, |tx| tx.messages().sent(ids[2], at(2)));
+
+    assert_eq!(sender.next_due(&store, at(2)).await, Some(at(20)));
+    assert_eq!(sender.next_due(&store, at(20)).await, Some(at(30)));
+    assert_eq!(sender.next_due(&store, at(30)).await, None);
+    assert_eq!(sender.head(&store, at(19)).await, None);
+
+    committed!(store, |tx| tx.messages().hurry(sender.number));
+
+    assert_eq!(sender.next_due(&store, at(2)).await, None);
+    let head = read!(store, |tx| tx.messages().next_queued(sender.number, at(2))).unwrap();
+    assert_eq!((head.id, head.tries), (ids[0], 1), "what was tried stays counted");
+    assert_eq!(other.next_due(&store, at(2)).await, Some(at(10)));
+}
+
+async fn what_was_tried_too_often_is_given_up(Db { store, .. }: Db) {
+    let sender = sender(&store, 1).await;
+    let hook = webhook(&store, sender.tenant, sender.number, &["message.failed"]).await;
+    let (id, _) = sender.accept(&store, "one", NOW).await;
     sender.accept(&store, "two", at(1)).await;
+    for seconds in 1..20 {
+        committed!(store, |tx| tx.messages().tried(id, at(seconds + 1), at(seconds)));
+    }
+    let head = read!(store, |tx| tx.messages().next_queued(sender.number, at(20))).unwrap();
+    assert_eq!((head.id, head.tries), (id, 19));
+    assert_eq!(read!(store, |tx| tx.events().kinds_of(sender.number)), []);
 
-    committed!(store, |tx| tx.messages().tried(first));
-    committed!(store, |tx| tx.messages().tried(first));
+    committed!(store, |tx| tx.messages().tried(id, at(60), at(20)));
 
-    let head = read!(store, |tx| tx.messages().next_queued(sender.number)).unwrap();
-    assert_eq!((head.id, head.tries), (first, 2));
+    let given_up = sender.find(&store, &id.to_string()).await.unwrap();
+    assert_eq!(given_up.status, MessageStatus::Failed);
+    assert_eq!(given_up.failure.unwrap().code, "EXPIRED_AFTER_ATTEMPTS");
+    assert_eq!(read!(store, |tx| tx.events().kinds_of(sender.number)), [EventKind::MessageFailed]);
+    assert_eq!(read!(store, |tx| tx.deliveries().pending(hook)), 1);
+    assert_eq!(sender.head(&store, at(20)).await.as_deref(), Some("two"), "it holds up nobody");
+    assert_eq!(sender.next_due(&store, at(20)).await, None);
+}
+
+async fn a_try_of_what_is_no_longer_queued_changes_nothing(Db { store, .. }: Db) {
+    let sender = sender(&store, 1).await;
+    let (id, _) = sender.accept(&store, "Olá", NOW).await;
+    committed!(store, |tx| tx.messages().sent(id, at(1)));
+    let before = sender.find(&store, &id.to_string()).await;
+
+    for _ in 0..21 {
+        committed!(store, |tx| tx.messages().tried(id, at(9), at(2)));
+    }
+    committed!(store, |tx| tx.messages().tried(MessageId::mint(), at(9), at(2)));
+
+    assert_eq!(sender.find(&store, &id.to_string()).await, before);
+    assert_eq!(sender.next_due(&store, at(2)).await, None);
+    assert_eq!(read!(store, |tx| tx.events().kinds_of(sender.number)), [EventKind::MessageSent]);
+}
+
+async fn a_removed_number_s_queue_is_given_up(Db { store, .. }: Db) {
+    use EventKind::{MessageFailed, MessageReceived, MessageSent, NumberRemoved};
+    let (sender, other) = (sender(&store, 1).await, sender(&store, 2).await);
+    let hook = webhook(&store, sender.tenant, sender.number, &["message.failed"]).await;
+    let (sent, _) = sender.accept(&store, "sent", NOW).await;
+    committed!(store, |tx| tx.messages().sent(sent, at(1)));
+    let (fresh, _) = sender.accept(&store, "fresh", NOW).await;
+    let (waiting, _) = sender.accept(&store, "waiting", NOW).await;
+    committed!(store, |tx| tx.messages().tried(waiting, at(99), at(1)));
+    committed!(store, |tx| tx.messages().receive(&sender.inbound("3EB0IN"), NOW));
+    let (foreign, _) = other.accept(&store, "foreign", NOW).await;
+    let failure = Failure { code: "GONE".to_owned(), message: "the number is gone".to_owned() };
+
+    let mut tx = store.begin().await.unwrap();
+    tx.numbers().remove(sender.tenant, sender.number, at(100), at(2)).await.unwrap();
+    let given_up = tx.messages().fail_queued(sender.number, &failure, at(2)).await.unwrap();
+    tx.commit().await.unwrap();
+
+    assert_eq!(given_up, 2);
+    for id in [fresh, waiting] {
+        let failed = sender.find(&store, &id.to_string()).await.unwrap();
+        assert_eq!((failed.status, failed.failure), (MessageStatus::Failed, Some(failure.clone())));
+    }
+    assert_eq!(sender.status(&store, sent).await, MessageStatus::Sent);
+    assert_eq!(other.status(&store, foreign).await, MessageStatus::Queued);
+    assert_eq!(
+        read!(store, |tx| tx.events().kinds_of(sender.number)),
+        [MessageSent, MessageReceived, NumberRemoved, MessageFailed, MessageFailed]
+    );
+    assert_eq!(read!(store, |tx| tx.deliveries().pending(hook)), 2);
+    let again = committed!(store, |tx| tx.messages().fail_queued(sender.number, &failure, at(3)));
+    assert_eq!(again, 0);
+}
+
+async fn a_purge_deletes_every_message_of_its_number(Db { store, .. }: Db) {
+    let (sender, other) = (sender(&store, 1).await, sender(&store, 2).await);
+    let (queued, _) = sender.accept(&store, "queued", NOW).await;
+    let (sent, _) = sender.accept(&store, "sent", NOW).await;
+    committed!(store, |tx| tx.messages().sent(sent, at(1)));
+    committed!(store, |tx| tx.messages().receive(&sender.inbound("3EB0IN"), NOW));
+    let (foreign, _) = other.accept(&store, "foreign", NOW).await;
+
+    assert_eq!(committed!(store, |tx| tx.messages().delete_all(sender.number)), 3);
+
+    for id in [queued.to_string(), sent.to_string(), "3EB0IN".to_owned()] {
+        assert_eq!(sender.find(&store, &id).await, None);
+    }
+    assert_eq!(other.status(&store, foreign).await, MessageStatus::Queued);
+    assert_eq!(committed!(store, |tx| tx.messages().delete_all(sender.number)), 0);
 }
 
 async fn a_receipt_that_overtook_tells_what_it_overtook(Db { store, .. }: Db) {
@@ -202,7 +368,7 @@ async fn a_failure_is_stored_and_told(Db { store, .. }: Db) {
 
     let failed = sender.find(&store, &id.to_string()).await.unwrap();
     assert_eq!((failed.status, failed.failure), (MessageStatus::Failed, Some(failure.clone())));
-    assert_eq!(read!(store, |tx| tx.messages().next_queued(sender.number)), None);
+    assert_eq!(read!(store, |tx| tx.messages().next_queued(sender.number, at(5))), None);
     assert!(!committed!(store, |tx| tx.messages().failed(id, &failure, at(2))));
     assert_eq!(receipt(&store, sender.number, &wire_id, Receipt::Read, at(2)).await, 0);
     assert_eq!(read!(store, |tx| tx.events().kinds_of(sender.number)), [EventKind::MessageFailed]);

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use ramal_domain::{CloseReason, EventKind, Input, KeyScope, Link, NodeId, NumberId};
-use ramal_store::{Identity, Number, NumberStage, Reservation, Runnable, Stepped, Verdict};
+use ramal_store::{
+    Epoch, Identity, NewNumber, Number, NumberStage, Reservation, Runnable, StateWrite, Stepped,
+    Store, Verdict,
+};
 
 use crate::{
     db::Db,
@@ -18,6 +21,8 @@ on_both_databases! {
     of_two_concurrent_reservations_one_wins,
     a_number_is_invisible_to_other_tenants,
     recovery_undoes_what_other_processes_left_half_done,
+    what_recovery_found_open_reopens_without_a_word,
+    sessions_run_for_live_links_and_for_devices_to_be_unlinked,
     a_step_stores_the_link_and_tells_once,
     a_reserved_number_moves_silently,
     a_refused_step_changes_nothing,
@@ -27,11 +32,20 @@ on_both_databases! {
     links_are_read_back_as_they_were_stored,
     numbers_are_counted_by_link,
     removal_ends_keys_and_tells_the_number_s_webhooks,
-    a_number_that_whatsapp_logged_out_needs_no_unlinking,
+    a_number_without_a_stored_session_needs_no_unlinking,
+    a_removed_number_is_claimed_only_to_be_unlinked,
+    a_phone_that_answers_after_the_removal_is_to_be_unlinked,
     a_removed_number_is_purged_when_all_is_done,
+    a_reservation_that_nobody_undid_is_purged,
 }
 
 const IDENTITY: &str = "5511999990001:7@s.whatsapp.net";
+
+/// Stores something of a session.
+async fn store_session(store: &Store, id: NumberId, epoch: Epoch) {
+    let state = store.session_state(id, epoch);
+    state.apply(&[StateWrite::put("device", "self", b"x".as_slice())]).await.unwrap();
+}
 
 async fn a_reserved_number_is_nobody_s_until_it_is_published(Db { store, .. }: Db) {
     let owner = tenant(&store).await;
@@ -120,25 +134,82 @@ async fn recovery_undoes_what_other_processes_left_half_done(Db { store, .. }: D
     let owner = tenant(&store).await;
     let me = NodeId::mint();
     let (reserved, _) = reserve(&store, owner, &phone(1), NOW).await;
-    let (pairing, _) = number(&store, owner, 2).await;
-    let (answered, epoch) = number(&store, owner, 3).await;
-    let identity = Identity { jid: Some(IDENTITY.to_owned()), ..Identity::default() };
-    committed!(store, |tx| tx.numbers().identify(answered, epoch, &identity));
-    let (mine, _) = number(&store, owner, 4).await;
-    committed!(store, |tx| tx.numbers().claim(mine, me));
+    let own = NumberId::mint();
+    let new = NewNumber { id: own, tenant: owner, phone: &phone(2), name: "Sales", settings: "{}" };
+    committed!(store, |tx| tx.numbers().reserve(&new, me, NOW));
+    let (pairing, _) = number(&store, owner, 3).await;
+    let (open, epoch) = number(&store, owner, 4).await;
+    committed!(store, |tx| tx.numbers().step(open, epoch, Input::Opened, at(1)));
+    let (mine, _) = number(&store, owner, 5).await;
+    let claimed = committed!(store, |tx| tx.numbers().claim(mine, me)).unwrap();
+    committed!(store, |tx| tx.numbers().step(mine, claimed.epoch, Input::Opened, at(1)));
+    let (closed, epoch) = number(&store, owner, 6).await;
+    let ended = Input::PairingEnded(CloseReason::CodesExpired);
+    committed!(store, |tx| tx.numbers().step(closed, epoch, ended, at(1)));
 
     assert_eq!(committed!(store, |tx| tx.numbers().recover(me, at(5))), (1, 1));
 
     assert_eq!(read!(store, |tx| tx.numbers().get(reserved)), None);
-    let closed = read!(store, |tx| tx.numbers().get(pairing)).unwrap();
-    assert_eq!((closed.link, closed.link_since), (Link::Closed(CloseReason::CodesExpired), at(5)));
-    for kept in [answered, mine] {
-        assert_eq!(read!(store, |tx| tx.numbers().get(kept)).unwrap().link, Link::Pairing);
+    let left = [
+        (own, Link::Pairing, NOW),
+        (pairing, Link::Pairing, NOW),
+        (open, Link::Resuming { reported: false }, at(5)),
+        (mine, Link::Open, at(1)),
+        (closed, Link::Closed(CloseReason::CodesExpired), at(1)),
+    ];
+    for (id, link, since) in left {
+        let number = read!(store, |tx| tx.numbers().get(id)).unwrap();
+        assert_eq!((number.link, number.link_since), (link, since));
     }
-    assert_eq!(
-        read!(store, |tx| tx.numbers().runnable()),
-        [Runnable { id: answered, unlink: false }]
-    );
+    assert_eq!(read!(store, |tx| tx.events().kinds_of(open)), [EventKind::NumberConnected]);
+    assert_eq!(committed!(store, |tx| tx.numbers().recover(me, at(6))), (0, 0));
+}
+
+async fn what_recovery_found_open_reopens_without_a_word(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let (id, epoch) = number(&store, owner, 1).await;
+    committed!(store, |tx| tx.numbers().step(id, epoch, Input::Opened, at(1)));
+    let me = NodeId::mint();
+    committed!(store, |tx| tx.numbers().recover(me, at(5)));
+
+    let epoch = committed!(store, |tx| tx.numbers().claim(id, me)).unwrap().epoch;
+    let stepped = committed!(store, |tx| tx.numbers().step(id, epoch, Input::Opened, at(6)));
+
+    let (number, announced) = done(stepped).unwrap();
+    assert_eq!((number.link, number.connected_at, announced), (Link::Open, Some(at(6)), None));
+}
+
+async fn sessions_run_for_live_links_and_for_devices_to_be_unlinked(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    reserve(&store, owner, &phone(1), NOW).await;
+    let mut wanted = Vec::new();
+    for (last, inputs) in [
+        (2, [].as_slice()),
+        (3, [Input::Opened].as_slice()),
+        (4, [Input::Opened, Input::Lost].as_slice()),
+    ] {
+        let (id, epoch) = number(&store, owner, last).await;
+        for input in inputs {
+            committed!(store, |tx| tx.numbers().step(id, epoch, *input, at(1)));
+        }
+        wanted.push((id, false));
+    }
+    let (closed, epoch) = number(&store, owner, 5).await;
+    let ended = Input::PairingEnded(CloseReason::CodesExpired);
+    committed!(store, |tx| tx.numbers().step(closed, epoch, ended, at(1)));
+    let (linked, epoch) = number(&store, owner, 6).await;
+    store_session(&store, linked, epoch).await;
+    let (bare, _) = number(&store, owner, 7).await;
+    for id in [linked, bare] {
+        committed!(store, |tx| tx.numbers().remove(owner, id, at(100), at(2)));
+    }
+    wanted.push((linked, true));
+
+    let runnable = read!(store, |tx| tx.numbers().runnable());
+    let mut runnable: Vec<_> = runnable.iter().map(|run| (run.id, run.unlink)).collect();
+    runnable.sort_unstable();
+    wanted.sort_unstable();
+    assert_eq!(runnable, wanted);
 }
 
 async fn a_step_stores_the_link_and_tells_once(Db { store, .. }: Db) {
@@ -290,6 +361,7 @@ async fn removal_ends_keys_and_tells_the_number_s_webhooks(Db { store, .. }: Db)
     let (_, token) = key(&store, owner, KeyScope::Number(id), NOW).await;
     let identity = Identity { jid: Some(IDENTITY.to_owned()), ..Identity::default() };
     committed!(store, |tx| tx.numbers().identify(id, epoch, &identity));
+    store_session(&store, id, epoch).await;
     committed!(store, |tx| tx.numbers().step(id, epoch, Input::Opened, at(1)));
 
     let was = committed!(store, |tx| tx.numbers().remove(owner, id, at(100), at(2))).unwrap();
@@ -306,18 +378,63 @@ async fn removal_ends_keys_and_tells_the_number_s_webhooks(Db { store, .. }: Db)
     assert_eq!(committed!(store, |tx| tx.numbers().remove(owner, id, at(100), at(3))), None);
 }
 
-async fn a_number_that_whatsapp_logged_out_needs_no_unlinking(Db { store, .. }: Db) {
+async fn a_number_without_a_stored_session_needs_no_unlinking(Db { store, .. }: Db) {
     let owner = tenant(&store).await;
     let (id, epoch) = number(&store, owner, 1).await;
+    let (other, other_epoch) = number(&store, owner, 2).await;
+    store_session(&store, other, other_epoch).await;
     let identity = Identity { jid: Some(IDENTITY.to_owned()), ..Identity::default() };
     committed!(store, |tx| tx.numbers().identify(id, epoch, &identity));
-    committed!(store, |tx| tx.numbers().step(id, epoch, Input::Opened, at(1)));
-    let revoked = Input::Revoked(CloseReason::LoggedOut);
-    committed!(store, |tx| tx.numbers().step(id, epoch, revoked, at(2)));
 
     committed!(store, |tx| tx.numbers().remove(owner, id, at(100), at(3))).unwrap();
 
-    assert_eq!(read!(store, |tx| tx.numbers().runnable()), []);
+    assert!(!read!(store, |tx| tx.numbers().get(id)).unwrap().unlink_pending);
+    // With a session it does, whatever the link says: only the client can tell.
+    let revoked = Input::Revoked(CloseReason::LoggedOut);
+    committed!(store, |tx| tx.numbers().step(other, other_epoch, Input::Opened, at(1)));
+    committed!(store, |tx| tx.numbers().step(other, other_epoch, revoked, at(2)));
+    committed!(store, |tx| tx.numbers().remove(owner, other, at(100), at(3))).unwrap();
+    let only_other = [Runnable { id: other, unlink: true }];
+    assert_eq!(read!(store, |tx| tx.numbers().runnable()), only_other);
+}
+
+async fn a_removed_number_is_claimed_only_to_be_unlinked(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let ((bare, epoch), (linked, linked_epoch)) =
+        (number(&store, owner, 1).await, number(&store, owner, 2).await);
+    store_session(&store, linked, linked_epoch).await;
+    for id in [bare, linked] {
+        committed!(store, |tx| tx.numbers().remove(owner, id, at(100), at(1)));
+    }
+    let claim =
+        async |id| committed!(store, |tx| tx.numbers().claim(id, NodeId::mint())).map(|n| n.epoch);
+
+    assert_eq!(claim(bare).await, None);
+    assert_eq!(read!(store, |tx| tx.numbers().get(bare)).unwrap().epoch, epoch, "nothing moved");
+    assert!(claim(linked).await > Some(linked_epoch));
+    committed!(store, |tx| tx.numbers().unlinked(linked));
+    assert_eq!(claim(linked).await, None);
+}
+
+async fn a_phone_that_answers_after_the_removal_is_to_be_unlinked(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let ((late, epoch), (live, live_epoch)) =
+        (number(&store, owner, 1).await, number(&store, owner, 2).await);
+    committed!(store, |tx| tx.numbers().remove(owner, late, at(100), at(1)));
+    let pending =
+        async |id| read!(store, |tx| tx.numbers().get(id)).map(|number| number.unlink_pending);
+    assert_eq!(pending(late).await, Some(false));
+
+    let identity = Identity { jid: Some(IDENTITY.to_owned()), ..Identity::default() };
+    committed!(store, |tx| tx.numbers().identify(late, epoch, &identity));
+    committed!(store, |tx| tx.numbers().identify(live, live_epoch, &identity));
+
+    assert_eq!((pending(late).await, pending(live).await), (Some(true), Some(false)));
+    let runnable = read!(store, |tx| tx.numbers().runnable());
+    assert!(runnable.contains(&Runnable { id: late, unlink: true }), "{runnable:?}");
+    assert_eq!(committed!(store, |tx| tx.numbers().purge_due(at(100))), 0, "still linked");
+    committed!(store, |tx| tx.numbers().unlinked(late));
+    assert_eq!(committed!(store, |tx| tx.numbers().purge_due(at(100))), 1);
 }
 
 async fn a_removed_number_is_purged_when_all_is_done(Db { store, .. }: Db) {
@@ -327,8 +444,8 @@ async fn a_removed_number_is_purged_when_all_is_done(Db { store, .. }: Db) {
     key(&store, owner, KeyScope::Number(id), NOW).await;
     let identity = Identity { jid: Some(IDENTITY.to_owned()), ..Identity::default() };
     committed!(store, |tx| tx.numbers().identify(id, epoch, &identity));
+    store_session(&store, id, epoch).await;
     let state = store.session_state(id, epoch);
-    state.apply(&[ramal_store::StateWrite::put("device", "self", b"x".as_slice())]).await.unwrap();
     committed!(store, |tx| tx.numbers().remove(owner, id, at(100), at(1)));
 
     assert_eq!(committed!(store, |tx| tx.numbers().purge_due(at(100))), 0, "still linked");
@@ -344,4 +461,23 @@ async fn a_removed_number_is_purged_when_all_is_done(Db { store, .. }: Db) {
     assert_eq!(read!(store, |tx| tx.numbers().get(id)), None);
     assert_eq!(read!(store, |tx| tx.webhooks().find(owner, hook)), None);
     assert_eq!(read!(store, |tx| tx.events().kinds_of(id)), [EventKind::NumberRemoved]);
+}
+
+async fn a_reservation_that_nobody_undid_is_purged(Db { store, .. }: Db) {
+    const MINUTES_10: i64 = 10 * 60;
+    let owner = tenant(&store).await;
+    let (stale, _) = reserve(&store, owner, &phone(1), NOW).await;
+    let (fresh, _) = reserve(&store, owner, &phone(2), at(10)).await;
+    let (live, _) = number(&store, owner, 3).await;
+
+    committed!(store, |tx| tx.numbers().purge_due(at(MINUTES_10)));
+    assert!(read!(store, |tx| tx.numbers().get(stale)).is_some(), "not yet");
+    committed!(store, |tx| tx.numbers().purge_due(at(MINUTES_10 + 1)));
+
+    assert_eq!(read!(store, |tx| tx.numbers().get(stale)), None);
+    for kept in [fresh, live] {
+        assert!(read!(store, |tx| tx.numbers().get(kept)).is_some());
+    }
+    let (_, again) = reserve(&store, owner, &phone(1), at(MINUTES_10 + 2)).await;
+    assert!(matches!(again, Reservation::Reserved(_)), "{again:?}");
 }

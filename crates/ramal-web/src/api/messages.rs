@@ -1,12 +1,8 @@
 //! `/v1/messages` (contract C.21), as far as texts go.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{Json, extract::State, response::Response};
 use http::{HeaderMap, StatusCode};
-use ramal_app::{Refusal, TextMessage};
+use ramal_app::{AppError, Refusal, Sent, TextMessage};
 use ramal_domain::{Direction, Peer, Timestamp};
 use ramal_store::Message;
 use serde::{Deserialize, Serialize};
@@ -18,7 +14,7 @@ use crate::{
     Web,
     body::Body,
     error::ApiError,
-    extract::OnNumber,
+    extract::{OnNumber, Path},
     idempotent::{self, Request},
 };
 
@@ -149,21 +145,26 @@ async fn send(
     let Body { value, raw } = body;
     let wish = value.into_text()?;
     let (app, sender) = (web.app.clone(), scoped.clone());
-    let work = async move {
-        let accepted = app.send_text(&sender, wish).await?.accepted;
-        let body = AcceptedMessage {
-            id: accepted.id.to_string(),
-            correlation_id: accepted.correlation.to_string(),
-            status: "QUEUED",
-            created_at: accepted.created_at.to_string(),
-            origin: sender.number.name.clone(),
-            source_number: sender.number.phone.digits().to_owned(),
-        };
-        Ok((StatusCode::ACCEPTED, body))
+    let work = move |claimed| async move {
+        let memo = idempotent::memo(claimed, sent_answer);
+        sent_answer(&app.send_text(&sender, wish, memo).await?)
     };
     let caller = &scoped.caller;
-    let request = Request { caller, operation: "messages.send", headers: &headers, body: &raw };
+    let operation = format!("messages.send/{}", scoped.number.id);
+    let request = Request { caller, operation: &operation, headers: &headers, body: &raw };
     idempotent::answer(&web.app, request, work).await
+}
+
+fn sent_answer(sent: &Sent) -> Result<(StatusCode, Value), AppError> {
+    let body = AcceptedMessage {
+        id: sent.accepted.id.to_string(),
+        correlation_id: sent.accepted.correlation.to_string(),
+        status: "QUEUED",
+        created_at: sent.accepted.created_at.to_string(),
+        origin: sent.origin.clone(),
+        source_number: sent.source.digits().to_owned(),
+    };
+    Ok((StatusCode::ACCEPTED, idempotent::print(&body)?))
 }
 
 /// One message, by our id, its correlation id or WhatsApp's.

@@ -4,14 +4,18 @@ mod answers;
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode, header::ACCEPT};
-use ramal_app::{AppError, Codes, CreateNumber, SettingsPatch};
+use ramal_app::{AppError, Codes, CreateNumber, Created, Refusal, SettingsPatch};
 use serde::Deserialize;
+use serde_json::Value;
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt as _},
+    routes,
+};
 
 use self::answers::{
     CreatedNumber, NumberDetail, NumberListItem, NumberStatus, Paid, PairingCodes, RemovedNumber,
@@ -21,8 +25,8 @@ use super::Done;
 use crate::{
     Web,
     body::Body,
-    error::{ApiError, ErrorBody},
-    extract::{Authenticated, header},
+    error::{ApiError, ErrorBody, no_such_method},
+    extract::{Authenticated, Path, Query, header},
     idempotent::{self, Request},
     terminal_qr,
 };
@@ -32,7 +36,8 @@ pub(crate) fn router() -> OpenApiRouter<Web> {
         .routes(routes!(list, create))
         .routes(routes!(detail, remove))
         .routes(routes!(status))
-        .routes(routes!(connect))
+        // Not for HEAD: asking for a code makes the one before worthless.
+        .routes(routes!(connect).map(|methods| methods.head(no_such_method)))
         .routes(routes!(purge))
         .routes(routes!(pay))
         .routes(routes!(upgrade_to_dual))
@@ -102,14 +107,17 @@ async fn create(
         settings: value.settings.unwrap_or_default(),
     };
     let (app, creator) = (web.app.clone(), caller.clone());
-    let work = async move {
-        let created = app.create_number(&creator, wish).await?;
-        let body = CreatedNumber::draw(&created)?;
-        Ok((StatusCode::CREATED, body))
+    let work = move |claimed| async move {
+        let memo = idempotent::memo(claimed, created_answer);
+        created_answer(&app.create_number(&creator, wish, memo).await?)
     };
     let request =
         Request { caller: &caller, operation: "numbers.create", headers: &headers, body: &raw };
     idempotent::answer(&web.app, request, work).await
+}
+
+fn created_answer(created: &Created) -> Result<(StatusCode, Value), AppError> {
+    Ok((StatusCode::CREATED, idempotent::print(&CreatedNumber::draw(created)?)?))
 }
 
 /// Every number of the tenant.
@@ -147,23 +155,54 @@ async fn detail(
     Ok(Json((&view).into()))
 }
 
+/// The one link that a number has here.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "the shape is for the document only")]
+enum LinkName {
+    Primary,
+}
+
+/// The contract's second link of a number, which is not offered here.
+#[derive(Debug, Deserialize)]
+struct LinkQuery {
+    link: Option<String>,
+}
+
+impl LinkQuery {
+    fn check(&self) -> Result<(), Refusal> {
+        match self.link.as_deref() {
+            None | Some("primary") => Ok(()),
+            Some(_) => Err(Refusal::NotSupported(
+                "link is primary: a second link is not offered".to_owned(),
+            )),
+        }
+    }
+}
+
 /// The state of a number, proven by a round trip to WhatsApp when it should be open.
 #[utoipa::path(
     get,
     path = "/numbers/{id}/status",
     operation_id = "getNumberStatus",
     tag = "numbers",
-    params(("id" = String, Path, description = "The number's id", example = "wa_01kdhz4q6yf5svj7g2m9n3t8xw")),
+    params(
+        ("id" = String, Path, description = "The number's id", example = "wa_01kdhz4q6yf5svj7g2m9n3t8xw"),
+        ("link" = Option<LinkName>, Query, description = "A second link is not offered", nullable = false),
+    ),
     responses(
         (status = 200, description = "Its state", body = NumberStatus),
         (status = 404, description = "No such number; without a `code`", body = ErrorBody, example = json!({"error": "there is no such number"})),
     ),
+    extensions(("x-errors" = json!(["FEATURE_NOT_SUPPORTED"]))),
 )]
 async fn status(
     State(web): State<Web>,
     Authenticated(caller): Authenticated,
     Path(id): Path<String>,
+    Query(query): Query<LinkQuery>,
 ) -> Result<Response, ApiError> {
+    query.check()?;
     match web.app.live_state(&caller, &id).await {
         Ok(live) => Ok(Json(NumberStatus::from(&live)).into_response()),
         Err(error) => Ok(ApiError::from(error).without_code_when_not_found()),
@@ -178,16 +217,21 @@ async fn status(
     path = "/numbers/{id}/connect",
     operation_id = "connectNumber",
     tag = "numbers",
-    params(("id" = String, Path, description = "The number's id", example = "wa_01kdhz4q6yf5svj7g2m9n3t8xw")),
+    params(
+        ("id" = String, Path, description = "The number's id", example = "wa_01kdhz4q6yf5svj7g2m9n3t8xw"),
+        ("link" = Option<LinkName>, Query, description = "A second link is not offered", nullable = false),
+    ),
     responses((status = 200, description = "The codes; as `text/plain`, a QR code for a terminal", content((PairingCodes = "application/json"), (String = "text/plain")))),
-    extensions(("x-errors" = json!(["NUMBER_NOT_FOUND", "NUMBER_ALREADY_CONNECTED", "UPSTREAM_ERROR", "UPSTREAM_TIMEOUT"]))),
+    extensions(("x-errors" = json!(["FEATURE_NOT_SUPPORTED", "NUMBER_NOT_FOUND", "NUMBER_ALREADY_CONNECTED", "UPSTREAM_ERROR", "UPSTREAM_TIMEOUT"]))),
 )]
 async fn connect(
     State(web): State<Web>,
     Authenticated(caller): Authenticated,
     Path(id): Path<String>,
+    Query(query): Query<LinkQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    query.check()?;
     let codes = web.app.connect(&caller, &id).await?;
     if header(&headers, ACCEPT.as_str()) == Some("text/plain") {
         return Ok(terminal_codes(&codes)?.into_response());
@@ -277,5 +321,5 @@ async fn upgrade_to_dual(
 ) -> Result<Json<Done>, ApiError> {
     web.app.get_number(&caller, &id).await?;
     let sentence = "a second link is not offered: one session per number is enough here";
-    Err(ramal_app::Refusal::NotSupported(sentence.to_owned()).into())
+    Err(Refusal::NotSupported(sentence.to_owned()).into())
 }

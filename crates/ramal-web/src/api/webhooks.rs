@@ -1,9 +1,6 @@
 //! `/v1/webhooks` (contract C.19).
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
 use http::{HeaderMap, StatusCode};
 use ramal_app::{WebhookDraft, WebhookPatch};
 use ramal_store::{LoggedAttempt, Webhook};
@@ -20,7 +17,7 @@ use crate::{
     Web,
     body::Body,
     error::ApiError,
-    extract::{Authenticated, Query, number_header},
+    extract::{Authenticated, Path, Query, number_header},
 };
 
 pub(crate) fn router() -> OpenApiRouter<Web> {

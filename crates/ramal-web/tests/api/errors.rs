@@ -115,7 +115,8 @@ async fn idempotency(scene: &Scene, ours: &Account, seen: &mut Seen) {
     let app = scene.app();
     let caller = app.authenticate(&ours.number_key).await.unwrap();
     let key = IdempotencyKey::parse("order-2").unwrap();
-    app.attempt(&caller, "messages.send", &key, body.as_bytes()).await.unwrap();
+    let operation = format!("messages.send/{}", ours.number);
+    app.attempt(&caller, &operation, &key, body.as_bytes()).await.unwrap();
     let answer = scene.ask(&with("c", "order-2")).await;
     note(seen, &answer, 409, "IDEMPOTENCY_KEY_IN_USE");
 }

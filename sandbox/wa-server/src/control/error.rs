@@ -23,9 +23,6 @@ pub enum ControlError {
     /// The body is not the expected JSON.
     #[error("the body is not the expected JSON: {0}")]
     Body(String),
-    /// The body is not declared as JSON.
-    #[error("the content type must be application/json")]
-    ContentType,
     /// The body is too large to be read.
     #[error("the body could not be read: {0}")]
     Unreadable(String),
@@ -52,7 +49,6 @@ impl ControlError {
         match self {
             Self::Number(_) => (StatusCode::BAD_REQUEST, "INVALID_NUMBER"),
             Self::Body(_) => (StatusCode::BAD_REQUEST, "INVALID_BODY"),
-            Self::ContentType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE"),
             Self::Unreadable(_) => (StatusCode::PAYLOAD_TOO_LARGE, "UNREADABLE_BODY"),
             Self::UnknownCompanion => (StatusCode::NOT_FOUND, "UNKNOWN_COMPANION"),
             Self::UnknownMessage => (StatusCode::NOT_FOUND, "UNKNOWN_MESSAGE"),

@@ -17,8 +17,9 @@ pub(super) struct Create {
     number: String,
 }
 
+/// Other fields are ignored, so that a whole answer that carries `qrcodeBase64` can be passed on.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Scan {
     qr: Option<String>,
     qrcode_base64: Option<String>,

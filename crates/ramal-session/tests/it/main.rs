@@ -1,0 +1,18 @@
+//! Sessions against a scripted WhatsApp and a real database.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the scene and the scripted provider are parts of tests"
+)]
+
+mod endings;
+mod interleaving;
+mod outages;
+mod pairing;
+mod panics;
+mod queue;
+mod races;
+mod recovery;
+mod scene;
+mod script;
+mod unlinking;

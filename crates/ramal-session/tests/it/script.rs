@@ -1,0 +1,310 @@
+//! A scripted WhatsApp: what a client reports and answers, the test decides.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use async_trait::async_trait;
+use ramal_domain::{CloseReason, NumberId, PhoneNumber, WireId};
+use ramal_session::{
+    Account, Connection, LogoutError, Mode, OpenError, OpenSpec, ProbeError, Provider, SendError,
+    Signal,
+};
+use ramal_store::{Epoch, SessionState, StateWrite, Store};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+/// Where the provider keeps a paired client's credentials.
+pub(crate) const SPACE: &str = "script";
+const KEY: &str = "credentials";
+/// More than any test opens or sends.
+const ROOM: usize = 4096;
+
+/// Where a client can panic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Panics {
+    Open,
+    SendText,
+    Probe,
+    Logout,
+    Close,
+}
+
+/// What happened to clients, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Did {
+    Open(Mode, Epoch),
+    /// Whether it was confirmed.
+    Logout(bool),
+    Close(Epoch),
+}
+
+/// The provider. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Script {
+    store: Store,
+    clients: mpsc::Sender<Client>,
+    told: Arc<Mutex<Told>>,
+}
+
+/// What the test wants, and what came of it.
+#[derive(Default)]
+struct Told {
+    panics: HashSet<(NumberId, Panics)>,
+    /// What logouts come to; `true` when nothing is left.
+    logouts: VecDeque<bool>,
+    journal: Vec<(NumberId, Did)>,
+    live: HashMap<NumberId, u32>,
+    /// The most clients of one number at once.
+    live_max: u32,
+}
+
+impl fmt::Debug for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Script")
+    }
+}
+
+impl Script {
+    pub(crate) fn new(store: Store) -> (Self, mpsc::Receiver<Client>) {
+        let (clients, opened) = mpsc::channel(ROOM);
+        (Self { store, clients, told: Arc::default() }, opened)
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap()
+    }
+
+    /// Makes the next call of this kind panic, once.
+    pub(crate) fn panic_at(&self, number: NumberId, point: Panics) {
+        self.told().panics.insert((number, point));
+    }
+
+    /// Whether a call that was to panic has done so.
+    pub(crate) fn has_panicked(&self, number: NumberId, point: Panics) -> bool {
+        !self.told().panics.contains(&(number, point))
+    }
+
+    pub(crate) fn answer_logouts(&self, confirmed: impl IntoIterator<Item = bool>) {
+        self.told().logouts.extend(confirmed);
+    }
+
+    pub(crate) fn journal(&self, number: NumberId) -> Vec<Did> {
+        let told = self.told();
+        told.journal.iter().filter(|(of, _)| *of == number).map(|(_, did)| did.clone()).collect()
+    }
+
+    /// How many clients of a number are open.
+    pub(crate) fn live(&self, number: NumberId) -> u32 {
+        self.told().live.get(&number).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn live_max(&self) -> u32 {
+        self.told().live_max
+    }
+
+    fn trip(&self, number: NumberId, point: Panics) {
+        let tripped = self.told().panics.remove(&(number, point));
+        assert!(!tripped, "scripted panic in {point:?}");
+    }
+
+    fn opened(&self, spec: &OpenSpec) {
+        let mut told = self.told();
+        told.journal.push((spec.number, Did::Open(spec.mode, spec.epoch)));
+        let live = told.live.entry(spec.number).or_default();
+        *live += 1;
+        let live = *live;
+        told.live_max = told.live_max.max(live);
+    }
+}
+
+#[async_trait]
+impl Provider for Script {
+    async fn open(&self, spec: OpenSpec) -> Result<Box<dyn Connection>, OpenError> {
+        self.trip(spec.number, Panics::Open);
+        let state = self.store.session_state(spec.number, spec.epoch);
+        match spec.mode {
+            Mode::Pair => state.wipe().await.map_err(|error| OpenError::Build(error.into()))?,
+            Mode::Resume => {
+                let stored = state.get(SPACE, KEY).await;
+                let stored = stored.map_err(|error| OpenError::Build(error.into()))?;
+                stored.ok_or(OpenError::NoSession)?;
+            }
+        }
+        self.opened(&spec);
+        let (sender, sends) = mpsc::channel(ROOM);
+        let gone = CancellationToken::new();
+        let reports = Reports::default();
+        let line = Line {
+            script: self.clone(),
+            number: spec.number,
+            epoch: spec.epoch,
+            sends: sender,
+            gone: gone.clone(),
+            reports: Arc::clone(&reports),
+        };
+        let OpenSpec { number, phone, epoch, mode, signals, tenant: _ } = spec;
+        *reports.lock().unwrap() = Some(signals);
+        let client = Client { number, phone, epoch, mode, state, sends, gone, reports };
+        self.clients.send(client).await.map_err(|error| OpenError::Build(error.into()))?;
+        Ok(Box::new(line))
+    }
+}
+
+/// Where a client reports, for as long as it runs.
+type Reports = Arc<Mutex<Option<mpsc::Sender<Signal>>>>;
+
+/// The session's end of a client.
+struct Line {
+    script: Script,
+    number: NumberId,
+    epoch: Epoch,
+    sends: mpsc::Sender<Sending>,
+    gone: CancellationToken,
+    reports: Reports,
+}
+
+impl Line {
+    fn leave(&self) {
+        let mut told = self.script.told();
+        if self.gone.is_cancelled() {
+            return;
+        }
+        self.gone.cancel();
+        *self.reports.lock().unwrap() = None;
+        told.journal.push((self.number, Did::Close(self.epoch)));
+        *told.live.entry(self.number).or_default() -= 1;
+    }
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Line")
+    }
+}
+
+#[async_trait]
+impl Connection for Line {
+    async fn send_text(
+        &self,
+        wire_id: &WireId,
+        to: &PhoneNumber,
+        text: &str,
+    ) -> Result<(), SendError> {
+        self.script.trip(self.number, Panics::SendText);
+        let (answer, answered) = oneshot::channel();
+        let (wire_id, to, text) = (wire_id.clone(), to.clone(), text.to_owned());
+        let sending = Sending { wire_id, to, text, answer };
+        self.sends.send(sending).await.map_err(|_no_client| offline())?;
+        answered.await.map_err(|_no_answer| offline())?
+    }
+
+    async fn probe(&self) -> Result<(), ProbeError> {
+        self.script.trip(self.number, Panics::Probe);
+        if self.gone.is_cancelled() { Err(ProbeError) } else { Ok(()) }
+    }
+
+    async fn logout(&self) -> Result<(), LogoutError> {
+        self.script.trip(self.number, Panics::Logout);
+        let confirmed = {
+            let mut told = self.script.told();
+            let confirmed = told.logouts.pop_front().unwrap_or(true);
+            told.journal.push((self.number, Did::Logout(confirmed)));
+            confirmed
+        };
+        if !confirmed {
+            return Err(LogoutError("no answer".into()));
+        }
+        self.leave();
+        Ok(())
+    }
+
+    async fn close(&self) {
+        self.script.trip(self.number, Panics::Close);
+        self.leave();
+    }
+}
+
+pub(crate) fn offline() -> SendError {
+    SendError::Offline("the socket is gone".into())
+}
+
+/// A message that a session hands over, and waits for the answer.
+#[derive(Debug)]
+pub(crate) struct Sending {
+    pub(crate) wire_id: WireId,
+    pub(crate) to: PhoneNumber,
+    pub(crate) text: String,
+    answer: oneshot::Sender<Result<(), SendError>>,
+}
+
+impl Sending {
+    pub(crate) fn answer(self, result: Result<(), SendError>) {
+        // A session that was cut meanwhile does not hear it.
+        let _unheard = self.answer.send(result);
+    }
+}
+
+/// The test's end of a client. Dropping it is the death of the client's task.
+pub(crate) struct Client {
+    pub(crate) number: NumberId,
+    pub(crate) phone: PhoneNumber,
+    pub(crate) epoch: Epoch,
+    pub(crate) mode: Mode,
+    state: SessionState,
+    pub(crate) sends: mpsc::Receiver<Sending>,
+    /// Cancelled when the session has closed the client.
+    pub(crate) gone: CancellationToken,
+    reports: Reports,
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        *self.reports.lock().unwrap() = None;
+    }
+}
+
+impl Client {
+    /// Reports something; a session that has ended does not hear it.
+    pub(crate) async fn tell(&self, signal: Signal) {
+        let reports = self.reports.lock().unwrap().clone();
+        if let Some(reports) = reports {
+            let _unheard = reports.send(signal).await;
+        }
+    }
+
+    /// Stores credentials, as a client does when the phone accepts it.
+    pub(crate) async fn store_credentials(&self) -> bool {
+        self.state.apply(&[StateWrite::put(SPACE, KEY, b"secret")]).await.is_ok()
+    }
+
+    /// The phone with these digits accepts the client.
+    pub(crate) async fn answer(&self, digits: &str) {
+        self.store_credentials().await;
+        self.tell(Signal::Paired(account(digits))).await;
+    }
+
+    pub(crate) async fn open(&self) {
+        self.tell(Signal::Opened(account(self.phone.digits()))).await;
+    }
+
+    /// The right phone accepts the client, which logs in.
+    pub(crate) async fn pair(&self) {
+        self.answer(self.phone.digits()).await;
+        self.open().await;
+    }
+
+    pub(crate) async fn end(&self, reason: CloseReason) {
+        self.tell(Signal::Ended(reason)).await;
+    }
+}
+
+pub(crate) fn account(digits: &str) -> Account {
+    Account {
+        jid: Some(format!("{digits}:3@s.whatsapp.net")),
+        lid: Some("77:3@lid".to_owned()),
+        profile_name: Some("Ana".to_owned()),
+    }
+}
