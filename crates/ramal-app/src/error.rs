@@ -220,8 +220,9 @@ impl From<StartError> for AppError {
             StartError::Gone => Refusal::NumberNotFound.into(),
             StartError::AlreadyOpen => Refusal::NumberAlreadyConnected.into(),
             StartError::Reconnecting => Refusal::Reconnecting.into(),
-            StartError::Stopping => Self::Busy(Box::new(error)),
-            StartError::Open(OpenError::Busy(_)) => Self::Busy(Box::new(error)),
+            StartError::Stopping | StartError::Open(OpenError::Busy(_)) => {
+                Self::Busy(Box::new(error))
+            }
             StartError::Open(OpenError::NoSession | OpenError::Build(_)) => {
                 Self::Internal(Box::new(error))
             }

@@ -49,8 +49,11 @@ pub struct Claimed {
 /// answers: a crash leaves both or neither, so that the same request is never done twice.
 pub struct Memo<T> {
     claimed: Claimed,
-    render: Box<dyn FnOnce(&T) -> Result<StoredAnswer, AppError> + Send>,
+    render: Render<T>,
 }
+
+/// How an outcome is answered.
+type Render<T> = Box<dyn FnOnce(&T) -> Result<StoredAnswer, AppError> + Send>;
 
 impl<T> fmt::Debug for Memo<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,7 +61,7 @@ impl<T> fmt::Debug for Memo<T> {
     }
 }
 
-impl<T> Memo<T> {
+impl<T: Sync> Memo<T> {
     /// A memo for `claimed`; `render` says how the outcome is answered.
     pub fn new(
         claimed: Claimed,

@@ -297,10 +297,9 @@ impl App {
             return Err(Refusal::NumberAlreadyConnected.into());
         }
         if self.is_paired(&number) {
-            let refusal = match self.login_completes(number.id).await {
-                true => Refusal::NumberAlreadyConnected,
-                false => Refusal::Reconnecting,
-            };
+            let open = self.login_completes(number.id).await;
+            let refusal =
+                if open { Refusal::NumberAlreadyConnected } else { Refusal::Reconnecting };
             return Err(refusal.into());
         }
         let app = self.clone();
@@ -311,7 +310,7 @@ impl App {
                 if codes.is_ok() {
                     return codes;
                 }
-                match app.sessions.pairing(number.id) {
+                match app.sessions.settled_pairing(number.id).await {
                     // Another connect took over: its codes are as good as ours.
                     Some(other) if !other.same_channel(&watcher) => watcher = other,
                     running => {

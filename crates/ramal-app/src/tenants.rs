@@ -1,7 +1,7 @@
 //! Tenants and their own keys: what the operator's command line does.
 
-use ramal_domain::{ApiToken, KeyId, KeyScope, TenantId};
-use ramal_store::{Key, NewKey, Store, StoreError, Tenant};
+use ramal_domain::{ApiToken, KeyId, KeyScope, TenantId, Timestamp};
+use ramal_store::{Key, NewKey, Store, StoreError, Tenant, Tx};
 
 use crate::{App, AppError, Caller, Refusal};
 
@@ -21,20 +21,25 @@ impl App {
         if !tx.tenants().list().await?.is_empty() {
             return Ok(None);
         }
-        let tenant =
-            Tenant { id: TenantId::mint(), name: DEFAULT_TENANT.to_owned(), created_at: now };
-        tx.tenants().create(&tenant).await?;
-        let token = ApiToken::mint();
-        let key = NewKey {
-            id: KeyId::mint(),
-            tenant: tenant.id,
-            scope: KeyScope::Tenant,
-            name: "Tenant",
-            token: &token,
-        };
-        tx.keys().create(&key, now).await?;
+        let (_, token) = create(&mut tx, DEFAULT_TENANT, now).await?;
         tx.commit().await?;
         Ok(Some(token))
+    }
+
+    /// Creates a tenant, for `ramal keys create-tenant`; returns its raw key, which is shown once.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn create_tenant(
+        store: &Store,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<(TenantId, ApiToken), StoreError> {
+        let mut tx = store.begin().await?;
+        let created = create(&mut tx, name, now).await?;
+        tx.commit().await?;
+        Ok(created)
     }
 
     /// The caller's tenant.
@@ -72,7 +77,7 @@ impl App {
     pub async fn rotate_tenant_key(
         store: &Store,
         tenant: TenantId,
-        now: ramal_domain::Timestamp,
+        now: Timestamp,
     ) -> Result<Option<ApiToken>, StoreError> {
         let mut tx = store.begin().await?;
         if tx.tenants().find(tenant).await?.is_none() {
@@ -90,4 +95,19 @@ impl App {
         tx.commit().await?;
         Ok(Some(token))
     }
+}
+
+/// A tenant and its own key.
+async fn create(
+    tx: &mut Tx,
+    name: &str,
+    now: Timestamp,
+) -> Result<(TenantId, ApiToken), StoreError> {
+    let tenant = Tenant { id: TenantId::mint(), name: name.to_owned(), created_at: now };
+    tx.tenants().create(&tenant).await?;
+    let token = ApiToken::mint();
+    let (id, scope) = (KeyId::mint(), KeyScope::Tenant);
+    let key = NewKey { id, tenant: tenant.id, scope, name: "Tenant", token: &token };
+    tx.keys().create(&key, now).await?;
+    Ok((tenant.id, token))
 }

@@ -2,6 +2,10 @@
 //!
 //! `wa-server` is built in the other workspace (`./test` does it); the path may be given, else it is
 //! looked for beside this test's own binary.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and helpers are not seen as tests"
+)]
 
 use std::{
     io::{Read as _, Write as _},

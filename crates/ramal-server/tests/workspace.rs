@@ -1,5 +1,10 @@
 //! The house rules that only the whole workspace can show: who may depend on whom, what the product
 //! may never be built with, and how large a file may grow.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, and helpers are not seen as tests"
+)]
 
 use std::{collections::BTreeMap, path::Path, process::Command};
 

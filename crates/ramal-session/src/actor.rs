@@ -182,7 +182,7 @@ impl Actor {
             Signal::CodesExhausted => return self.on_codes_exhausted().await,
             Signal::Paired(account) => return self.on_paired(account).await,
             Signal::Opened(account) => return self.on_opened(account).await,
-            Signal::Lost => return self.step(Input::Lost).await,
+            Signal::Lost => return self.on_lost().await,
             Signal::Ended(reason) => return self.on_ended(reason).await,
             Signal::Receipt { wire_ids, kind, at } => {
                 return self.on_receipt(wire_ids, kind, at).await;
@@ -277,6 +277,18 @@ impl Actor {
         let left = expires_at.since(self.context.clock.now());
         self.state.pairing_due = Some(Instant::now() + left);
         Flow::Continue
+    }
+
+    async fn on_lost(&mut self) -> Flow {
+        self.pairing.send_if_modified(|pairing| {
+            let was_open = pairing.outcome == Outcome::Open;
+            if was_open {
+                // Whoever waits for the login waits for the next one.
+                pairing.outcome = Outcome::Waiting;
+            }
+            was_open
+        });
+        self.step(Input::Lost).await
     }
 
     async fn on_ended(&mut self, reason: CloseReason) -> Flow {

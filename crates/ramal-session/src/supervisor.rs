@@ -456,6 +456,13 @@ impl Supervisor {
         tx.commit().await
     }
 
+    /// [`Supervisor::pairing`], once whoever starts or stops the session at this moment is done.
+    pub async fn settled_pairing(&self, id: NumberId) -> Option<watch::Receiver<Pairing>> {
+        let turn = self.turn(id);
+        let _turn = turn.lock().await;
+        self.pairing(id)
+    }
+
     /// The running pairing attempt, or the last one of a running session.
     pub fn pairing(&self, id: NumberId) -> Option<watch::Receiver<Pairing>> {
         self.find(id).map(|running| running.pairing)

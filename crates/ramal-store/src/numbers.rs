@@ -472,7 +472,8 @@ impl Numbers<'_> {
         sqlx::query(
             "update numbers set jid = coalesce($3, jid), lid = coalesce($4, lid),
                profile_name = coalesce($5, profile_name),
-               unlink_pending = case when stage = 'removed' then 1 else unlink_pending end
+               unlink_pending = case when stage = 'removed' and $3 is not null
+                                then 1 else unlink_pending end
              where id = $1 and epoch = $2",
         )
         .bind(id.to_string())

@@ -166,7 +166,8 @@ impl Webhooks<'_> {
         let done = sqlx::query(
             "update webhooks set name = coalesce($3, name), url = coalesce($4, url),
                events = coalesce($5, events), active = coalesce($6, active), updated_at_ms = $7
-             where tenant_id = $1 and id = $2",
+             where tenant_id = $1 and id = $2 and exists
+               (select 1 from numbers n where n.id = webhooks.number_id and n.stage = 'live')",
         )
         .bind(tenant.to_string())
         .bind(id.to_string())
@@ -186,7 +187,10 @@ impl Webhooks<'_> {
     ///
     /// [`StoreError`].
     pub async fn delete(&mut self, tenant: TenantId, id: WebhookId) -> Result<bool, StoreError> {
-        let done = sqlx::query("delete from webhooks where tenant_id = $1 and id = $2")
+        // Not those of a removed number: what is on its way to them must arrive.
+        let sql =
+            format!("delete from webhooks where tenant_id = $1 and id = $2 and {OF_LIVE_NUMBER}");
+        let done = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(tenant.to_string())
             .bind(id.to_string())
             .execute(&mut *self.0.inner)

@@ -5,8 +5,11 @@ use axum::{
     extract::{FromRequest, Request, rejection::BytesRejection},
 };
 use http::StatusCode;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::{
+    Deserialize as _, Deserializer,
+    de::{DeserializeOwned, Error as _},
+};
+use serde_json::{Map, Value};
 
 use crate::error::ApiError;
 
@@ -52,6 +55,16 @@ fn parse<T: DeserializeOwned>(raw: &[u8]) -> Result<T, ApiError> {
         let sentence = error.into_inner().to_string();
         ApiError::invalid(if path == "." { sentence } else { format!("{path}: {sentence}") })
     })
+}
+
+/// Reads an optional object inside a body; see [`parse`] on arrays.
+pub(crate) fn object<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    let fields = Option::<Map<String, Value>>::deserialize(deserializer)?;
+    fields
+        .map(|fields| serde_json::from_value(Value::Object(fields)).map_err(D::Error::custom))
+        .transpose()
 }
 
 #[cfg(test)]

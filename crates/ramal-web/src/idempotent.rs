@@ -73,7 +73,7 @@ pub(crate) fn print<T: Serialize>(body: &T) -> Result<Value, AppError> {
 }
 
 /// How an outcome is remembered: as it is answered.
-pub(crate) fn memo<T: 'static>(
+pub(crate) fn memo<T: Sync + 'static>(
     claimed: Option<Claimed>,
     render: fn(&T) -> Result<(StatusCode, Value), AppError>,
 ) -> Option<Memo<T>> {

@@ -17,6 +17,11 @@ pub(super) enum Command {
         /// The tenant, such as `ten_…`; may be left out when there is only one.
         tenant: Option<TenantId>,
     },
+    /// Create a further tenant, whose numbers, keys and webhooks are its own; prints its key once.
+    CreateTenant {
+        /// What to call it.
+        name: String,
+    },
 }
 
 pub(super) async fn run(command: &Command, config: &Config) -> anyhow::Result<()> {
@@ -24,6 +29,10 @@ pub(super) async fn run(command: &Command, config: &Config) -> anyhow::Result<()
     match command {
         Command::List => list(&store).await,
         Command::Rotate { tenant } => rotate(&store, *tenant).await,
+        Command::CreateTenant { name } => {
+            let (tenant, token) = App::create_tenant(&store, name, SystemClock.now()).await?;
+            say(&format!("The key of {tenant} ({name}), shown this once: {}", token.expose()))
+        }
     }
 }
 

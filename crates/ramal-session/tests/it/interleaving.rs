@@ -11,15 +11,14 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     races::assert_one_at_a_time,
     scene::{Scene, soon},
-    script::{Client, Panics, offline},
+    script::{Call, Client, offline},
 };
 
 const SEEDS: u64 = 6;
 const COMMANDS: usize = 60;
 /// How many things a client does before it only behaves.
 const WHIMS: usize = 12;
-const POINTS: [Panics; 5] =
-    [Panics::Open, Panics::SendText, Panics::Probe, Panics::Logout, Panics::Close];
+const POINTS: [Call; 5] = [Call::Open, Call::SendText, Call::Probe, Call::Logout, Call::Close];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_the_order_the_invariants_hold() {

@@ -1,10 +1,13 @@
-use ramal_domain::{EventKind::NumberConnected, Link};
-use ramal_session::{Mode, Outcome, StartError};
+use std::time::Duration;
+
+use ramal_domain::{EventKind::NumberConnected, Link, NodeId};
+use ramal_session::{Mode, Options, Outcome, StartError};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
+    recovery::answered,
     scene::{Scene, patient, soon},
-    script::{Client, Did, Script},
+    script::{Call, Client, Did, Script},
 };
 
 /// Opened and closed in turns, under growing epochs.
@@ -107,6 +110,67 @@ async fn a_login_that_crosses_a_new_attempt_either_stands_or_is_superseded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_new_attempt_waits_until_the_client_before_it_is_closed() {
+    let mut scene = Scene::start().await;
+    let (id, _client, _watcher) = scene.pairing().await;
+    scene.script.hold_up(id, Call::Close);
+    let sessions = scene.sessions.clone();
+    let mut pairs = JoinSet::new();
+    pairs.spawn(async move { sessions.pair(id).await.map(drop) });
+    soon("the closing", scene.script.is_held_up()).await;
+
+    let early = tokio::time::timeout(Duration::from_millis(100), pairs.join_next()).await;
+    assert!(early.is_err(), "the attempt waits for the client's end");
+    scene.script.release();
+    let paired = soon("the answer", pairs.join_next()).await;
+
+    assert!(paired.unwrap().unwrap().is_ok());
+    assert_eq!(scene.script.live_max(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_is_being_noted_while_a_new_attempt_stops_it_stands() {
+    let mut scene = Scene::with(patient()).await;
+    let (id, client, _watcher) = scene.pairing().await;
+    client.store_credentials().await;
+    // Whoever writes now waits; whoever reads does not.
+    let writer = scene.store.begin().await.unwrap();
+    client.open().await;
+    scene.eventually("the login's being heard", async |_| client.is_heard()).await;
+
+    let sessions = scene.sessions.clone();
+    let mut again = Box::pin(sessions.pair(id));
+    let early = tokio::time::timeout(Duration::from_millis(100), &mut again).await;
+    assert!(early.is_err(), "the attempt waits for the session's end");
+    drop(writer);
+    let refused = soon("the answer", again).await;
+
+    assert!(matches!(refused, Err(StartError::AlreadyOpen)), "{refused:?}");
+    assert!(scene.has_state(id).await, "the login was wiped");
+    assert_eq!(scene.client_of(id).await.mode, Mode::Resume);
+    assert_eq!(scene.events(id).await, [NumberConnected]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_reconciler_asks_again_before_it_resumes() {
+    let resume_pace = Duration::from_millis(300);
+    let mut scene = Scene::dormant(Options { resume_pace, ..patient() }).await;
+    let (first, _epoch) = answered(&scene, 1).await;
+    let (id, _epoch) = scene.number_of(2, NodeId::mint()).await;
+    let (last, _epoch) = answered(&scene, 3).await;
+
+    // All three are to be resumed, in this order; the second is paired anew while it is not yet.
+    scene.boot();
+    let _first = scene.client_of(first).await;
+    let watcher = scene.sessions.pair(id).await.unwrap();
+    let _last = scene.client_of(last).await;
+
+    assert_eq!(watcher.borrow().outcome, Outcome::Waiting);
+    let opened = scene.script.journal(id).into_iter().filter(|did| matches!(did, Did::Open(..)));
+    assert_eq!(opened.count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_reconciler_does_not_replace_an_attempt_that_was_faster() {
     let mut scene = Scene::with(patient()).await;
     let (bystander, mut client_of_bystander) = scene.connected(99).await;
@@ -126,6 +190,30 @@ async fn the_reconciler_does_not_replace_an_attempt_that_was_faster() {
         assert_eq!(scene.link(id).await, Link::Pairing);
         assert!(scene.sessions.pairing(id).is_some());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_opens_while_the_supervisor_stops_is_closed_before_it_returns() {
+    let mut scene = Scene::start().await;
+    let (_idle, idle_client) = scene.connected(1).await;
+    let id = scene.number(2).await;
+    scene.script.hold_up(id, Call::Open);
+    let sessions = scene.sessions.clone();
+    let mut pairs = JoinSet::new();
+    pairs.spawn(async move { drop(sessions.pair(id).await) });
+    soon("the opening", scene.script.is_held_up()).await;
+
+    scene.begin_shutdown();
+    soon("the idle session's end", idle_client.gone.cancelled()).await;
+    let other = scene.number(3).await;
+    let refused = scene.sessions.pair(other).await;
+    assert!(matches!(refused, Err(StartError::Stopping)), "{refused:?}");
+    assert!(!scene.has_returned());
+    scene.script.release();
+    scene.returned().await;
+
+    assert_eq!(scene.script.live(id), 0);
+    assert_one_at_a_time(&scene.script, id);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,9 @@
-use ramal_domain::{CloseReason, EventKind::NumberConnected, Link, NodeId};
+use ramal_domain::{CloseReason, EventKind::NumberConnected, Link, NodeId, NumberId};
 use ramal_session::{Mode, Outcome, Signal};
-use ramal_store::{Identity, StateWrite};
+use ramal_store::{Epoch, Identity, StateWrite};
 
 use crate::{
-    scene::{Scene, brisk, patient, until},
+    scene::{Scene, brisk, patient, phone, until},
     script::{SPACE, account},
 };
 
@@ -45,17 +45,23 @@ async fn a_pairing_of_this_process_is_left_alone() {
     assert_eq!(scene.link(id).await, Link::Open);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_pairing_whose_phone_had_answered_is_resumed() {
-    let mut scene = Scene::dormant(brisk()).await;
-    let (id, epoch) = scene.number_of(1, NodeId::mint()).await;
-    let jid = account("5511999990001").jid;
+/// A number whose phone had answered when its process died.
+pub(crate) async fn answered(scene: &Scene, last: u32) -> (NumberId, Epoch) {
+    let (id, epoch) = scene.number_of(last, NodeId::mint()).await;
+    let jid = account(phone(last).digits()).jid;
     let mut tx = scene.store.begin().await.unwrap();
     let identity = Identity { jid, ..Identity::default() };
     tx.numbers().identify(id, epoch, &identity).await.unwrap();
     tx.commit().await.unwrap();
     let state = scene.store.session_state(id, epoch);
     state.apply(&[StateWrite::put(SPACE, "credentials", b"secret")]).await.unwrap();
+    (id, epoch)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pairing_whose_phone_had_answered_is_resumed() {
+    let mut scene = Scene::dormant(brisk()).await;
+    let (id, epoch) = answered(&scene, 1).await;
 
     scene.boot();
     let client = scene.client_of(id).await;

@@ -13,7 +13,7 @@ use ramal_session::{
     Signal,
 };
 use ramal_store::{Epoch, SessionState, StateWrite, Store};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 /// Where the provider keeps a paired client's credentials.
@@ -22,9 +22,9 @@ const KEY: &str = "credentials";
 /// More than any test opens or sends.
 const ROOM: usize = 4096;
 
-/// Where a client can panic.
+/// What can be made to panic or to take its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Panics {
+pub(crate) enum Call {
     Open,
     SendText,
     Probe,
@@ -47,12 +47,16 @@ pub(crate) struct Script {
     store: Store,
     clients: mpsc::Sender<Client>,
     told: Arc<Mutex<Told>>,
+    /// A call that is held up has arrived there.
+    arrived: Arc<Notify>,
+    released: Arc<Notify>,
 }
 
 /// What the test wants, and what came of it.
 #[derive(Default)]
 struct Told {
-    panics: HashSet<(NumberId, Panics)>,
+    panics: HashSet<(NumberId, Call)>,
+    held_up: HashSet<(NumberId, Call)>,
     /// What logouts come to; `true` when nothing is left.
     logouts: VecDeque<bool>,
     journal: Vec<(NumberId, Did)>,
@@ -70,7 +74,8 @@ impl fmt::Debug for Script {
 impl Script {
     pub(crate) fn new(store: Store) -> (Self, mpsc::Receiver<Client>) {
         let (clients, opened) = mpsc::channel(ROOM);
-        (Self { store, clients, told: Arc::default() }, opened)
+        let (arrived, released) = (Arc::default(), Arc::default());
+        (Self { store, clients, told: Arc::default(), arrived, released }, opened)
     }
 
     fn told(&self) -> MutexGuard<'_, Told> {
@@ -78,13 +83,27 @@ impl Script {
     }
 
     /// Makes the next call of this kind panic, once.
-    pub(crate) fn panic_at(&self, number: NumberId, point: Panics) {
+    pub(crate) fn panic_at(&self, number: NumberId, point: Call) {
         self.told().panics.insert((number, point));
     }
 
     /// Whether a call that was to panic has done so.
-    pub(crate) fn has_panicked(&self, number: NumberId, point: Panics) -> bool {
+    pub(crate) fn has_panicked(&self, number: NumberId, point: Call) -> bool {
         !self.told().panics.contains(&(number, point))
+    }
+
+    /// Holds up the next call of this kind until [`Script::release`].
+    pub(crate) fn hold_up(&self, number: NumberId, call: Call) {
+        self.told().held_up.insert((number, call));
+    }
+
+    /// Waits until a call is held up.
+    pub(crate) async fn is_held_up(&self) {
+        self.arrived.notified().await;
+    }
+
+    pub(crate) fn release(&self) {
+        self.released.notify_one();
     }
 
     pub(crate) fn answer_logouts(&self, confirmed: impl IntoIterator<Item = bool>) {
@@ -105,9 +124,17 @@ impl Script {
         self.told().live_max
     }
 
-    fn trip(&self, number: NumberId, point: Panics) {
+    fn trip(&self, number: NumberId, point: Call) {
         let tripped = self.told().panics.remove(&(number, point));
         assert!(!tripped, "scripted panic in {point:?}");
+    }
+
+    async fn wait(&self, number: NumberId, call: Call) {
+        let held_up = self.told().held_up.remove(&(number, call));
+        if held_up {
+            self.arrived.notify_one();
+            self.released.notified().await;
+        }
     }
 
     fn opened(&self, spec: &OpenSpec) {
@@ -123,7 +150,8 @@ impl Script {
 #[async_trait]
 impl Provider for Script {
     async fn open(&self, spec: OpenSpec) -> Result<Box<dyn Connection>, OpenError> {
-        self.trip(spec.number, Panics::Open);
+        self.trip(spec.number, Call::Open);
+        self.wait(spec.number, Call::Open).await;
         let state = self.store.session_state(spec.number, spec.epoch);
         match spec.mode {
             Mode::Pair => state.wipe().await.map_err(|error| OpenError::Build(error.into()))?,
@@ -193,7 +221,7 @@ impl Connection for Line {
         to: &PhoneNumber,
         text: &str,
     ) -> Result<(), SendError> {
-        self.script.trip(self.number, Panics::SendText);
+        self.script.trip(self.number, Call::SendText);
         let (answer, answered) = oneshot::channel();
         let (wire_id, to, text) = (wire_id.clone(), to.clone(), text.to_owned());
         let sending = Sending { wire_id, to, text, answer };
@@ -202,12 +230,12 @@ impl Connection for Line {
     }
 
     async fn probe(&self) -> Result<(), ProbeError> {
-        self.script.trip(self.number, Panics::Probe);
+        self.script.trip(self.number, Call::Probe);
         if self.gone.is_cancelled() { Err(ProbeError) } else { Ok(()) }
     }
 
     async fn logout(&self) -> Result<(), LogoutError> {
-        self.script.trip(self.number, Panics::Logout);
+        self.script.trip(self.number, Call::Logout);
         let confirmed = {
             let mut told = self.script.told();
             let confirmed = told.logouts.pop_front().unwrap_or(true);
@@ -222,7 +250,8 @@ impl Connection for Line {
     }
 
     async fn close(&self) {
-        self.script.trip(self.number, Panics::Close);
+        self.script.trip(self.number, Call::Close);
+        self.script.wait(self.number, Call::Close).await;
         self.leave();
     }
 }
@@ -273,6 +302,12 @@ impl Client {
         if let Some(reports) = reports {
             let _unheard = reports.send(signal).await;
         }
+    }
+
+    /// Whether everything that was told has been taken.
+    pub(crate) fn is_heard(&self) -> bool {
+        let reports = self.reports.lock().unwrap();
+        reports.as_ref().is_none_or(|reports| reports.capacity() == reports.max_capacity())
     }
 
     /// Stores credentials, as a client does when the phone accepts it.

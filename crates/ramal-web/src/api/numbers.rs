@@ -58,6 +58,7 @@ struct CreateBody {
     #[schema(default = true)]
     link_to_api_key: Option<bool>,
     #[schema(value_type = Option<SettingsChange>)]
+    #[serde(default, deserialize_with = "crate::body::object")]
     settings: Option<SettingsPatch>,
 }
 
