@@ -1,0 +1,26 @@
+//! What the black-box tests share: the three binaries as processes, clients for both APIs, a
+//! webhook receiver, and waiting with a deadline. Nothing here knows the product's code.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "a test harness fails by panicking"
+)]
+
+mod api;
+mod phones;
+mod process;
+mod qr;
+mod receiver;
+mod wait;
+mod world;
+
+pub use api::{Answer, Api, Created};
+pub use phones::Phones;
+pub use process::{Process, binary, repository};
+pub use qr::decode_qr;
+pub use receiver::{Delivery, Receiver};
+pub use wait::{PATIENCE, eventually, within};
+pub use world::{Product, Sandbox, WhatsApp, World};

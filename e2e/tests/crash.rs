@@ -1,0 +1,249 @@
+//! The product dies at bad moments.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use ramal_tests::{Receiver, World, eventually, within};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+const NUMBER: &str = "+5511999990001";
+const FRIEND: &str = "+5511999990002";
+
+/// The ids of the received messages with this text: repeats of one delivery count once, as they do
+/// for a receiver that keeps to the contract.
+fn received(receiver: &Receiver, text: &str) -> BTreeSet<String> {
+    let events = receiver.events("number", "message.received");
+    let data = events.iter().map(ramal_tests::Delivery::data);
+    data.filter(|data| data.get("content").is_some_and(|content| content == text))
+        .filter_map(|data| data.get("id").map(Value::to_string))
+        .collect()
+}
+
+async fn wait_for_content(receiver: &Receiver, text: &str) {
+    receiver.wait_for("number", "message.received", |data| data["content"] == text).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_while_open_it_is_open_again_and_misses_nothing() {
+    let (mut world, receiver) = (World::start().await, Receiver::start().await);
+    let number = world.open_number(NUMBER).await;
+    world.api().webhook(&number.id, &receiver.url("number"), &["*"]).await;
+    let companions = world.phones().companions(NUMBER).await;
+
+    world.product.kill_9();
+    world.phones().send(FRIEND, NUMBER, "while you were dead").await;
+    world.product.start_again().await;
+
+    world.api().wait_until_open(&number.id).await;
+    wait_for_content(&receiver, "while you were dead").await;
+    world.phones().send(FRIEND, NUMBER, "after the crash").await;
+    wait_for_content(&receiver, "after the crash").await;
+
+    world.product.kill_9();
+    world.product.start_again().await;
+    world.api().wait_until_open(&number.id).await;
+    world.phones().send(FRIEND, NUMBER, "after another crash").await;
+    wait_for_content(&receiver, "after another crash").await;
+
+    for text in ["while you were dead", "after the crash", "after another crash"] {
+        assert_eq!(received(&receiver, text).len(), 1, "{text}");
+    }
+    let ids: BTreeSet<String> = receiver
+        .events("number", "message.received")
+        .iter()
+        .map(|one| one.id().to_owned())
+        .collect();
+    assert_eq!(ids.len(), 3, "one event each");
+    assert!(receiver.events("number", "number.disconnected").is_empty());
+    let now = eventually("the companion is connected", async || {
+        let now = world.phones().companions(NUMBER).await;
+        now.iter().all(|one| one["connected"] == true).then_some(now)
+    });
+    assert_eq!(now.await, companions, "the same device, not paired anew");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_the_moment_a_text_comes_in_it_has_it_once() {
+    let (mut world, receiver) = (World::start().await, Receiver::start().await);
+    let number = world.open_number(NUMBER).await;
+    world.api().webhook(&number.id, &receiver.url("number"), &["message.received"]).await;
+
+    for round in 0..6_u64 {
+        let text = format!("round {round}");
+        world.phones().send(FRIEND, NUMBER, &text).await;
+        // A different moment each time, from at once to a little later.
+        tokio::time::sleep(Duration::from_millis(round * 4)).await;
+        world.product.kill_9();
+        world.product.start_again().await;
+        wait_for_content(&receiver, &text).await;
+    }
+    world.phones().send(FRIEND, NUMBER, "last").await;
+    wait_for_content(&receiver, "last").await;
+
+    for round in 0..6_u64 {
+        assert_eq!(received(&receiver, &format!("round {round}")).len(), 1, "round {round}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_during_a_pairing_attempt_the_number_can_be_connected_again() {
+    let mut world = World::start().await;
+    let number = world.api().create(NUMBER).await;
+
+    world.product.kill_9();
+    world.product.start_again().await;
+
+    assert_eq!(world.api().numbers().await.len(), 1);
+    assert_ne!(world.api().state(&number.id).await, "OPEN");
+    assert_eq!(world.phones().scan(NUMBER, &number.qrcode).await.status, 409, "its client is gone");
+    let codes = world.api().get(&format!("/v1/numbers/{}/connect", number.id)).await.expect(200);
+    let qr = codes["qrcodeBase64"].as_str().expect("a QR code");
+    world.phones().scan(NUMBER, qr).await.expect(200);
+    world.api().wait_until_open(&number.id).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_in_the_middle_of_a_burst_it_sends_everything_accepted_once_and_in_order() {
+    const BURST: usize = 40;
+    const BEFORE_THE_CRASH: usize = 5;
+    let mut world = World::start().await;
+    let number = world.open_number(NUMBER).await;
+    let api = world.api().on_number(&number.id);
+
+    let mut sender = JoinSet::new();
+    sender.spawn(async move {
+        let mut accepted = Vec::new();
+        for index in 0..BURST {
+            let text = format!("burst {index:02}");
+            let body = json!({"destinationNumber": FRIEND, "text": text});
+            let answer = api.try_call(reqwest::Method::POST, "/v1/messages/send", Some(&body));
+            match answer.await {
+                Ok(answer) => {
+                    answer.expect(202);
+                    accepted.push(text);
+                }
+                // It is unknown whether this one was accepted.
+                Err(_gone) => break,
+            }
+        }
+        accepted
+    });
+    within(Duration::from_secs(20), "the first few have arrived", async || {
+        (world.phones().received(FRIEND).await.len() >= BEFORE_THE_CRASH).then_some(())
+    })
+    .await;
+    world.product.kill_9();
+    let accepted = sender.join_all().await.remove(0);
+    world.product.start_again().await;
+
+    let api = world.api().on_number(&number.id);
+    api.send_text(FRIEND, "after the crash").await;
+    world.phones().wait_for_text(FRIEND, "after the crash").await;
+    let mut arrived = world.phones().received(FRIEND).await;
+    assert_eq!(arrived.pop().as_deref(), Some("after the crash"), "order");
+    if arrived.len() == accepted.len() + 1 {
+        let unanswered = format!("burst {:02}", accepted.len());
+        assert_eq!(arrived.pop(), Some(unanswered), "the one whose answer was cut off");
+    }
+    assert_eq!(arrived, accepted);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_while_a_create_waits_for_its_qr_code_no_trace_is_left() {
+    let mut world = World::start().await;
+    world.phones().network(json!({"delayMs": 10_000})).await;
+    let (api, body) = (world.api().clone(), json!({"name": "half", "number": NUMBER}));
+    let mut creation = JoinSet::new();
+    let half = body.clone();
+    creation.spawn(async move {
+        api.try_call(reqwest::Method::POST, "/v1/numbers", Some(&half)).await.is_err()
+    });
+    eventually("the create has reached WhatsApp", async || {
+        (world.phones().connections().await > 0).then_some(())
+    })
+    .await;
+
+    world.product.kill_9();
+    assert_eq!(creation.join_all().await, [true], "the create was not answered");
+    world.phones().network(json!({"delayMs": 0, "dropConnections": true})).await;
+    world.product.start_again().await;
+
+    assert!(world.api().numbers().await.is_empty());
+    assert_eq!(world.api().get("/v1/api-keys").await.expect(200), json!([]));
+    let created =
+        ramal_tests::Created::read(world.api().post("/v1/numbers", body).await.expect(201));
+    world.phones().scan(NUMBER, &created.qrcode).await.expect(200);
+    world.api().wait_until_open(&created.id).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_between_the_scan_and_the_login_the_number_is_open_after_all_or_can_be_paired() {
+    let mut world = World::start().await;
+    let number = world.api().create(NUMBER).await;
+    world.phones().scan(NUMBER, &number.qrcode).await.expect(200);
+
+    world.product.kill_9();
+    world.product.start_again().await;
+
+    let state = eventually("the number is settled", async || {
+        let state = world.api().state(&number.id).await;
+        (state != "CONNECTING").then_some(state)
+    })
+    .await;
+    if state != "OPEN" {
+        let path = format!("/v1/numbers/{}/connect", number.id);
+        let codes = world.api().get(&path).await.expect(200);
+        let qr = codes["qrcodeBase64"].as_str().expect("a QR code");
+        world.phones().scan(NUMBER, qr).await.expect(200);
+        world.api().wait_until_open(&number.id).await;
+    }
+    world.api().on_number(&number.id).send_text(FRIEND, "alive").await;
+    world.phones().wait_for_text(FRIEND, "alive").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn asked_to_stop_it_stops_with_success_and_starts_where_it_was() {
+    let (mut world, receiver) = (World::start().await, Receiver::start().await);
+    let number = world.open_number(NUMBER).await;
+    let pairing = world.api().create("+5511999990003").await;
+    world.api().webhook(&number.id, &receiver.url("number"), &["*"]).await;
+
+    let status = world.product.stop().await;
+
+    assert_eq!(status.code(), Some(0), "{}", world.product.log());
+    world.phones().send(FRIEND, NUMBER, "while you were out").await;
+    world.product.start_again().await;
+    world.api().wait_until_open(&number.id).await;
+    wait_for_content(&receiver, "while you were out").await;
+    assert!(receiver.events("number", "number.disconnected").is_empty(), "a stop is no outage");
+    assert_ne!(world.api().state(&pairing.id).await, "OPEN");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pending_webhooks_survive_a_crash_and_keep_their_ids() {
+    let (mut world, receiver) = (World::start().await, Receiver::start().await);
+    let number = world.open_number(NUMBER).await;
+    let (_, secret) = world.api().webhook(&number.id, &receiver.url("number"), &["*"]).await;
+    receiver.answer_with(503);
+    world.phones().send(FRIEND, NUMBER, "hold this").await;
+    let refused = eventually("a first attempt", async || receiver.all("number").pop()).await;
+    let id = refused.id().to_owned();
+
+    world.product.kill_9();
+    world.product.start_again().await;
+    receiver.answer_with(200);
+
+    let delivered = receiver.wait_for("number", "message.received", |_| true).await;
+    assert_eq!(delivered.id(), id);
+    assert_eq!(delivered.body, refused.body);
+    delivered.verify(&secret);
+    let log = eventually("the log has the success", async || {
+        let hooks = world.api().get("/v1/webhooks").await.expect(200);
+        let path = format!("/v1/webhooks/{}/logs", hooks[0]["id"].as_str()?);
+        let log = world.api().get(&path).await.expect(200);
+        log.as_array()?.iter().any(|row| row["status"] == "SUCCESS").then_some(log)
+    })
+    .await;
+    let failed = |row: &Value| row["status"] == "FAILED" && row["statusCode"] == 503;
+    assert!(log.as_array().unwrap().iter().any(failed), "{log}");
+}
