@@ -178,7 +178,12 @@ impl Refusal {
 
     /// Every code, for the test that holds `docs/errors.md` against them.
     pub fn codes() -> Vec<&'static str> {
-        [
+        Self::all().iter().map(Self::code).collect()
+    }
+
+    /// One of each, for the OpenAPI document.
+    pub fn all() -> Vec<Self> {
+        vec![
             Self::Validation(String::new()),
             Self::NotSupported(String::new()),
             Self::EmptyPatch,
@@ -206,9 +211,6 @@ impl Refusal {
             Self::UpstreamError,
             Self::UpstreamTimeout,
         ]
-        .iter()
-        .map(Self::code)
-        .collect()
     }
 }
 

@@ -40,7 +40,7 @@ pub use pairing::{Followed, PairingNews};
 pub use ramal_store::{PairingAttempt, StoredAnswer};
 pub use settings::{NumberPatch, NumberSettings, PiiMode, SettingsPatch};
 pub use webhook_tools::{Replay, RotatedSecret};
-pub use webhooks::{CreatedWebhook, WebhookDraft, WebhookPatch};
+pub use webhooks::{CreatedWebhook, WebhookDraft, WebhookPatch, event_names};
 
 /// `[numbers]`: how numbers are created and removed.
 #[derive(Clone, Debug, Deserialize)]

@@ -271,6 +271,13 @@ fn host_of(url: &str) -> String {
     host.chars().take(NAME_MAX).collect()
 }
 
+/// Every name that a webhook may subscribe to, for the OpenAPI document.
+pub fn event_names() -> Vec<&'static str> {
+    let emitted = EventKind::ALL.iter().filter(|kind| **kind != EventKind::WebhookTest);
+    let emitted = emitted.map(|kind| kind.name());
+    std::iter::once(EVERYTHING).chain(emitted).chain(NOT_EMITTED).collect()
+}
+
 fn check_events(names: Vec<String>) -> Result<Vec<String>, AppError> {
     let mut kept = Vec::new();
     for name in names {

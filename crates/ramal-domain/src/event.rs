@@ -185,14 +185,7 @@ impl WebhookTest {
             number_id: self.number.to_string(),
             created_at: at.to_string(),
         };
-        Event {
-            id: EventId::mint(),
-            tenant: self.tenant,
-            number: self.number,
-            kind,
-            body: body(kind, &data),
-            at,
-        }
+        Event::new(self.tenant, self.number, kind, &data, at)
     }
 }
 

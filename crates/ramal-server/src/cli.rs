@@ -43,6 +43,8 @@ enum Command {
     /// The configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print the `OpenAPI` document of the API.
+    Openapi,
 }
 
 #[derive(Debug, Subcommand)]
@@ -89,6 +91,10 @@ fn run(command: &Command, file: Option<&Path>, config: &Config) -> anyhow::Resul
         }
         Command::Config(ConfigCommand::Show) => {
             say(&config::show(file)?)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Openapi => {
+            say(&ramal_web::openapi_document())?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Keys(command) => {

@@ -37,7 +37,7 @@ fn unreadable(rejection: &BytesRejection) -> ApiError {
         return ApiError::request(
             StatusCode::PAYLOAD_TOO_LARGE,
             "BODY_TOO_LARGE",
-            "the body is larger than this server accepts",
+            crate::error::TOO_LARGE,
         );
     }
     ApiError::invalid("the body cannot be read")

@@ -9,6 +9,7 @@ use axum::{
 use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
 use ramal_app::{AppError, ErrorKind, Refusal};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// What a handler answers when it fails.
 #[derive(Debug)]
@@ -85,6 +86,47 @@ const fn status_of(kind: ErrorKind) -> StatusCode {
     }
 }
 
+/// What every answer is that did not succeed.
+#[derive(ToSchema)]
+#[schema(as = Error)]
+#[expect(dead_code, reason = "the shape is for the document only")]
+pub(crate) struct ErrorBody {
+    /// A sentence for people; it may change.
+    error: String,
+    /// What to branch on: see docs/errors.md.
+    #[schema(nullable = false)]
+    code: Option<String>,
+    /// With 429: when to try again, as in the `Retry-After` header.
+    #[schema(nullable = false, rename = "retryAfterSeconds")]
+    retry_after_seconds: Option<u64>,
+}
+
+/// Every code with its status and a sample of its sentence, for the document.
+pub(crate) fn catalogue() -> Vec<(StatusCode, &'static str, String)> {
+    let refusals = Refusal::all().into_iter().map(|refusal| {
+        let sample = refusal.to_string();
+        let sentence =
+            if sample.is_empty() { "text: missing field `text`".to_owned() } else { sample };
+        (status_of(refusal.kind()), refusal.code(), sentence)
+    });
+    let ours = [
+        (StatusCode::FORBIDDEN, BROWSER_NOT_ALLOWED, NO_BROWSERS),
+        (StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", TOO_LARGE),
+        (StatusCode::SERVICE_UNAVAILABLE, "BUSY", "the server is busy; try again"),
+        (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", FAILED),
+    ];
+    refusals.chain(ours.map(|(status, code, text)| (status, code, text.to_owned()))).collect()
+}
+
+/// What a request of a web page is refused with.
+pub(crate) const BROWSER_NOT_ALLOWED: &str = "BROWSER_NOT_ALLOWED";
+/// And why.
+pub(crate) const NO_BROWSERS: &str = "API keys belong on your backend, and this request comes from \
+     a web page: whoever sees the page could take the key; call from a server";
+/// What a body that is too large is refused with.
+pub(crate) const TOO_LARGE: &str = "the body is larger than this server accepts";
+const FAILED: &str = "the server failed; the request id helps us find out why";
+
 #[derive(Serialize)]
 struct Envelope<'a> {
     error: &'a str,
@@ -128,10 +170,5 @@ pub(crate) async fn no_such_method() -> ApiError {
 
 /// What a caught panic answers.
 pub(crate) fn panicked() -> Response {
-    ApiError::request(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "INTERNAL",
-        "the server failed; the request id helps us find out why",
-    )
-    .into_response()
+    ApiError::request(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", FAILED).into_response()
 }

@@ -8,7 +8,7 @@ use axum::{
 use http::{HeaderMap, HeaderName, StatusCode, header::ORIGIN};
 use serde::Deserialize;
 
-use crate::error::ApiError;
+use crate::error::{ApiError, BROWSER_NOT_ALLOWED, NO_BROWSERS};
 
 /// Every browser of today sends it, also where it sends no `Origin`.
 const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
@@ -33,13 +33,7 @@ pub(crate) async fn refuse_browsers(request: Request, next: Next) -> Response {
     if !is_browser(request.headers()) {
         return next.run(request).await;
     }
-    ApiError::request(
-        StatusCode::FORBIDDEN,
-        "BROWSER_NOT_ALLOWED",
-        "API keys belong on your backend, and this request comes from a web page: whoever sees the \
-         page could take the key; call from a server",
-    )
-    .into_response()
+    ApiError::request(StatusCode::FORBIDDEN, BROWSER_NOT_ALLOWED, NO_BROWSERS).into_response()
 }
 
 fn is_browser(headers: &HeaderMap) -> bool {

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE}
 use ramal_app::{
     App, AppError, Attempt, Caller, Claimed, IdempotencyKey, Memo, Refusal, StoredAnswer,
 };
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::ApiError;
@@ -64,6 +65,11 @@ where
             Ok((status, Json(body)).into_response())
         }
     }
+}
+
+/// An answer as it is sent and remembered.
+pub(crate) fn print<T: Serialize>(body: &T) -> Result<Value, AppError> {
+    serde_json::to_value(body).map_err(|error| AppError::Internal(Box::new(error)))
 }
 
 /// How an outcome is remembered: as it is answered.

@@ -11,6 +11,7 @@ mod guard;
 mod health;
 mod idempotent;
 mod layers;
+mod openapi;
 mod qr;
 
 use std::{fmt, sync::Arc};
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use guard::AuthOptions;
 pub use health::Readiness;
+pub use openapi::document as openapi_document;
 pub use qr::{QrPicture, terminal_qr};
 
 /// What handlers share.
@@ -61,15 +63,15 @@ impl Web {
     /// its control API there.
     pub fn router(self, dress: impl FnOnce(Router) -> Router) -> Router {
         // The contract's prose writes both prefixes.
-        let api = if self.auth.refuse_browsers {
-            api::router().layer(from_fn(guard::refuse_browsers))
-        } else {
-            api::router()
-        };
+        let mut api: Router<Self> = api::router().into();
+        if self.auth.refuse_browsers {
+            api = api.layer(from_fn(guard::refuse_browsers));
+        }
         let routes = Router::new()
             .nest("/v1", api.clone())
             .nest("/api/v1", api)
             .merge(health::router())
+            .merge(openapi::router())
             .fallback(error::no_such_route)
             .method_not_allowed_fallback(error::no_such_method)
             .with_state(self);

@@ -1,17 +1,14 @@
 //! `/v1/messages` (contract C.21), as far as texts go.
 
-use axum::{
-    Json, Router,
-    extract::State,
-    response::Response,
-    routing::{get, post},
-};
+use axum::{Json, extract::State, response::Response};
 use http::{HeaderMap, StatusCode};
 use ramal_app::{AppError, Refusal, Sent, TextMessage};
 use ramal_domain::{Direction, Peer, Timestamp};
 use ramal_store::Message;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     Web,
@@ -21,31 +18,53 @@ use crate::{
     idempotent::{self, Request},
 };
 
-pub(crate) fn router() -> Router<Web> {
-    Router::new().route("/messages/send", post(send)).route("/messages/{id}", get(detail))
+pub(crate) fn router() -> OpenApiRouter<Web> {
+    OpenApiRouter::new().routes(routes!(send)).routes(routes!(detail))
 }
 
-/// A send request. The modes that are not offered yet are named, so that they are refused with a
-/// typed error instead of being ignored.
-#[derive(Debug, Deserialize)]
+/// A text to be sent.
+// The modes that are not offered yet are named, so that they are refused with a typed error instead
+// of being ignored.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = SendMessage)]
 struct SendBody {
+    /// E.164, with or without `+`.
+    #[schema(
+        required = true,
+        nullable = false,
+        pattern = "^\\+?[1-9][0-9]{9,14}$",
+        example = "+5511999999999"
+    )]
     destination_number: Option<String>,
+    #[schema(required = true, nullable = false, min_length = 1, max_length = 65536)]
     text: Option<String>,
     /// Checked to be a truth value; has an effect on official numbers only.
     #[serde(rename = "markRead")]
     _mark_read: Option<bool>,
+    #[schema(ignore)]
     group_id: Option<Value>,
+    #[schema(ignore)]
     newsletter_id: Option<Value>,
+    #[schema(ignore)]
     template_id: Option<Value>,
+    #[schema(ignore)]
     media: Option<Value>,
+    #[schema(ignore)]
     header: Option<Value>,
+    #[schema(ignore)]
     footer: Option<Value>,
+    #[schema(ignore)]
     buttons: Option<Value>,
+    #[schema(ignore)]
     list: Option<Value>,
+    #[schema(ignore)]
     carousel: Option<Value>,
+    #[schema(ignore)]
     flow: Option<Value>,
+    #[schema(ignore)]
     deliver_at: Option<Value>,
+    #[schema(ignore)]
     deliver_until: Option<Value>,
 }
 
@@ -77,6 +96,46 @@ impl SendBody {
     }
 }
 
+/// An accepted message.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct AcceptedMessage {
+    id: String,
+    correlation_id: String,
+    #[schema(example = "QUEUED")]
+    status: &'static str,
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// The number's display name.
+    origin: String,
+    source_number: String,
+}
+
+/// Accepts a text for sending.
+///
+/// It is stored, and goes out in order as soon as the number is connected.
+#[utoipa::path(
+    post,
+    path = "/messages/send",
+    operation_id = "sendMessage",
+    tag = "messages",
+    params(
+        ("x-whatsapp-number-id" = Option<String>, Header, description = "The number that a tenant's key acts on", nullable = false),
+        ("idempotency-key" = Option<String>, Header, description = "Makes a repeat safe for a day", min_length = 1, max_length = 255, nullable = false),
+    ),
+    request_body(content = SendBody, example = json!({"destinationNumber": "+5511999999999", "text": "Hello!"})),
+    responses((
+        status = 202,
+        description = "Stored; webhooks tell how it went",
+        body = AcceptedMessage,
+        headers(("idempotent-replayed" = String, description = "`true` when the answer is a stored one")),
+    )),
+    extensions(("x-errors" = json!([
+        "VALIDATION_ERROR", "FEATURE_NOT_SUPPORTED", "IDEMPOTENCY_KEY_INVALID",
+        "IDEMPOTENCY_KEY_REUSED", "IDEMPOTENCY_KEY_IN_USE", "TENANT_SCOPE_NOT_ALLOWED",
+        "NUMBER_NOT_FOUND"
+    ]))),
+)]
 async fn send(
     State(web): State<Web>,
     OnNumber(scoped): OnNumber,
@@ -96,50 +155,100 @@ async fn send(
     idempotent::answer(&web.app, request, work).await
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "what is remembered may fail for other answers")]
 fn sent_answer(sent: &Sent) -> Result<(StatusCode, Value), AppError> {
-    let body = json!({
-        "id": sent.accepted.id.to_string(),
-        "correlationId": sent.accepted.correlation.to_string(),
-        "status": "QUEUED",
-        "createdAt": sent.accepted.created_at.to_string(),
-        "origin": sent.origin,
-        "sourceNumber": sent.source.digits(),
-    });
-    Ok((StatusCode::ACCEPTED, body))
+    let body = AcceptedMessage {
+        id: sent.accepted.id.to_string(),
+        correlation_id: sent.accepted.correlation.to_string(),
+        status: "QUEUED",
+        created_at: sent.accepted.created_at.to_string(),
+        origin: sent.origin.clone(),
+        source_number: sent.source.digits().to_owned(),
+    };
+    Ok((StatusCode::ACCEPTED, idempotent::print(&body)?))
 }
 
+/// One message, by our id, its correlation id or WhatsApp's.
+#[utoipa::path(
+    get,
+    path = "/messages/{id}",
+    operation_id = "getMessage",
+    tag = "messages",
+    params(
+        ("id" = String, Path, description = "Our id, the correlation id, or WhatsApp's", example = "msg_01kdhz4q6yf5svj7g2m9n3t8xw"),
+        ("x-whatsapp-number-id" = Option<String>, Header, description = "The number that a tenant's key acts on", nullable = false),
+    ),
+    responses((status = 200, description = "The message", body = MessageDetail)),
+    extensions(("x-errors" = json!([
+        "TENANT_SCOPE_NOT_ALLOWED", "NUMBER_NOT_FOUND", "MESSAGE_NOT_FOUND"
+    ]))),
+)]
 async fn detail(
     State(web): State<Web>,
     OnNumber(scoped): OnNumber,
     Path(id): Path<String>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<MessageDetail>, ApiError> {
     let message = web.app.get_message(&scoped, &id).await?;
     let own = scoped.number.phone.e164();
-    Ok(Json(message_body(&message, &own)))
+    Ok(Json(MessageDetail::new(&message, &own)))
 }
 
-fn message_body(message: &Message, own: &str) -> Value {
-    let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
-    let destination = match (message.direction, &message.peer) {
-        (Direction::Inbound, _) => own.to_owned(),
-        (Direction::Outbound, Peer::Phone(phone)) => phone.e164(),
-        (Direction::Outbound, Peer::Jid(jid)) => jid.clone(),
-    };
-    let failure = message.failure.as_ref();
-    json!({
-        "id": message.id.to_string(),
-        "externalMessageId": message.sent_at.or(message.delivered_at).map(|_| message.wire_id.as_str()),
-        "status": message.status.name(),
-        "correlationId": message.correlation.to_string(),
-        "destinationNumber": destination,
-        "createdAt": message.created_at.to_string(),
-        "sentAt": time(message.sent_at),
-        "deliveredAt": time(message.delivered_at),
-        "readAt": time(message.read_at),
-        "errorCode": failure.map(|failure| &failure.code),
-        "errorMessage": failure.map(|failure| &failure.message),
-        "origin": message.origin,
-        "metaPricing": null,
-    })
+/// What was sent, and how far it got.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct MessageDetail {
+    #[schema(example = "msg_01kdhz4q6yf5svj7g2m9n3t8xw")]
+    id: String,
+    /// WhatsApp's id, once WhatsApp has the message.
+    #[schema(required = true)]
+    external_message_id: Option<String>,
+    /// `QUEUED`, `SENT`, `DELIVERED`, `READ`, `FAILED` or `CANCELED`.
+    #[schema(example = "DELIVERED")]
+    status: &'static str,
+    correlation_id: String,
+    destination_number: String,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(required = true, format = DateTime)]
+    sent_at: Option<String>,
+    #[schema(required = true, format = DateTime)]
+    delivered_at: Option<String>,
+    #[schema(required = true, format = DateTime)]
+    read_at: Option<String>,
+    #[schema(required = true)]
+    error_code: Option<String>,
+    #[schema(required = true)]
+    error_message: Option<String>,
+    #[schema(required = true)]
+    origin: Option<String>,
+    /// Official numbers only.
+    #[schema(required = true, value_type = Option<Object>)]
+    meta_pricing: Option<()>,
+}
+
+impl MessageDetail {
+    fn new(message: &Message, own: &str) -> Self {
+        let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
+        let destination_number = match (message.direction, &message.peer) {
+            (Direction::Inbound, _) => own.to_owned(),
+            (Direction::Outbound, Peer::Phone(phone)) => phone.e164(),
+            (Direction::Outbound, Peer::Jid(jid)) => jid.clone(),
+        };
+        let failure = message.failure.as_ref();
+        let at_whatsapp = message.sent_at.or(message.delivered_at);
+        Self {
+            id: message.id.to_string(),
+            external_message_id: at_whatsapp.map(|_| message.wire_id.as_str().to_owned()),
+            status: message.status.name(),
+            correlation_id: message.correlation.to_string(),
+            destination_number,
+            created_at: message.created_at.to_string(),
+            sent_at: time(message.sent_at),
+            delivered_at: time(message.delivered_at),
+            read_at: time(message.read_at),
+            error_code: failure.map(|failure| failure.code.clone()),
+            error_message: failure.map(|failure| failure.message.clone()),
+            origin: message.origin.clone(),
+            meta_pricing: None,
+        }
+    }
 }

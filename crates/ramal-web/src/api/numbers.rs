@@ -1,59 +1,102 @@
 //! `/v1/numbers` (contract C.1 to C.11).
 
+mod answers;
+
 use axum::{
-    Json, Router,
+    Json,
     extract::State,
     response::{IntoResponse, Response},
-    routing::{delete, get, post},
 };
 use http::{HeaderMap, StatusCode, header::ACCEPT};
-use ramal_app::{
-    AppError, Checked, Codes, CreateNumber, Created, LiveState, NumberPatch, NumberView, Refusal,
-    SettingsPatch,
+use ramal_app::{AppError, Codes, CreateNumber, Created, NumberPatch, Refusal, SettingsPatch};
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt as _},
+    routes,
 };
-use ramal_domain::{Link, Timestamp};
-use ramal_store::Number;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
 
+use self::answers::{
+    ChangedNumber, CheckedNumber, CheckedNumbers, CreatedNumber, NumberDetail, NumberListItem,
+    NumberStatus, Paid, PairingCodes, RemovedNumber, RestoredNumber,
+};
+pub(crate) use self::answers::{LinkState, instance_name};
+use super::Done;
 use crate::{
-    QrPicture, Web,
+    Web,
     body::Body,
-    error::{ApiError, no_such_method},
+    error::{ApiError, ErrorBody, no_such_method},
     extract::{Authenticated, OnNumber, Path, Query, header},
     idempotent::{self, Request},
     terminal_qr,
 };
 
-/// Every number of ours is QR-paired; official ones will say `META`.
-const PROVIDER: &str = "PILOT_STATUS";
-/// What the contract's `integration` says of a QR-paired number.
-const INTEGRATION: &str = "WHATSAPP-WEB";
-
-pub(crate) fn router() -> Router<Web> {
-    Router::new()
-        .route("/numbers", get(list).post(create))
-        .route("/numbers/check", post(check))
-        .route("/numbers/{id}", get(detail).patch(change).delete(remove))
-        .route("/numbers/{id}/status", get(status))
+pub(crate) fn router() -> OpenApiRouter<Web> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(check))
+        .routes(routes!(detail, change, remove))
+        .routes(routes!(status))
         // Not for HEAD: asking for a code makes the one before worthless.
-        .route("/numbers/{id}/connect", get(connect).head(no_such_method))
-        .route("/numbers/{id}/restore", post(restore))
-        .route("/numbers/{id}/purge", delete(purge))
-        .route("/numbers/{id}/pay", post(pay))
-        .route("/numbers/{id}/upgrade-to-dual", post(upgrade_to_dual))
+        .routes(routes!(connect).map(|methods| methods.head(no_such_method)))
+        .routes(routes!(restore))
+        .routes(routes!(purge))
+        .routes(routes!(pay))
+        .routes(routes!(upgrade_to_dual))
 }
 
-#[derive(Debug, Deserialize)]
+/// A QR-paired number to be created.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = CreateNumber)]
 struct CreateBody {
+    /// The display name.
+    #[schema(min_length = 1, max_length = 100, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     name: String,
+    /// E.164, with or without `+`.
+    #[schema(pattern = "^\\+?[1-9][0-9]{9,14}$", example = "+5511999999999")]
     number: String,
+    /// Whether a calling number's key moves to the new number. No effect with the tenant's key.
+    #[schema(default = true)]
     link_to_api_key: Option<bool>,
+    #[schema(value_type = Option<SettingsChange>)]
     #[serde(default, deserialize_with = "crate::body::object")]
     settings: Option<SettingsPatch>,
 }
 
+/// Settings to change: what is absent stays. Stands for [`SettingsPatch`] in the document.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "the shape is for the document only")]
+struct SettingsChange {
+    history_import_enabled: Option<bool>,
+    webhook_historical_messages: Option<bool>,
+    ignore_newsletters: Option<bool>,
+    mark_read_on_send: Option<bool>,
+    /// Null: the provider's default, as for every setting below.
+    always_online: Option<bool>,
+    reject_call: Option<bool>,
+    #[schema(max_length = 1000)]
+    msg_reject_call: Option<String>,
+    read_messages: Option<bool>,
+    ignore_groups: Option<bool>,
+    ignore_status: Option<bool>,
+}
+
+/// Creates a QR-paired number.
+///
+/// It exists once there is a QR code to show, or not at all: a creation that fails leaves no trace.
+#[utoipa::path(
+    post,
+    path = "/numbers",
+    operation_id = "createNumber",
+    tag = "numbers",
+    params(("idempotency-key" = Option<String>, Header, description = "Makes a repeat safe for a day", min_length = 1, max_length = 255, nullable = false)),
+    request_body(content = CreateBody, example = json!({"name": "Support", "number": "+5511999999999"})),
+    responses((status = 201, description = "Created; show its codes", body = CreatedNumber, headers(("idempotent-replayed" = String, description = "`true` when the answer is a stored one")))),
+    extensions(("x-errors" = json!(["VALIDATION_ERROR", "NUMBER_ALREADY_ACTIVE", "NUMBER_SOFT_DELETED", "IDEMPOTENCY_KEY_INVALID", "IDEMPOTENCY_KEY_REUSED", "IDEMPOTENCY_KEY_IN_USE", "UPSTREAM_ERROR", "UPSTREAM_TIMEOUT"]))),
+)]
 async fn create(
     State(web): State<Web>,
     Authenticated(caller): Authenticated,
@@ -78,75 +121,38 @@ async fn create(
 }
 
 fn created_answer(created: &Created) -> Result<(StatusCode, Value), AppError> {
-    let codes = CodesBody::draw(&created.codes)?;
-    let body = json!({
-        "instance": instance(&created.number),
-        "qrcodeBase64": codes.qrcode_base64,
-        "pairingCode": codes.pairing_code,
-        "linkedApiKeyId": created.linked_key.map(|id| id.to_string()),
-        "primaryLink": {
-            "qrcodeBase64": codes.qrcode_base64,
-            "pairingCode": codes.pairing_code,
-        },
-        "secondaryLink": null,
-        "pairing": codes.pairing,
-    });
-    Ok((StatusCode::CREATED, body))
+    Ok((StatusCode::CREATED, idempotent::print(&CreatedNumber::draw(created)?)?))
 }
 
-/// What to show the person who owns the phone, as create and connect print it.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct CodesBody {
-    qrcode_base64: String,
-    pairing_code: Option<String>,
-    pairing: PairingBody,
-}
-
-/// Our extension: the text inside the picture, and the clocks of both codes.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct PairingBody {
-    qr_text: String,
-    issued_at: String,
-    expires_at: String,
-    window_ends_at: String,
-    sequence: u32,
-    pairing_code_expires_at: Option<String>,
-}
-
-impl CodesBody {
-    fn draw(codes: &Codes) -> Result<Self, AppError> {
-        let picture =
-            QrPicture::draw(&codes.qr.text).map_err(|error| AppError::Internal(Box::new(error)))?;
-        let (code, code_expires_at) = codes.pairing_code.clone().unzip();
-        Ok(Self {
-            qrcode_base64: picture.data_uri(),
-            pairing_code: code,
-            pairing: PairingBody {
-                qr_text: codes.qr.text.clone(),
-                issued_at: codes.qr.issued_at.to_string(),
-                expires_at: codes.qr.expires_at.to_string(),
-                window_ends_at: codes.window_ends_at.to_string(),
-                sequence: codes.qr.sequence,
-                pairing_code_expires_at: code_expires_at.map(|at| at.to_string()),
-            },
-        })
-    }
-}
-
-#[derive(Debug, Deserialize)]
+/// Phone numbers to look up: either one or a list.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = CheckNumbers)]
 struct CheckBody {
+    #[schema(min_items = 1, max_items = 20, example = json!(["+5511999990001"]))]
     numbers: Option<Vec<String>>,
+    #[schema(example = "+5511999990001")]
     number: Option<String>,
 }
 
-/// Is a phone number on WhatsApp? (contract C.14)
+/// Is a phone number on WhatsApp?
+///
+/// Asked through a connected number. Brazilian mobile numbers are tried with and without their
+/// ninth digit.
+#[utoipa::path(
+    post,
+    path = "/numbers/check",
+    operation_id = "checkNumbers",
+    tag = "numbers",
+    params(("x-whatsapp-number-id" = Option<String>, Header, description = "The number that a tenant's key asks through", nullable = false)),
+    request_body(content = CheckBody, example = json!({"numbers": ["+5511999990001"]})),
+    responses((status = 200, description = "What WhatsApp says of each", body = CheckedNumbers)),
+    extensions(("x-errors" = json!(["VALIDATION_ERROR", "TENANT_SCOPE_NOT_ALLOWED", "NUMBER_NOT_FOUND", "WHATSAPP_INSTANCE_NOT_CONNECTED", "UPSTREAM_TIMEOUT"]))),
+)]
 async fn check(
     State(web): State<Web>,
     OnNumber(scoped): OnNumber,
     body: Body<CheckBody>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<CheckedNumbers>, ApiError> {
     let inputs = match (body.value.numbers, body.value.number) {
         (Some(numbers), None) => numbers,
         (None, Some(number)) => vec![number],
@@ -155,139 +161,50 @@ async fn check(
         }
     };
     let checked = web.app.check_numbers(&scoped, inputs).await?;
-    let results: Vec<Value> = checked
-        .iter()
-        .map(|Checked { input, registered }| {
-            json!({
-                "input": input,
-                "exists": registered.is_some(),
-                "number": registered.as_ref().map(|found| found.phone.digits()),
-                "name": registered.as_ref().and_then(|found| found.name.as_deref()),
-            })
-        })
-        .collect();
-    Ok(Json(json!({"results": results})))
+    Ok(Json(CheckedNumbers { results: checked.iter().map(CheckedNumber::from).collect() }))
 }
 
-/// The keys that list, detail and `instance` share.
-fn common(number: &Number) -> Map<String, Value> {
-    let state = number.link.wire().to_string();
-    let connected_at = (number.link == Link::Open).then_some(number.connected_at).flatten();
-    let fields = json!({
-        "id": number.id.to_string(),
-        "number": number.phone.digits(),
-        "name": number.name,
-        "provider": PROVIDER,
-        "state": state,
-        "isFullyConnected": number.link == Link::Open,
-        "primaryLink": {"state": state, "connectedAt": connected_at.map(|at| at.to_string())},
-        "secondaryLink": null,
-        "stateReason": number.link.reason().map(ramal_domain::CloseReason::code),
-        "createdAt": number.created_at.to_string(),
-        "updatedAt": number.updated_at.to_string(),
-    });
-    if let Value::Object(fields) = fields { fields } else { Map::new() }
-}
-
-/// The contract's opaque name of a number at its provider.
-pub(super) fn instance_name(number: &Number) -> String {
-    format!("{}-{}", number.tenant, number.phone.digits())
-}
-
-fn instance(number: &Number) -> Value {
-    let mut fields = common(number);
-    let state = number.link.wire().to_string();
-    fields.extend([
-        ("tenantId".to_owned(), json!(number.tenant.to_string())),
-        ("instanceName".to_owned(), json!(instance_name(number))),
-        ("displayName".to_owned(), json!(number.name)),
-        ("status".to_owned(), json!(state)),
-        ("quality".to_owned(), json!("UNKNOWN")),
-        ("integration".to_owned(), json!(INTEGRATION)),
-    ]);
-    Value::Object(fields)
-}
-
+/// Every number of the tenant.
+#[utoipa::path(
+    get,
+    path = "/numbers",
+    operation_id = "listNumbers",
+    tag = "numbers",
+    responses((status = 200, description = "Every number", body = Vec<NumberListItem>)),
+)]
 async fn list(
     State(web): State<Web>,
     Authenticated(caller): Authenticated,
-) -> Result<Json<Vec<Value>>, ApiError> {
+) -> Result<Json<Vec<NumberListItem>>, ApiError> {
     let numbers = web.app.list_numbers(&caller).await?;
-    Ok(Json(numbers.iter().map(list_item).collect()))
+    Ok(Json(numbers.iter().map(Into::into).collect()))
 }
 
-fn list_item(view: &NumberView) -> Value {
-    let number = &view.number;
-    let keys: Vec<Value> = view
-        .keys
-        .iter()
-        .map(|key| json!({"name": key.name, "keyPrefix": key.prefix, "keyLast4": key.last4}))
-        .collect();
-    let mut fields = common(number);
-    fields.extend([
-        ("instanceName".to_owned(), json!(instance_name(number))),
-        ("apiKeys".to_owned(), json!(keys)),
-        ("lastValidatedAt".to_owned(), json!(number.checked_at.map(|at| at.to_string()))),
-        ("extraChargeUnpaidSince".to_owned(), Value::Null),
-        ("extraChargeDisconnectAt".to_owned(), Value::Null),
-    ]);
-    Value::Object(fields)
-}
-
+/// One number, with its settings and health.
+#[utoipa::path(
+    get,
+    path = "/numbers/{id}",
+    operation_id = "getNumber",
+    tag = "numbers",
+    params(("id" = String, Path, description = "The number's id", example = "wa_01kdhz4q6yf5svj7g2m9n3t8xw")),
+    responses((status = 200, description = "The number", body = NumberDetail)),
+    extensions(("x-errors" = json!(["NUMBER_NOT_FOUND"]))),
+)]
 async fn detail(
     State(web): State<Web>,
     Authenticated(caller): Authenticated,
     Path(id): Path<String>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<NumberDetail>, ApiError> {
     let view = web.app.get_number(&caller, &id).await?;
-    Ok(Json(detail_body(&view)))
+    Ok(Json((&view).into()))
 }
 
-fn detail_body(view: &NumberView) -> Value {
-    let number = &view.number;
-    let mut settings = json!(view.settings);
-    if let Value::Object(fields) = &mut settings {
-        let applies = json!({"history": "all", "advanced": "evolution-go", "sending": "none"});
-        fields.insert("appliesTo".to_owned(), applies);
-    }
-    let reason = number.link.reason();
-    let health = json!({
-        "qualityRating": null,
-        "messagingLimitTier": null,
-        "portfolioMessagingLimitTier": null,
-        "metaStatus": null,
-        "code": reason.map(ramal_domain::CloseReason::code),
-        "reason": reason.map(ramal_domain::CloseReason::explain),
-        "sendable": number.link == Link::Open,
-    });
-    let mut fields = common(number);
-    fields.extend([
-        ("piiMode".to_owned(), json!(number.pii_mode)),
-        ("piiRetentionDays".to_owned(), json!(number.pii_retention_days)),
-        ("settings".to_owned(), settings),
-        ("health".to_owned(), health),
-        ("meta".to_owned(), Value::Null),
-        ("coexistence".to_owned(), Value::Null),
-        ("extraChargeUnpaidSince".to_owned(), Value::Null),
-        ("extraChargeDisconnectAt".to_owned(), Value::Null),
-    ]);
-    Value::Object(fields)
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct StatusBody {
-    id: String,
-    state: String,
-    is_fully_connected: bool,
-    state_reason: Option<&'static str>,
-    stale: bool,
-    /// With a live reading.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    checked_at: Option<String>,
-    /// With a remembered one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_known_at: Option<String>,
+/// The one link that a number has here.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "the shape is for the document only")]
+enum LinkName {
+    Primary,
 }
 
 /// The contract's second link of a number, which is not offered here.
@@ -307,6 +224,22 @@ impl LinkQuery {
     }
 }
 
+/// The state of a number, proven by a round trip to WhatsApp when it should be open.
+#[utoipa::path(
+    get,
+    path = "/numbers/{id}/status",
+    operation_id = "getNumberStatus",
+    tag = "numbers",
+    params(
+        ("id" = String, Path, description = "The number's id", example = "wa_01kdhz4q6yf5svj7g2m9n3t8xw"),
+        ("link" = Option<LinkName>, Query, description = "A second link is not offered", nullable = false),
+    ),
+    responses(
+        (status = 200, description = "Its state", body = NumberStatus),
+        (status = 404, description = "No such number; without a `code`", body = ErrorBody, example = json!({"error": "there is no such number"})),
+    ),
+    extensions(("x-errors" = json!(["FEATURE_NOT_SUPPORTED"]))),
+)]
 async fn status(
     State(web): State<Web>,
     Authenticated(caller): Authenticated,
@@ -315,26 +248,26 @@ async fn status(
 ) -> Result<Response, ApiError> {
     query.check()?;
     match web.app.live_state(&caller, &id).await {
-        Ok(live) => Ok(Json(status_body(&live)).into_response()),
+        Ok(live) => Ok(Json(NumberStatus::from(&live)).into_response()),
         Err(error) => Ok(ApiError::from(error).without_code_when_not_found()),
     }
 }
 
-fn status_body(live: &LiveState) -> StatusBody {
-    let number = &live.number;
-    let known_at: Timestamp = number.checked_at.unwrap_or(number.link_since);
-    StatusBody {
-        id: number.id.to_string(),
-        state: number.link.wire().to_string(),
-        is_fully_connected: number.link == Link::Open,
-        state_reason: number.link.reason().map(ramal_domain::CloseReason::code),
-        stale: live.checked_at.is_none(),
-        checked_at: live.checked_at.map(|at| at.to_string()),
-        last_known_at: live.checked_at.is_none().then(|| known_at.to_string()),
-    }
-}
-
+/// A fresh QR code and pairing code.
+///
 /// A person with curl asks for `text/plain` and gets a QR code to scan from the terminal.
+#[utoipa::path(
+    get,
+    path = "/numbers/{id}/connect",
+    operation_id = "connectNumber",
+    tag = "numbers",
+    params(
+        ("id" = String, Path, description = "The number's id", example = "wa_01kdhz4q6yf5svj7g2m9n3t8xw"),
+        ("link" = Option<LinkName>, Query, description = "A second link is not offered", nullable = false),
+    ),
+    responses((status = 200, description = "The codes; as `text/plain`, a QR code for a terminal", content((PairingCodes = "application/json"), (String = "text/plain")))),
+    extensions(("x-errors" = json!(["FEATURE_NOT_SUPPORTED", "NUMBER_NOT_FOUND", "NUMBER_ALREADY_CONNECTED", "UPSTREAM_ERROR", "UPSTREAM_TIMEOUT"]))),
+)]
 async fn connect(
     State(web): State<Web>,
     Authenticated(caller): Authenticated,
@@ -347,7 +280,7 @@ async fn connect(
     if header(&headers, ACCEPT.as_str()) == Some("text/plain") {
         return Ok(terminal_codes(&codes)?.into_response());
     }
-    Ok(Json(CodesBody::draw(&codes)?).into_response())
+    Ok(Json(PairingCodes::draw(&codes)?).into_response())
 }
 
 fn terminal_codes(codes: &Codes) -> Result<String, AppError> {
@@ -357,67 +290,146 @@ fn terminal_codes(codes: &Codes) -> Result<String, AppError> {
     Ok(format!("{picture}\nPairing code: {code}\n"))
 }
 
+/// Unlinks and removes a number; its keys die at once.
+#[utoipa::path(
+    delete,
+    path = "/numbers/{id}",
+    operation_id = "deleteNumber",
+    tag = "numbers",
+    params(("id" = String, Path, description = "The number's id", example = "wa_01kdhz4q6yf5svj7g2m9n3t8xw")),
+    responses((status = 200, description = "Removed", body = RemovedNumber)),
+    extensions(("x-errors" = json!(["NUMBER_NOT_FOUND"]))),
+)]
 async fn remove(
     State(web): State<Web>,
     Authenticated(caller): Authenticated,
     Path(id): Path<String>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<RemovedNumber>, ApiError> {
     let removed = web.app.remove_number(&caller, &id).await?;
-    Ok(Json(json!({"ok": true, "restorableUntil": removed.restorable_until.to_string()})))
+    let restorable_until = removed.restorable_until.to_string();
+    Ok(Json(RemovedNumber { ok: true, restorable_until }))
 }
 
+/// What to change of a number: what is absent stays. Stands for [`NumberPatch`] in the document.
+#[derive(ToSchema)]
+#[schema(as = ChangeNumber, rename_all = "camelCase")]
+#[expect(dead_code, reason = "the shape is for the document only")]
+struct ChangeBody {
+    /// How long messages are kept.
+    #[schema(nullable = false)]
+    pii_mode: Option<Retention>,
+    /// With `STORE_X_DAYS` only.
+    #[schema(minimum = 1, maximum = 3650)]
+    pii_retention_days: Option<u16>,
+    #[schema(nullable = false)]
+    settings: Option<SettingsChange>,
+}
+
+/// How long messages are kept: not at all, for some days, or for ever.
+#[derive(ToSchema)]
+#[schema(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(dead_code, reason = "the shape is for the document only")]
+enum Retention {
+    RelayOnly,
+    StoreXDays,
+    StoreIndefinite,
+}
+
+/// Changes a number's settings and how long its messages are kept.
+///
+/// On a connected number the settings take effect at once; `settingsSync` says so.
+#[utoipa::path(
+    patch,
+    path = "/numbers/{id}",
+    operation_id = "updateNumber",
+    tag = "numbers",
+    params(("id" = String, Path, description = "The number's id", example = "wa_01kdhz4q6yf5svj7g2m9n3t8xw")),
+    request_body(content = ChangeBody, example = json!({"settings": {"rejectCall": true}})),
+    responses((status = 200, description = "The number as it is now", body = ChangedNumber)),
+    extensions(("x-errors" = json!(["VALIDATION_ERROR", "EMPTY_PATCH", "NUMBER_NOT_FOUND"]))),
+)]
 async fn change(
     State(web): State<Web>,
     Authenticated(caller): Authenticated,
     Path(id): Path<String>,
     body: Body<NumberPatch>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<ChangedNumber>, ApiError> {
     let changed = web.app.change_number(&caller, &id, body.value).await?;
-    let mut answer = detail_body(&changed.view);
-    if let (Some(sync), Value::Object(fields)) = (changed.sync, &mut answer) {
-        let counts =
-            json!({"applied": sync.applied, "failed": sync.failed, "skipped": sync.skipped});
-        fields.insert("settingsSync".to_owned(), counts);
-    }
-    Ok(Json(answer))
+    Ok(Json((&changed).into()))
 }
 
-/// It comes back disconnected, whatever it was before (contract C.9).
+/// Brings a removed number back, disconnected: connect it again.
+#[utoipa::path(
+    post,
+    path = "/numbers/{id}/restore",
+    operation_id = "restoreNumber",
+    tag = "numbers",
+    params(("id" = String, Path, description = "The number's id", example = "wa_01kdhz4q6yf5svj7g2m9n3t8xw")),
+    responses((status = 200, description = "It is back", body = RestoredNumber)),
+    extensions(("x-errors" = json!(["NUMBER_NOT_FOUND", "NUMBER_ALREADY_ACTIVE"]))),
+)]
 async fn restore(
     State(web): State<Web>,
     Authenticated(caller): Authenticated,
     Path(id): Path<String>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<RestoredNumber>, ApiError> {
     web.app.restore_number(&caller, &id).await?;
-    Ok(Json(json!({"ok": true, "requiresReconnect": true})))
+    Ok(Json(RestoredNumber { ok: true, requires_reconnect: true }))
 }
 
+/// Removes a number for good, listed or removed before. Needs the tenant's key.
+#[utoipa::path(
+    delete,
+    path = "/numbers/{id}/purge",
+    operation_id = "purgeNumber",
+    tag = "numbers",
+    params(("id" = String, Path, description = "The number's id", example = "wa_01kdhz4q6yf5svj7g2m9n3t8xw")),
+    responses((status = 200, description = "Gone for good", body = Done)),
+    extensions(("x-errors" = json!(["NUMBER_SCOPE_NOT_ALLOWED", "NUMBER_NOT_FOUND"]))),
+)]
 async fn purge(
     State(web): State<Web>,
     Authenticated(caller): Authenticated,
     Path(id): Path<String>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Done>, ApiError> {
     web.app.purge_number(&caller, &id).await?;
-    Ok(Json(json!({"ok": true})))
+    Ok(Json(Done::OK))
 }
 
-/// Nothing is ever owed on a self-hosted server (contract C.11).
+/// Settles what is owed: nothing ever is, on a self-hosted server.
+#[utoipa::path(
+    post,
+    path = "/numbers/{id}/pay",
+    operation_id = "payNumber",
+    tag = "numbers",
+    params(("id" = String, Path, description = "The number's id", example = "wa_01kdhz4q6yf5svj7g2m9n3t8xw")),
+    responses((status = 200, description = "Nothing is owed", body = Paid)),
+    extensions(("x-errors" = json!(["NUMBER_SCOPE_NOT_ALLOWED", "NUMBER_NOT_FOUND"]))),
+)]
 async fn pay(
     State(web): State<Web>,
     Authenticated(caller): Authenticated,
     Path(id): Path<String>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Paid>, ApiError> {
     caller.require_tenant()?;
     web.app.get_number(&caller, &id).await?;
-    Ok(Json(json!({"ok": true, "status": "not_required"})))
+    Ok(Json(Paid { ok: true, status: "not_required" }))
 }
 
-/// A second session for one number is not offered: one dependable session is (contract C.7).
+/// A second session for one number: not offered, one dependable session is.
+#[utoipa::path(
+    post,
+    path = "/numbers/{id}/upgrade-to-dual",
+    operation_id = "upgradeNumberToDual",
+    tag = "numbers",
+    params(("id" = String, Path, description = "The number's id", example = "wa_01kdhz4q6yf5svj7g2m9n3t8xw")),
+    extensions(("x-errors" = json!(["FEATURE_NOT_SUPPORTED", "NUMBER_NOT_FOUND"]))),
+)]
 async fn upgrade_to_dual(
     State(web): State<Web>,
     Authenticated(caller): Authenticated,
     Path(id): Path<String>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Done>, ApiError> {
     web.app.get_number(&caller, &id).await?;
     let sentence = "a second link is not offered: one session per number is enough here";
     Err(Refusal::NotSupported(sentence.to_owned()).into())

@@ -1,0 +1,528 @@
+//! What the number endpoints answer, as types: the OpenAPI document is generated from them.
+
+use ramal_app::{
+    AppError, Changed, Checked, Codes, Created, LiveState, NumberSettings, NumberView, SettingsSync,
+};
+use ramal_domain::{CloseReason, Link, Timestamp, WireState};
+use ramal_store::Number;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::QrPicture;
+
+/// Every number of ours is QR-paired; official ones will say `META`.
+const PROVIDER: &str = "PILOT_STATUS";
+/// What the contract's `integration` says of a QR-paired number.
+const INTEGRATION: &str = "WHATSAPP-WEB";
+
+/// The state of a link, as the API prints it. Only `OPEN` sends.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum LinkState {
+    /// Ready to send.
+    Open,
+    /// On its way.
+    Connecting,
+    /// Not connected.
+    Close,
+}
+
+impl From<Link> for LinkState {
+    fn from(link: Link) -> Self {
+        match link.wire() {
+            WireState::Open => Self::Open,
+            WireState::Connecting => Self::Connecting,
+            WireState::Close => Self::Close,
+        }
+    }
+}
+
+/// One session of a number.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct LinkInfo {
+    state: LinkState,
+    /// Since when it is open; null when it is not.
+    #[schema(required = true, format = DateTime)]
+    connected_at: Option<String>,
+}
+
+/// The keys that list, detail and `instance` share.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NumberSummary {
+    #[schema(example = "wa_01kdhz4q6yf5svj7g2m9n3t8xw")]
+    id: String,
+    /// Digits of E.164, without `+`.
+    #[schema(example = "5511999999999")]
+    number: String,
+    name: String,
+    #[schema(example = "PILOT_STATUS")]
+    provider: &'static str,
+    state: LinkState,
+    is_fully_connected: bool,
+    primary_link: LinkInfo,
+    /// Always null: one session per number.
+    #[schema(required = true)]
+    secondary_link: Option<LinkInfo>,
+    /// Why it is not open, such as `LOGGED_OUT`; see docs/errors.md. Null when it is open or pairing.
+    #[schema(required = true)]
+    state_reason: Option<&'static str>,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    updated_at: String,
+}
+
+impl From<&Number> for NumberSummary {
+    fn from(number: &Number) -> Self {
+        let open = number.link == Link::Open;
+        let connected_at = open.then_some(number.connected_at).flatten();
+        let state = LinkState::from(number.link);
+        Self {
+            id: number.id.to_string(),
+            number: number.phone.digits().to_owned(),
+            name: number.name.clone(),
+            provider: PROVIDER,
+            state,
+            is_fully_connected: open,
+            primary_link: LinkInfo { state, connected_at: time(connected_at) },
+            secondary_link: None,
+            state_reason: number.link.reason().map(CloseReason::code),
+            created_at: number.created_at.to_string(),
+            updated_at: number.updated_at.to_string(),
+        }
+    }
+}
+
+/// The opaque name of a number's session.
+pub(crate) fn instance_name(number: &Number) -> String {
+    format!("{}-{}", number.tenant, number.phone.digits())
+}
+
+fn time(at: Option<Timestamp>) -> Option<String> {
+    at.map(|at| at.to_string())
+}
+
+/// A number as creation answers it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NewInstance {
+    #[serde(flatten)]
+    number: NumberSummary,
+    tenant_id: String,
+    instance_name: String,
+    display_name: String,
+    status: LinkState,
+    quality: &'static str,
+    integration: &'static str,
+}
+
+impl From<&Number> for NewInstance {
+    fn from(number: &Number) -> Self {
+        Self {
+            number: number.into(),
+            tenant_id: number.tenant.to_string(),
+            instance_name: instance_name(number),
+            display_name: number.name.clone(),
+            status: number.link.into(),
+            quality: "UNKNOWN",
+            integration: INTEGRATION,
+        }
+    }
+}
+
+/// A key, as lists of numbers show it: never its id.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct KeyHint {
+    name: String,
+    #[schema(example = "ps_abcd")]
+    key_prefix: String,
+    #[schema(example = "wxyz")]
+    key_last4: String,
+}
+
+/// A number in the list.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NumberListItem {
+    #[serde(flatten)]
+    number: NumberSummary,
+    instance_name: String,
+    api_keys: Vec<KeyHint>,
+    /// The last proven round trip to WhatsApp; absent before the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, format = DateTime)]
+    last_validated_at: Option<String>,
+    /// Always null: nothing is ever owed here.
+    #[schema(required = true)]
+    extra_charge_unpaid_since: Option<String>,
+    /// Always null: nothing is ever owed here.
+    #[schema(required = true)]
+    extra_charge_disconnect_at: Option<String>,
+}
+
+impl From<&NumberView> for NumberListItem {
+    fn from(view: &NumberView) -> Self {
+        let number = &view.number;
+        let hint = |key: &ramal_store::Key| KeyHint {
+            name: key.name.clone(),
+            key_prefix: key.prefix.clone(),
+            key_last4: key.last4.clone(),
+        };
+        Self {
+            number: number.into(),
+            instance_name: instance_name(number),
+            api_keys: view.keys.iter().map(hint).collect(),
+            last_validated_at: time(number.checked_at),
+            extra_charge_unpaid_since: None,
+            extra_charge_disconnect_at: None,
+        }
+    }
+}
+
+/// Where each group of settings takes effect.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct AppliesTo {
+    history: &'static str,
+    advanced: &'static str,
+    sending: &'static str,
+}
+
+/// A number's settings. Null means: never set, the provider's default applies.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches that the contract names")]
+struct Settings {
+    history_import_enabled: bool,
+    webhook_historical_messages: bool,
+    ignore_newsletters: bool,
+    mark_read_on_send: bool,
+    #[schema(required = true)]
+    always_online: Option<bool>,
+    #[schema(required = true)]
+    reject_call: Option<bool>,
+    #[schema(required = true)]
+    msg_reject_call: Option<String>,
+    #[schema(required = true)]
+    read_messages: Option<bool>,
+    #[schema(required = true)]
+    ignore_groups: Option<bool>,
+    #[schema(required = true)]
+    ignore_status: Option<bool>,
+    applies_to: AppliesTo,
+}
+
+impl From<&NumberSettings> for Settings {
+    fn from(settings: &NumberSettings) -> Self {
+        Self {
+            history_import_enabled: settings.history_import_enabled,
+            webhook_historical_messages: settings.webhook_historical_messages,
+            ignore_newsletters: settings.ignore_newsletters,
+            mark_read_on_send: settings.mark_read_on_send,
+            always_online: settings.always_online,
+            reject_call: settings.reject_call,
+            msg_reject_call: settings.msg_reject_call.clone(),
+            read_messages: settings.read_messages,
+            ignore_groups: settings.ignore_groups,
+            ignore_status: settings.ignore_status,
+            applies_to: AppliesTo { history: "all", advanced: "evolution-go", sending: "none" },
+        }
+    }
+}
+
+/// Whether a number can send, and what to do when it cannot. The first four are of official numbers.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Health {
+    #[schema(required = true)]
+    quality_rating: Option<String>,
+    #[schema(required = true)]
+    messaging_limit_tier: Option<String>,
+    #[schema(required = true)]
+    portfolio_messaging_limit_tier: Option<String>,
+    #[schema(required = true)]
+    meta_status: Option<String>,
+    #[schema(required = true)]
+    code: Option<&'static str>,
+    #[schema(required = true)]
+    reason: Option<&'static str>,
+    sendable: bool,
+}
+
+/// One number, with its settings and health.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NumberDetail {
+    #[serde(flatten)]
+    number: NumberSummary,
+    #[schema(example = "STORE_INDEFINITE")]
+    pii_mode: String,
+    #[schema(required = true)]
+    pii_retention_days: Option<i64>,
+    settings: Settings,
+    health: Health,
+    /// Official numbers only.
+    #[schema(required = true, value_type = Option<Object>)]
+    meta: Option<()>,
+    /// Official numbers only.
+    #[schema(required = true, value_type = Option<Object>)]
+    coexistence: Option<()>,
+    /// Always null: nothing is ever owed here.
+    #[schema(required = true)]
+    extra_charge_unpaid_since: Option<String>,
+    /// Always null: nothing is ever owed here.
+    #[schema(required = true)]
+    extra_charge_disconnect_at: Option<String>,
+}
+
+impl From<&NumberView> for NumberDetail {
+    fn from(view: &NumberView) -> Self {
+        let number = &view.number;
+        let reason = number.link.reason();
+        Self {
+            number: number.into(),
+            pii_mode: number.pii_mode.clone(),
+            pii_retention_days: number.pii_retention_days,
+            settings: (&view.settings).into(),
+            health: Health {
+                quality_rating: None,
+                messaging_limit_tier: None,
+                portfolio_messaging_limit_tier: None,
+                meta_status: None,
+                code: reason.map(CloseReason::code),
+                reason: reason.map(CloseReason::explain),
+                sendable: number.link == Link::Open,
+            },
+            meta: None,
+            coexistence: None,
+            extra_charge_unpaid_since: None,
+            extra_charge_disconnect_at: None,
+        }
+    }
+}
+
+/// What to show the person who owns the phone.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PairingCodes {
+    /// A PNG as a data URI.
+    #[schema(example = "data:image/png;base64,iVBORw0KGgo…")]
+    qrcode_base64: String,
+    /// What to type on the phone instead of scanning, when WhatsApp gave one.
+    #[schema(required = true, example = "ABCD-1234")]
+    pairing_code: Option<String>,
+    pairing: PairingClocks,
+}
+
+/// Our extension: the text inside the picture, and the clocks of both codes.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct PairingClocks {
+    qr_text: String,
+    #[schema(format = DateTime)]
+    issued_at: String,
+    #[schema(format = DateTime)]
+    expires_at: String,
+    /// When the last code of this attempt dies: ask for a new attempt then.
+    #[schema(format = DateTime)]
+    window_ends_at: String,
+    sequence: u32,
+    #[schema(required = true, format = DateTime)]
+    pairing_code_expires_at: Option<String>,
+}
+
+impl PairingCodes {
+    pub(super) fn draw(codes: &Codes) -> Result<Self, AppError> {
+        let picture =
+            QrPicture::draw(&codes.qr.text).map_err(|error| AppError::Internal(Box::new(error)))?;
+        let (code, code_expires_at) = codes.pairing_code.clone().unzip();
+        Ok(Self {
+            qrcode_base64: picture.data_uri(),
+            pairing_code: code,
+            pairing: PairingClocks {
+                qr_text: codes.qr.text.clone(),
+                issued_at: codes.qr.issued_at.to_string(),
+                expires_at: codes.qr.expires_at.to_string(),
+                window_ends_at: codes.window_ends_at.to_string(),
+                sequence: codes.qr.sequence,
+                pairing_code_expires_at: time(code_expires_at),
+            },
+        })
+    }
+}
+
+/// The codes of one session.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct LinkCodes {
+    qrcode_base64: String,
+    #[schema(required = true)]
+    pairing_code: Option<String>,
+}
+
+/// A number that was just created, with the codes that pair it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CreatedNumber {
+    instance: NewInstance,
+    #[serde(flatten)]
+    codes: PairingCodes,
+    /// The calling key, when it moved to the new number; null with the tenant's key.
+    #[schema(required = true)]
+    linked_api_key_id: Option<String>,
+    primary_link: LinkCodes,
+    /// Always null: one session per number.
+    #[schema(required = true)]
+    secondary_link: Option<LinkCodes>,
+}
+
+impl CreatedNumber {
+    pub(super) fn draw(created: &Created) -> Result<Self, AppError> {
+        let codes = PairingCodes::draw(&created.codes)?;
+        let primary_link = LinkCodes {
+            qrcode_base64: codes.qrcode_base64.clone(),
+            pairing_code: codes.pairing_code.clone(),
+        };
+        Ok(Self {
+            instance: (&created.number).into(),
+            codes,
+            linked_api_key_id: created.linked_key.map(|id| id.to_string()),
+            primary_link,
+            secondary_link: None,
+        })
+    }
+}
+
+/// The state of a number's link.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NumberStatus {
+    id: String,
+    state: LinkState,
+    is_fully_connected: bool,
+    #[schema(required = true)]
+    state_reason: Option<&'static str>,
+    /// False: a live reading, with `checkedAt`. True: remembered, with `lastKnownAt`.
+    stale: bool,
+    /// With a live reading only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, format = DateTime)]
+    checked_at: Option<String>,
+    /// With a remembered one only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, format = DateTime)]
+    last_known_at: Option<String>,
+}
+
+impl From<&LiveState> for NumberStatus {
+    fn from(live: &LiveState) -> Self {
+        let number = &live.number;
+        let known_at = number.checked_at.unwrap_or(number.link_since);
+        Self {
+            id: number.id.to_string(),
+            state: number.link.into(),
+            is_fully_connected: number.link == Link::Open,
+            state_reason: number.link.reason().map(CloseReason::code),
+            stale: live.checked_at.is_none(),
+            checked_at: time(live.checked_at),
+            last_known_at: live.checked_at.is_none().then(|| known_at.to_string()),
+        }
+    }
+}
+
+/// What became of settings on the number's session.
+#[derive(Debug, Serialize, ToSchema)]
+struct Sync {
+    /// Sessions that have them.
+    applied: u32,
+    /// Sessions that could not take them; they will at the next connection.
+    failed: u32,
+    /// Sessions that are not connected; they will have them when they are.
+    skipped: u32,
+}
+
+impl From<SettingsSync> for Sync {
+    fn from(sync: SettingsSync) -> Self {
+        Self { applied: sync.applied, failed: sync.failed, skipped: sync.skipped }
+    }
+}
+
+/// A number after a change.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ChangedNumber {
+    #[serde(flatten)]
+    number: NumberDetail,
+    /// Absent when nothing was to be told to the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    settings_sync: Option<Sync>,
+}
+
+impl From<&Changed> for ChangedNumber {
+    fn from(changed: &Changed) -> Self {
+        Self { number: (&changed.view).into(), settings_sync: changed.sync.map(Into::into) }
+    }
+}
+
+/// What WhatsApp says of a phone number.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CheckedNumber {
+    /// As it was asked for.
+    input: String,
+    exists: bool,
+    /// The registered digits; null when there is no such account.
+    #[schema(required = true, example = "551167435133")]
+    number: Option<String>,
+    /// A business's verified name; null when there is none.
+    #[schema(required = true)]
+    name: Option<String>,
+}
+
+impl From<&Checked> for CheckedNumber {
+    fn from(checked: &Checked) -> Self {
+        let registered = checked.registered.as_ref();
+        Self {
+            input: checked.input.clone(),
+            exists: registered.is_some(),
+            number: registered.map(|found| found.phone.digits().to_owned()),
+            name: registered.and_then(|found| found.name.clone()),
+        }
+    }
+}
+
+/// What WhatsApp says of phone numbers, in the order in which they were asked for.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CheckedNumbers {
+    pub(super) results: Vec<CheckedNumber>,
+}
+
+/// A number that is back.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RestoredNumber {
+    pub(super) ok: bool,
+    /// Always: it comes back disconnected.
+    pub(super) requires_reconnect: bool,
+}
+
+/// A removed number.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RemovedNumber {
+    pub(super) ok: bool,
+    /// Until when its phone number is held.
+    #[schema(format = DateTime)]
+    pub(super) restorable_until: String,
+}
+
+/// Nothing is ever owed here.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Paid {
+    pub(super) ok: bool,
+    #[schema(example = "not_required")]
+    pub(super) status: &'static str,
+}

@@ -1,0 +1,198 @@
+//! Every error code that the server can answer, produced through HTTP.
+
+use std::collections::BTreeSet;
+
+use ramal_app::IdempotencyKey;
+use serde_json::json;
+
+use crate::{
+    scene::{Account, Answer, Ask, PAIRING_BURST, Scene},
+    whatsapp::{SILENT, UNREACHABLE},
+};
+
+/// Codes that are produced with their status.
+type Seen = BTreeSet<String>;
+
+fn note(seen: &mut Seen, answer: &Answer, status: u16, code: &str) {
+    assert_eq!((answer.status, answer.code().as_str()), (status, code), "{}", answer.text);
+    assert!(answer.json()["error"].as_str().is_some_and(|sentence| !sentence.is_empty()));
+    seen.insert(code.to_owned());
+}
+
+fn send(account: &Account, text: &str) -> Ask {
+    Ask::new("POST", "/v1/messages/send")
+        .key(&account.number_key)
+        .body(json!({"destinationNumber": "+5511988887777", "text": text}))
+}
+
+fn create(account: &Account, phone: &str) -> Ask {
+    Ask::new("POST", "/v1/numbers")
+        .key(&account.tenant_key)
+        .body(json!({"name": "Sales", "number": phone}))
+}
+
+#[tokio::test]
+async fn every_code_is_produced() {
+    let scene = Scene::start().await;
+    let ours = scene.account(1).await;
+    scene.open(&ours.number).await;
+    let mut seen = Seen::new();
+
+    wrong_requests(&scene, &ours, &mut seen).await;
+    wrong_keys(&scene, &ours, &mut seen).await;
+    missing_things(&scene, &ours, &mut seen).await;
+    deliveries(&scene, &ours, &mut seen).await;
+    limits(&scene, &ours, &mut seen).await;
+    idempotency(&scene, &ours, &mut seen).await;
+    broken_rows(&scene, &ours, &mut seen).await;
+    states(&scene, &ours, &mut seen).await;
+    busy(&scene, &ours, &mut seen).await;
+
+    let mut all: Seen = ramal_app::Refusal::codes().into_iter().map(str::to_owned).collect();
+    all.extend(
+        [
+            "BUSY",
+            "INTERNAL",
+            "NOT_FOUND",
+            "METHOD_NOT_ALLOWED",
+            "BODY_TOO_LARGE",
+            "BROWSER_NOT_ALLOWED",
+        ]
+        .map(str::to_owned),
+    );
+    assert_eq!(seen, all);
+}
+
+async fn wrong_requests(scene: &Scene, ours: &Account, seen: &mut Seen) {
+    let tenant = &ours.tenant_key;
+    let post = |path: &str| Ask::new("POST", path).key(tenant);
+
+    let answer = scene.ask(&post("/v1/numbers").body(json!({"name": "x"}))).await;
+    note(seen, &answer, 400, "VALIDATION_ERROR");
+    let dual = post(&format!("/v1/numbers/{}/upgrade-to-dual", ours.number));
+    note(seen, &scene.ask(&dual).await, 400, "FEATURE_NOT_SUPPORTED");
+    let webhook = scene.webhook(ours).await;
+    let patch = Ask::new("PATCH", format!("/v1/webhooks/{webhook}")).key(tenant).body(json!({}));
+    note(seen, &scene.ask(&patch).await, 400, "EMPTY_PATCH");
+    let hook = json!({"url": "https://93.184.216.34/", "whatsappNumberId": "wa_another"});
+    let without = json!({"url": "https://93.184.216.34/"});
+    let answer = scene.ask(&post("/v1/webhooks").body(without)).await;
+    note(seen, &answer, 400, "NUMBER_REQUIRED");
+    let mismatch = Ask::new("POST", "/v1/webhooks").key(&ours.number_key).body(hook);
+    note(seen, &scene.ask(&mismatch).await, 400, "NUMBER_MISMATCH");
+    let large = vec![b' '; 3 * 1024 * 1024];
+    let answer = scene.ask_raw(&post("/v1/numbers"), &large).await;
+    note(seen, &answer, 413, "BODY_TOO_LARGE");
+    let answer = scene.ask(&Ask::new("PUT", "/v1/numbers").key(tenant)).await;
+    note(seen, &answer, 405, "METHOD_NOT_ALLOWED");
+}
+
+async fn wrong_keys(scene: &Scene, ours: &Account, seen: &mut Seen) {
+    let page = Ask::new("GET", "/v1/numbers").key(&ours.tenant_key);
+    let answer = scene.ask(&page.header("origin", "https://shop.example")).await;
+    note(seen, &answer, 403, "BROWSER_NOT_ALLOWED");
+    let closed = scene.number(ours.tenant, "+5511999990222", "{}").await;
+    let check = Ask::new("POST", "/v1/numbers/check").key(&ours.tenant_key);
+    let check = check.header("x-whatsapp-number-id", &closed.to_string());
+    let answer = scene.ask(&check.body(json!({"number": "+5511988887777"}))).await;
+    note(seen, &answer, 409, "WHATSAPP_INSTANCE_NOT_CONNECTED");
+    note(seen, &scene.ask(&Ask::new("GET", "/v1/numbers")).await, 401, "UNAUTHORIZED");
+    let tenant = Ask::new("GET", "/v1/messages/msg_none").key(&ours.tenant_key);
+    note(seen, &scene.ask(&tenant).await, 403, "TENANT_SCOPE_NOT_ALLOWED");
+    let purge = Ask::new("DELETE", format!("/v1/numbers/{}/purge", ours.number));
+    let answer = scene.ask(&purge.key(&ours.number_key)).await;
+    note(seen, &answer, 403, "NUMBER_SCOPE_NOT_ALLOWED");
+}
+
+async fn deliveries(scene: &Scene, ours: &Account, seen: &mut Seen) {
+    let webhook = scene.webhook(ours).await;
+    let post = |tail: &str| {
+        Ask::new("POST", format!("/v1/webhooks/{webhook}/{tail}")).key(&ours.number_key)
+    };
+    let answer = scene.ask(&post("logs/dlv_none/redeliver")).await;
+    note(seen, &answer, 404, "DELIVERY_NOT_FOUND");
+    let test = scene.ask(&post("test")).await.json();
+    let delivery = test["deliveryId"].as_str().unwrap();
+    let answer = scene.ask(&post(&format!("logs/{delivery}/redeliver"))).await;
+    note(seen, &answer, 409, "DELIVERY_PENDING");
+    let path = format!("/v1/webhooks/{webhook}");
+    let pause = Ask::new("PATCH", path).key(&ours.number_key).body(json!({"active": false}));
+    assert_eq!(scene.ask(&pause).await.status, 200);
+    note(seen, &scene.ask(&post("test")).await, 409, "WEBHOOK_INACTIVE");
+}
+
+async fn limits(scene: &Scene, ours: &Account, seen: &mut Seen) {
+    let number = scene.number(ours.tenant, "+5511999990333", "{}").await;
+    let connect = Ask::new("GET", format!("/v1/numbers/{number}/connect")).key(&ours.tenant_key);
+    for _ in 0..PAIRING_BURST {
+        assert_eq!(scene.ask(&connect).await.status, 200);
+    }
+    let answer = scene.ask(&connect).await;
+    note(seen, &answer, 429, "RATE_LIMITED");
+    let seconds = answer.json()["retryAfterSeconds"].as_u64().unwrap();
+    assert!(answer.head.contains(&format!("retry-after: {seconds}")), "{}", answer.head);
+}
+
+async fn missing_things(scene: &Scene, ours: &Account, seen: &mut Seen) {
+    for (path, code) in [
+        ("/v1/numbers/wa_none", "NUMBER_NOT_FOUND"),
+        ("/v1/webhooks/wh_none", "WEBHOOK_NOT_FOUND"),
+        ("/v1/messages/msg_none", "MESSAGE_NOT_FOUND"),
+        ("/v1/nothing", "NOT_FOUND"),
+    ] {
+        let answer = scene.ask(&Ask::new("GET", path).key(&ours.number_key)).await;
+        note(seen, &answer, 404, code);
+    }
+    let status = Ask::new("GET", "/v1/numbers/wa_none/status").key(&ours.number_key);
+    let answer = scene.ask(&status).await;
+    assert_eq!((answer.status, answer.json().get("code")), (404, None), "contract C.4");
+}
+
+async fn idempotency(scene: &Scene, ours: &Account, seen: &mut Seen) {
+    let with = |text: &str, key: &str| send(ours, text).header("idempotency-key", key);
+
+    let answer = scene.ask(&with("a", &"k".repeat(256))).await;
+    note(seen, &answer, 400, "IDEMPOTENCY_KEY_INVALID");
+    assert_eq!(scene.ask(&with("a", "order-1")).await.status, 202);
+    let answer = scene.ask(&with("b", "order-1")).await;
+    note(seen, &answer, 409, "IDEMPOTENCY_KEY_REUSED");
+    // Somebody else is at it: claimed, and not settled yet.
+    let body = json!({"destinationNumber": "+5511988887777", "text": "c"}).to_string();
+    let app = scene.app();
+    let caller = app.authenticate(&ours.number_key).await.unwrap();
+    let key = IdempotencyKey::parse("order-2").unwrap();
+    let operation = format!("messages.send/{}", ours.number);
+    app.attempt(&caller, &operation, &key, body.as_bytes()).await.unwrap();
+    let answer = scene.ask(&with("c", "order-2")).await;
+    note(seen, &answer, 409, "IDEMPOTENCY_KEY_IN_USE");
+}
+
+async fn broken_rows(scene: &Scene, ours: &Account, seen: &mut Seen) {
+    let broken = scene.number(ours.tenant, "+5511999990777", "not JSON").await;
+    let detail = Ask::new("GET", format!("/v1/numbers/{broken}")).key(&ours.tenant_key);
+    note(seen, &scene.ask(&detail).await, 500, "INTERNAL");
+}
+
+async fn states(scene: &Scene, ours: &Account, seen: &mut Seen) {
+    let answer = scene.ask(&create(ours, &ours.phone)).await;
+    note(seen, &answer, 409, "NUMBER_ALREADY_ACTIVE");
+    let connect = Ask::new("GET", format!("/v1/numbers/{}/connect", ours.number));
+    let answer = scene.ask(&connect.key(&ours.tenant_key)).await;
+    note(seen, &answer, 409, "NUMBER_ALREADY_CONNECTED");
+    let answer = scene.ask(&create(ours, UNREACHABLE)).await;
+    note(seen, &answer, 503, "UPSTREAM_ERROR");
+    let answer = scene.ask(&create(ours, SILENT)).await;
+    note(seen, &answer, 503, "UPSTREAM_TIMEOUT");
+    let removed = scene.number(ours.tenant, "+5511999990999", "{}").await;
+    let remove = Ask::new("DELETE", format!("/v1/numbers/{removed}")).key(&ours.tenant_key);
+    assert_eq!(scene.ask(&remove).await.status, 200);
+    let answer = scene.ask(&create(ours, "+5511999990999")).await;
+    note(seen, &answer, 409, "NUMBER_SOFT_DELETED");
+}
+
+/// The database's one writer does not finish, for longer than anybody waits.
+async fn busy(scene: &Scene, ours: &Account, seen: &mut Seen) {
+    let writer = scene.store().begin().await.unwrap();
+    note(seen, &scene.ask(&send(ours, "x")).await, 503, "BUSY");
+    drop(writer);
+}

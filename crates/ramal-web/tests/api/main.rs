@@ -1,0 +1,15 @@
+//! The API over real HTTP, with a real database and a scripted WhatsApp.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests"
+)]
+
+mod authorisation;
+mod documents;
+mod errors;
+mod scene;
+mod webhook_tools;
+mod whatsapp;

@@ -1,0 +1,88 @@
+"""Fuzzes a running sandbox with schemathesis, as its own OpenAPI document describes it: all checks, all
+phases, repeatable.
+
+Nothing is excluded; three passes keep operations from sawing off what others stand on:
+
+1. every operation, with whatever ids come to mind, but for the one that replaces the calling key;
+2. those that leave things in place, on a connected number, its webhook and its message;
+3. those that do not, and the one that replaces the calling key last.
+
+Creating numbers starts sessions against the offline WhatsApp; the number of examples bounds them.
+"""
+
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "sdk"))
+
+from sandbox import Sandbox, until  # noqa: E402
+
+NUMBER = "+5511999990401"
+FRIEND = "+5511999990402"
+DESTROY = ["deleteWebhook", "deleteNumber", "purgeNumber", "regenerateNumberKey"]
+OWN_KEY = "regenerateOwnKey"
+
+
+def things(sandbox):
+    """A connected number with a webhook and a message: what the operations may act on."""
+    key = sandbox.ready["tenantKey"]
+
+    def call(method, path, body=None):
+        status, answer = sandbox.call(method, path, body, key)
+        assert status < 300, (path, status, answer)
+        return answer
+
+    created = call("POST", "/v1/numbers", {"name": "Fuzzed", "number": NUMBER})
+    number = created["instance"]["id"]
+    sandbox.phone("POST", NUMBER, "/scan", {"qrcodeBase64": created["qrcodeBase64"]})
+    until("the number", lambda: call("GET", f"/v1/numbers/{number}/status")["state"] == "OPEN")
+    hook = {"url": "http://127.0.0.1:9/", "events": ["*"], "whatsappNumberId": number}
+    webhook = call("POST", "/v1/webhooks", hook)["id"]
+    client = sandbox.client(key, whatsapp_number_id=number)
+    message = client.messages.send({"destinationNumber": FRIEND, "text": "Hello"})["id"]
+    return {"numbers": number, "webhooks": webhook, "messages": message}
+
+
+def config_with(ids):
+    """The committed configuration, and real ids for every operation of each kind."""
+    text = (HERE / "schemathesis.toml").read_text(encoding="utf-8")
+    number = ids["numbers"]
+    for tag, known in ids.items():
+        text += f'\n[[operations]]\ninclude-tag = "{tag}"\n[operations.parameters]\n'
+        text += f'"path.id" = "{known}"\n"header.x-whatsapp-number-id" = "{number}"\n'
+    return text
+
+
+def main():
+    sandbox = Sandbox()
+    try:
+        with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+            file.write(config_with(things(sandbox)))
+            file.flush()
+
+            def run(config, *options):
+                schemathesis = pathlib.Path(sys.executable).with_name("schemathesis")
+                command = [schemathesis, "--no-color", "--config-file", config, "run"]
+                command += [sandbox.ready["apiUrl"] + "/openapi.json"]
+                command += ["--checks", "all", "--warnings", "off"]
+                command += ["--header", "x-api-key: " + sandbox.ready["tenantKey"]]
+                return subprocess.run(command + list(options), check=False).returncode
+
+            def each(option, names):
+                return [part for name in names for part in (option, name)]
+
+            failed = run(HERE / "schemathesis.toml", "--exclude-operation-id", OWN_KEY)
+            kept = each("--exclude-operation-id", [*DESTROY, OWN_KEY])
+            failed |= run(file.name, *kept)
+            failed |= run(file.name, *each("--include-operation-id", DESTROY))
+            failed |= run(file.name, "--include-operation-id", OWN_KEY)
+            return failed
+    finally:
+        sandbox.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
