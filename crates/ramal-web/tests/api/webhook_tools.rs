@@ -129,7 +129,8 @@ async fn a_rotated_secret_is_told_once_and_the_old_one_lasts_a_day() {
     let due = tools.lease().await.remove(0);
     assert_eq!(due.secret.expose(), secret);
     assert!(due.old_secret.is_some());
-    let shown = tools.scene.ask(&Ask::new("GET", tools.path("")).key(&tools.owner.tenant_key)).await;
+    let shown =
+        tools.scene.ask(&Ask::new("GET", tools.path("")).key(&tools.owner.tenant_key)).await;
     assert!(!shown.text.contains("whsec_"), "{}", shown.text);
 }
 
