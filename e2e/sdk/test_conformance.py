@@ -181,7 +181,13 @@ class Conformance(unittest.TestCase):
             self.own.messages.send({"destinationNumber": FRIEND, "text": "x", "markRead": "yes"})
 
     def test_projects(self):
-        self.conforms(self.tenant.projects.list(), list[types.Project])
+        created = self.tenant.projects.create({"name": "Sales & Support", "description": "Both"})
+
+        self.conforms(created, types.Project)
+        self.assertEqual((created["slug"], created["description"]), ("sales-support", "Both"))
+        listed = self.tenant.projects.list()
+        self.conforms(listed, list[types.Project])
+        self.assertIn(created, listed)
 
     def test_a_number_key_moves_to_the_number_that_it_creates(self):
         _, first = self.fresh(205)

@@ -11,10 +11,9 @@ use crate::{
     App, AppError, Caller, Memo, NumberSettings, Refusal, SettingsPatch,
     auth::parse_number_id,
     keys::{keys_by_number, link_new_number},
+    names::check_name,
 };
 
-/// Longest display name, in characters.
-const NAME_MAX: usize = 100;
 /// A sign of life this young answers a status request without another round trip.
 const FRESH: Duration = Duration::from_secs(5);
 /// How long connect waits for a login that is under way, before it starts over.
@@ -93,19 +92,12 @@ struct Wanted {
 
 impl CreateNumber {
     fn check(self) -> Result<Wanted, AppError> {
-        let name = self.name.trim();
-        let length = name.chars().count();
-        if length == 0 || length > NAME_MAX {
-            return Err(AppError::invalid(format!("name has 1 to {NAME_MAX} characters")));
-        }
-        if name.chars().any(char::is_control) {
-            return Err(AppError::invalid("name has no control characters"));
-        }
+        let name = check_name(&self.name)?;
         let phone =
             self.number.parse().map_err(|error| AppError::invalid(format!("number: {error}")))?;
         Ok(Wanted {
             id: NumberId::mint(),
-            name: name.to_owned(),
+            name,
             phone,
             settings: self.settings.apply(&NumberSettings::default())?,
             link_to_api_key: self.link_to_api_key,

@@ -3,7 +3,7 @@
 use ramal_domain::{ApiToken, KeyScope, TenantId, Timestamp};
 use ramal_store::{Key, Store, StoreError, Tenant, Tx};
 
-use crate::{App, AppError, Caller, Refusal, keys::mint};
+use crate::{App, keys::mint};
 
 /// Name of the tenant that the first start creates.
 const DEFAULT_TENANT: &str = "default";
@@ -40,17 +40,6 @@ impl App {
         let created = create(&mut tx, name, now).await?;
         tx.commit().await?;
         Ok(created)
-    }
-
-    /// The caller's tenant.
-    ///
-    /// # Errors
-    ///
-    /// [`AppError`] when the database fails.
-    pub async fn tenant(&self, caller: &Caller) -> Result<Tenant, AppError> {
-        let found = self.store.read().await?.tenants().find(caller.tenant()).await?;
-        // A key without its tenant cannot be: the schema forbids it.
-        Ok(found.ok_or(Refusal::Unauthenticated)?)
     }
 
     /// Every tenant with its keys, for `ramal keys list`.

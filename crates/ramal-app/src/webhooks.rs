@@ -3,10 +3,12 @@
 use ramal_domain::{EventKind, KeyScope, NumberId, WebhookId, WebhookSecret};
 use ramal_store::{LoggedAttempt, NewWebhook, Webhook, WebhookChange};
 
-use crate::{App, AppError, Caller, Refusal, auth::parse_number_id};
+use crate::{
+    App, AppError, Caller, Refusal,
+    auth::parse_number_id,
+    names::{NAME_MAX, check_name},
+};
 
-/// Longest name, in characters.
-const NAME_MAX: usize = 100;
 /// Longest address, in characters.
 const URL_MAX: usize = 2_048;
 /// Subscribes to everything.
@@ -251,17 +253,6 @@ fn webhook_number(
         }
         (KeyScope::Tenant, None, None) => Err(Refusal::NumberRequired.into()),
     }
-}
-
-fn check_name(name: &str) -> Result<String, AppError> {
-    let name = name.trim();
-    let length = name.chars().count();
-    if length == 0 || length > NAME_MAX || name.chars().any(char::is_control) {
-        return Err(AppError::invalid(format!(
-            "name has 1 to {NAME_MAX} characters and no control characters"
-        )));
-    }
-    Ok(name.to_owned())
 }
 
 /// The host of an address that was checked before.

@@ -17,10 +17,10 @@ pub use backoff::Backoff;
 pub use clock::{Clock, FakeClock, SystemClock, TimeError, Timestamp};
 pub use event::{Event, EventKind, MessageEvent, NumberEvent, Peer, WebhookTest};
 pub use id::{
-    CorrelationId, DeliveryId, EventId, IdError, KeyId, MessageId, NodeId, NumberId, TenantId,
-    WebhookId,
+    CorrelationId, DeliveryId, EventId, IdError, KeyId, MessageId, NodeId, NumberId, ProjectId,
+    TenantId, WebhookId,
 };
 pub use key::{ApiToken, KeyHash, KeyScope, TokenError, WebhookSecret, WebhookSecretError};
 pub use link::{CloseReason, Input, InvalidTransition, Link, Step, WireState};
-pub use message::{Direction, MessageStatus, WireId};
+pub use message::{Direction, MessageStatus, Place, WireId};
 pub use phone::{PhoneError, PhoneNumber};

@@ -11,7 +11,7 @@ use sqlx::{
 use ramal_domain::NumberId;
 
 use crate::{
-    Deliveries, Epoch, Events, Idempotency, Keys, Messages, Numbers, PairingAttempts, SessionState,
+    Deliveries, Epoch, Events, Idempotency, Keys, Messages, Numbers, PairingAttempts, Projects, SessionState,
     StoreError, Tenants, Vault, Webhooks,
 };
 
@@ -198,6 +198,11 @@ impl Tx {
     /// Pairing attempts.
     pub const fn pairing_attempts(&mut self) -> PairingAttempts<'_> {
         PairingAttempts(self)
+    }
+
+    /// Projects.
+    pub const fn projects(&mut self) -> Projects<'_> {
+        Projects(self)
     }
 
     /// Webhook endpoints.

@@ -19,6 +19,7 @@ mod leases;
 mod messages;
 mod numbers;
 mod pairing_attempts;
+mod projects;
 mod replays;
 mod row;
 mod session_state;
@@ -45,6 +46,7 @@ pub use numbers::{
 pub use pairing_attempts::{
     AttemptNote, AttemptOutcome, PairingAttempt, PairingAttempts, UnknownOutcome,
 };
+pub use projects::{Project, Projects};
 pub use replays::{Missed, Replayed};
 pub use session_state::{Epoch, SessionState, SessionStateError, StateWrite};
 pub use settling::Settled;

@@ -34,5 +34,6 @@ mod idempotency;
 mod messages;
 mod numbers;
 mod pairing_attempts;
+mod projects;
 mod scene;
 mod session_state;

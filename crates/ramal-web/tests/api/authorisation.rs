@@ -36,7 +36,7 @@ use On::{Delivery, Message, Number, Own, Scope, Webhook};
 
 /// The table. An operation of the document without a row fails the test, and so does a row without
 /// an operation. Operations that destroy what later rows need come last.
-const TABLE: [(&str, &str, On, NumberKey); 30] = [
+const TABLE: [(&str, &str, On, NumberKey); 31] = [
     ("get", "/v1/numbers", Own, May),
     ("post", "/v1/numbers", Own, May),
     ("get", "/v1/numbers/{id}", Number, May),
@@ -49,6 +49,7 @@ const TABLE: [(&str, &str, On, NumberKey); 30] = [
     ("post", "/v1/numbers/{id}/pay", Number, MayNot),
     ("post", "/v1/numbers/{id}/upgrade-to-dual", Number, May),
     ("get", "/v1/projects", Own, May),
+    ("post", "/v1/projects", Own, MayNot),
     ("get", "/v1/api-keys", Own, May),
     ("get", "/v1/webhooks", Own, May),
     ("post", "/v1/webhooks", Number, May),
@@ -107,6 +108,7 @@ impl Things {
             ("POST", "/v1/numbers") => {
                 ask.body(json!({"name": "Sales", "number": self.account.phone}))
             }
+            ("POST", "/v1/projects") => ask.body(json!({"name": "Sales"})),
             ("POST", "/v1/webhooks") => ask.body(json!({
                 "url": "https://93.184.216.34/", "whatsappNumberId": self.account.number
             })),
@@ -196,7 +198,7 @@ fn check_stranger(path: &str, on: On, allowed: NumberKey, is_number_key: bool, a
         // That we have a phone already is no conflict for others: the second try meets their own.
         (Own, _) if path == "/v1/numbers" => &[200, 201, 409],
         // A number's key ignores the header and acts on its own number.
-        (Own, _) | (Scope, true) => &[200, 202, 409],
+        (Own, _) | (Scope, true) => &[200, 201, 202, 409],
         // A body that names another number than the key's.
         (Number, true) if path == "/v1/webhooks" => &[400],
         (Number | Webhook | Delivery | Message | Scope, _) => &[404],
