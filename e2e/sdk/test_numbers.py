@@ -254,11 +254,11 @@ class Numbers(unittest.TestCase):
 
     def test_numbers_are_looked_up(self):
         number, _ = self.connected()
-        for absent in ["+5511944440002", "+5511967435133"]:
+        for absent in ["+5511984440002", "+5511967435133"]:
             self.sandbox.phone("POST", absent, "/absent", {"absent": True})
         key = self.key_of(number)
 
-        asked = ["+55 (11) 94444-0001", "5511944440002", "+5511967435133"]
+        asked = ["+55 (11) 94444-0001", "5511984440002", "+5511967435133"]
         status, answer = self.call("POST", "/v1/numbers/check", {"numbers": asked}, key)
 
         self.assertEqual(status, 200, answer)
@@ -266,7 +266,7 @@ class Numbers(unittest.TestCase):
         found, other, brazilian = answer["results"]
         self.assertEqual((found["exists"], found["number"]), (True, "5511944440001"))
         # Taken off with its ninth digit, the line is known without it.
-        self.assertEqual((other["exists"], other["number"]), (True, "551144440002"))
+        self.assertEqual((other["exists"], other["number"]), (True, "551184440002"))
         self.assertEqual((brazilian["exists"], brazilian["number"]), (True, "551167435133"))
         self.sandbox.phone("POST", "+551167435133", "/absent", {"absent": True})
         status, answer = self.call("POST", "/v1/numbers/check", {"number": "+5511967435133"}, key)
