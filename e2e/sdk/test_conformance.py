@@ -74,11 +74,16 @@ class Conformance(unittest.TestCase):
             self.assertEqual(detail["settings"]["appliesTo"], applies)
 
     def test_get_status(self):
-        for link in ("primary", "secondary"):
-            status = self.tenant.numbers.get_status(self.id, link)
-            self.conforms(status, types.NumberStatusResult)
-            self.assertIs(status["stale"], False)
-            self.assertNotIn("lastKnownAt", status)
+        status = self.tenant.numbers.get_status(self.id)
+        self.conforms(status, types.NumberStatusResult)
+        self.assertIs(status["stale"], False)
+        self.assertNotIn("lastKnownAt", status)
+
+    def test_a_second_link_is_not_offered(self):
+        for ask in (self.tenant.numbers.get_status, self.tenant.numbers.connect):
+            with self.assertRaises(pilot_status.ValidationError) as caught:
+                ask(self.id, "secondary")
+            self.assertEqual(caught.exception.body["code"], "FEATURE_NOT_SUPPORTED")
 
     def test_an_unknown_number_has_a_status_without_a_code(self):
         with self.assertRaises(pilot_status.NotFoundError) as caught:
@@ -90,9 +95,8 @@ class Conformance(unittest.TestCase):
         with self.assertRaises(pilot_status.ConflictError):
             self.tenant.numbers.connect(self.id)
         _, fresh = self.fresh(202)
-        for link in ("primary", "secondary"):
-            codes = self.tenant.numbers.connect(fresh["instance"]["id"], link)
-            self.conforms(codes, types.NumberConnectResult)
+        codes = self.tenant.numbers.connect(fresh["instance"]["id"])
+        self.conforms(codes, types.NumberConnectResult)
 
     def test_delete_and_purge(self):
         number, fresh = self.fresh(203)
