@@ -17,6 +17,7 @@
 //! # }
 //! ```
 
+mod acts;
 mod clock;
 mod connection;
 mod control;
@@ -35,7 +36,10 @@ mod snapshot;
 
 pub use control::{ControlError, not_found};
 pub use files::{FileError, write_json};
-pub use hub::{Companion, LinkError, Linked, Phone};
+pub use hub::{
+    Addressing, Call, CallState, ChannelView, Companion, Fault, Faults, GroupView, InvalidFault,
+    LinkError, Linked, PasskeyAnswer, PasskeyGate, PasskeyProgress, PasskeyView, Phone,
+};
 pub use network::{NetworkChange, NetworkState};
 pub use number::{InvalidNumber, PhoneNumber};
 pub use phone::{Direction, Message, Status};

@@ -145,7 +145,7 @@ impl WaServer {
         }
     }
 
-    fn with<R>(&self, work: impl FnOnce(&mut State) -> R) -> R {
+    pub(crate) fn with<R>(&self, work: impl FnOnce(&mut State) -> R) -> R {
         self.shared.hub.with(work)
     }
 

@@ -2,11 +2,13 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     clippy::wildcard_enum_match_arm,
     unreachable_pub,
     reason = "helpers of tests may panic, and foreign events are many"
 )]
 
+mod features;
 mod support;
 
 use std::sync::Arc;
@@ -189,7 +191,7 @@ async fn a_refusing_network_lets_nobody_in() {
         Some(json!({ "refuse": true, "dropConnections": true, "delayMs": 5 })),
     )
     .await;
-    assert_eq!(state, json!({ "refuse": true, "delayMs": 5, "connections": 0 }));
+    assert_eq!(state, json!({ "refuse": true, "delayMs": 5, "silent": false, "connections": 0 }));
     phone.disconnected().await;
     assert!(tokio::net::TcpStream::connect(address(&server)).await.is_ok());
     assert_eq!(server.network().connections, 0);
@@ -304,7 +306,8 @@ async fn a_device_that_was_unlinked_meanwhile_is_turned_away() {
     let server = server().await;
     let alice = number(ALICE);
     let mut phone = Phone::linked(&server, &alice).await;
-    let cut = NetworkChange { drop_connections: true, refuse: Some(true), delay_ms: None };
+    let cut =
+        NetworkChange { drop_connections: true, refuse: Some(true), ..NetworkChange::default() };
     server.change_network(cut);
     phone.disconnected().await;
 

@@ -6,7 +6,7 @@ use axum::{
 };
 
 use crate::{
-    hub::{LinkError, PhoneError},
+    hub::{InvalidFault, LinkError, PhoneError},
     number::InvalidNumber,
     phone::SignalError,
 };
@@ -32,6 +32,21 @@ pub enum ControlError {
     /// No message has this id.
     #[error("this phone has no message with this id")]
     UnknownMessage,
+    /// No call of this phone has this id.
+    #[error("this phone has made no call with this id")]
+    UnknownCall,
+    /// No group has this id, or the phone is not in it.
+    #[error("there is no such group, or the phone is not in it")]
+    UnknownGroup,
+    /// No channel has this id.
+    #[error("there is no such channel")]
+    UnknownChannel,
+    /// The options hold no challenge, or another site asks.
+    #[error("the authenticator finds no challenge of its site in these options")]
+    PasskeyOptions,
+    /// A fault contradicts itself.
+    #[error(transparent)]
+    Fault(#[from] InvalidFault),
     /// Nothing lives at this path.
     #[error("nothing lives at this path")]
     NotFound,
@@ -52,6 +67,11 @@ impl ControlError {
             Self::Unreadable(_) => (StatusCode::PAYLOAD_TOO_LARGE, "UNREADABLE_BODY"),
             Self::UnknownCompanion => (StatusCode::NOT_FOUND, "UNKNOWN_COMPANION"),
             Self::UnknownMessage => (StatusCode::NOT_FOUND, "UNKNOWN_MESSAGE"),
+            Self::UnknownCall => (StatusCode::NOT_FOUND, "UNKNOWN_CALL"),
+            Self::UnknownGroup => (StatusCode::NOT_FOUND, "UNKNOWN_GROUP"),
+            Self::UnknownChannel => (StatusCode::NOT_FOUND, "UNKNOWN_CHANNEL"),
+            Self::PasskeyOptions => (StatusCode::BAD_REQUEST, "PASSKEY_OPTIONS"),
+            Self::Fault(_) => (StatusCode::BAD_REQUEST, "INVALID_FAULT"),
             Self::NotFound => (StatusCode::NOT_FOUND, "NOT_FOUND"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL"),
@@ -77,6 +97,7 @@ fn link_status_and_code(error: &LinkError) -> (StatusCode, &'static str) {
         LinkError::CodeExpired => (StatusCode::CONFLICT, "CODE_EXPIRED"),
         LinkError::CodeRefused => (StatusCode::CONFLICT, "CODE_REFUSED"),
         LinkError::TooManyAttempts => (StatusCode::CONFLICT, "TOO_MANY_ATTEMPTS"),
+        LinkError::PasskeyRequired => (StatusCode::CONFLICT, "PASSKEY_REQUIRED"),
         LinkError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL"),
     }
 }
@@ -85,6 +106,9 @@ impl From<PhoneError> for ControlError {
     fn from(error: PhoneError) -> Self {
         match error {
             PhoneError::UnknownMessage => Self::UnknownMessage,
+            PhoneError::UnknownGroup => Self::UnknownGroup,
+            PhoneError::UnknownChannel => Self::UnknownChannel,
+            PhoneError::UnknownCall => Self::UnknownCall,
             PhoneError::UnknownCompanion => Self::UnknownCompanion,
             PhoneError::Signal(error) => error.into(),
         }

@@ -1,11 +1,15 @@
 //! The control API: what the users of virtual phones do, over HTTP with JSON.
 
 mod body;
+mod calls;
 mod companions;
 mod error;
+mod faults;
+mod groups;
 mod messages;
 mod network;
 mod number;
+mod passkey;
 mod phones;
 
 use axum::{
@@ -28,6 +32,18 @@ pub(crate) fn router(server: WaServer) -> Router {
         .route("/phones/{number}/companions/{device}", delete(companions::unlink))
         .route("/phones/{number}/messages", get(messages::list).post(messages::send))
         .route("/phones/{number}/messages/{id}/read", post(messages::read))
+        .route("/phones/{number}/calls", get(calls::list).post(calls::start))
+        .route("/phones/{number}/calls/{id}/hang-up", post(calls::hang_up))
+        .route("/phones/{number}/passkey", get(passkey::show).post(passkey::set))
+        .route("/phones/{number}/passkey/assertion", post(passkey::assert))
+        .route("/phones/{number}/faults", get(faults::show).post(faults::add).delete(faults::clear))
+        .route("/faults", get(faults::show).post(faults::add).delete(faults::clear))
+        .route("/phones/{number}/status", post(groups::post_status))
+        .route("/groups", get(groups::list).post(groups::create))
+        .route("/groups/{id}/messages", post(groups::write))
+        .route("/channels", get(groups::channels).post(groups::open))
+        .route("/channels/{id}/followers", post(groups::follow))
+        .route("/channels/{id}/posts", post(groups::post))
         .route("/network", get(network::show).post(network::change))
         .fallback(not_found)
         .method_not_allowed_fallback(error::method_not_allowed)

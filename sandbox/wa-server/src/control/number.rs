@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use axum::{
-    extract::{FromRequestParts, Path},
+    extract::{FromRequestParts, OptionalFromRequestParts, Path},
     http::request::Parts,
 };
 
@@ -17,11 +17,32 @@ impl<S: Send + Sync> FromRequestParts<S> for Number {
     type Rejection = ControlError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ControlError> {
-        let path = Path::<HashMap<String, String>>::from_request_parts(parts, state)
+        let given = in_path(parts, state).await?.unwrap_or_default();
+        Ok(Self(PhoneNumber::parse(&given)?))
+    }
+}
+
+/// Routes that exist with and without a number.
+impl<S: Send + Sync> OptionalFromRequestParts<S> for Number {
+    type Rejection = ControlError;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &S,
+    ) -> Result<Option<Self>, ControlError> {
+        let given = in_path(parts, state).await?;
+        Ok(given.as_deref().map(PhoneNumber::parse).transpose()?.map(Self))
+    }
+}
+
+async fn in_path<S: Send + Sync>(
+    parts: &mut Parts,
+    state: &S,
+) -> Result<Option<String>, ControlError> {
+    let path =
+        <Path<HashMap<String, String>> as FromRequestParts<S>>::from_request_parts(parts, state)
             .await
             .ok()
             .ok_or(ControlError::Number(InvalidNumber))?;
-        let text = path.get("number").map(String::as_str).unwrap_or_default();
-        Ok(Self(PhoneNumber::parse(text)?))
-    }
+    Ok(path.get("number").cloned())
 }

@@ -1,12 +1,16 @@
 //! `/phones`: the phones themselves, and linking companions to them.
 
-use axum::{extract::State, http::StatusCode, response::IntoResponse};
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{ControlError, body::Json, number::Number};
 use crate::{
     WaServer,
-    hub::{Linked, Phone},
+    hub::{LinkError, Linked, Phone},
     number::PhoneNumber,
     server::QrSource,
 };
@@ -44,6 +48,12 @@ pub(super) struct LinkedBody {
     companion: Linked,
 }
 
+#[derive(Serialize)]
+struct PasskeyRequired {
+    linked: bool,
+    passkey: &'static str,
+}
+
 impl From<Linked> for LinkedBody {
     fn from(companion: Linked) -> Self {
         Self { linked: true, companion }
@@ -76,7 +86,7 @@ pub(super) async fn scan(
     State(server): State<WaServer>,
     Number(number): Number,
     Json(body): Json<Scan>,
-) -> Result<Json<LinkedBody>, ControlError> {
+) -> Result<Response, ControlError> {
     let code = match (body.qr, body.qrcode_base64) {
         (Some(text), None) => QrSource::Text(text),
         (None, Some(picture)) => QrSource::PngBase64(picture),
@@ -84,13 +94,25 @@ pub(super) async fn scan(
             return Err(ControlError::Body("give either qr or qrcodeBase64".to_owned()));
         }
     };
-    Ok(Json(server.scan(&number, code).await?.into()))
+    outcome(server.scan(&number, code).await)
 }
 
 pub(super) async fn pairing_code(
     State(server): State<WaServer>,
     Number(number): Number,
     Json(body): Json<PairingCode>,
-) -> Result<Json<LinkedBody>, ControlError> {
-    Ok(Json(server.enter_code(&number, &body.code).await?.into()))
+) -> Result<Response, ControlError> {
+    outcome(server.enter_code(&number, &body.code).await)
+}
+
+/// 200 once linked; 202 when it now depends on the client's passkey.
+fn outcome(linked: Result<Linked, LinkError>) -> Result<Response, ControlError> {
+    match linked {
+        Ok(companion) => Ok(Json(LinkedBody::from(companion)).into_response()),
+        Err(LinkError::PasskeyRequired) => {
+            let body = Json(PasskeyRequired { linked: false, passkey: "requested" });
+            Ok((StatusCode::ACCEPTED, body).into_response())
+        }
+        Err(error) => Err(error.into()),
+    }
 }

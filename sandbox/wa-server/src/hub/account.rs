@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use serde::{Deserialize, Serialize};
 use wacore_binary::Node;
 
-use super::{app_state::AppState, state::ConnId};
+use super::{app_state::AppState, passkey::PasskeyState, state::ConnId};
 use crate::{
     crypto::{Key, base64_serde},
     node::{NodeExt as _, wire_serde},
     number::PhoneNumber,
-    phone::{MessageLog, PhoneKeys, SignalError},
+    phone::{MessageLog, PhoneKeys, SenderKeys, SignalError},
     prekeys::{Bundle, OneTimeKey, SignedPreKey},
 };
 
@@ -116,10 +116,11 @@ impl Device {
         }
     }
 
-    /// Drops the queued messages that a receipt names.
+    /// Drops the queued messages and calls that a receipt names.
     pub(crate) fn received(&mut self, ids: &[String]) {
         self.queue.retain(|node| {
-            node.tag != "message" || node.text("id").is_none_or(|id| !ids.contains(&id))
+            !matches!(node.tag.as_ref(), "message" | "call")
+                || node.text("id").is_none_or(|id| !ids.contains(&id))
         });
     }
 
@@ -153,6 +154,10 @@ pub(crate) struct Account {
     pub(crate) wants_again: HashSet<String>,
     /// Accounts that have asked for this one's devices and are told when they change.
     pub(crate) watchers: BTreeSet<PhoneNumber>,
+    #[serde(default)]
+    pub(crate) passkey: PasskeyState,
+    #[serde(default)]
+    pub(crate) sender_keys: SenderKeys,
 }
 
 impl Account {
@@ -172,6 +177,8 @@ impl Account {
             log: MessageLog::default(),
             wants_again: HashSet::new(),
             watchers: BTreeSet::new(),
+            passkey: PasskeyState::default(),
+            sender_keys: SenderKeys::default(),
         })
     }
 

@@ -33,6 +33,8 @@ enum After {
     Greet,
     /// The device unlinked itself.
     Unlink,
+    /// Nothing, and no result either.
+    Silence,
     /// A typed code was right.
     Pair {
         number: PhoneNumber,
@@ -48,6 +50,11 @@ impl Answer {
 
     pub(super) fn with(child: Node) -> Self {
         Self { children: vec![child], after: After::Nothing }
+    }
+
+    /// No answer at all, so that the client waits in vain.
+    pub(super) fn never() -> Self {
+        Self::then(After::Silence)
     }
 
     pub(super) fn then_greet() -> Self {
@@ -72,6 +79,7 @@ pub(super) struct Refusal {
 
 impl Refusal {
     pub(super) const BAD_REQUEST: Self = Self { code: "400", text: "bad-request" };
+    pub(super) const NOT_AUTHORIZED: Self = Self { code: "401", text: "not-authorized" };
     pub(super) const FORBIDDEN: Self = Self { code: "403", text: "forbidden" };
     pub(super) const NOT_FOUND: Self = Self { code: "404", text: "item-not-found" };
     const INTERNAL: Self = Self { code: "500", text: "internal-server-error" };
@@ -92,6 +100,7 @@ impl State {
     /// Answers one IQ; every IQ is answered, or clients wait for their timeout.
     pub(super) fn iq(&mut self, conn: ConnId, iq: &Node) {
         match self.answer(conn, iq) {
+            Ok(Answer { after: After::Silence, .. }) => {}
             Ok(Answer { children, after }) => {
                 self.send(conn, node::iq_result(iq, children));
                 if let Err(error) = self.after(conn, after) {
@@ -122,13 +131,23 @@ impl State {
             }
             ("md", "set", "link_code_companion_reg") => self.link_code(conn, iq),
             ("md", "set", "remove-companion-device") => Ok(Answer::then(After::Unlink)),
+            (
+                "md",
+                _,
+                "ref"
+                | "passkey_request_options"
+                | "passkey_prologue"
+                | "companion_nonce"
+                | "encrypted_pairing_request",
+            ) => self.passkey_iq(conn, iq, first),
             ("abt", ..) | ("w", _, "props") => Ok(Answer::with(props())),
             ("privacy", "get", _) => Ok(Answer::with(privacy())),
             ("blocklist", "get", _) => Ok(Answer::with(empty_list())),
             ("w:mex", ..) => Ok(Answer::with(node::leaf("result", &b"{\"data\":{}}"[..]))),
             ("w:profile:picture", "get", _) => Err(Refusal::NOT_FOUND),
-            ("w:g2", "get", "participating") => {
-                Ok(Answer::with(NodeBuilder::new("groups").build()))
+            ("w:g2", ..) => {
+                let who = self.logged_in(conn)?;
+                self.group_iq(&who, iq, first)
             }
             ("w:m", ..) => Ok(Answer::with(media_conn())),
             // Keep-alives, `passive`, privacy tokens and all that this server does not know:
@@ -139,7 +158,7 @@ impl State {
 
     fn after(&mut self, conn: ConnId, after: After) -> Result<(), StanzaError> {
         match after {
-            After::Nothing => Ok(()),
+            After::Nothing | After::Silence => Ok(()),
             After::HandOver => {
                 let who = self.logged_in(conn)?;
                 self.hand_over(conn, &who)?;

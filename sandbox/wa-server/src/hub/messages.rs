@@ -7,6 +7,7 @@ use wacore_binary::{Jid, Node, Server, builder::NodeBuilder, node::NodeContent};
 use super::{
     State,
     account::DeviceId,
+    crowds,
     receipts::PhoneReceipt,
     state::{ConnId, Later, StanzaError},
 };
@@ -41,6 +42,9 @@ impl State {
     pub(super) fn message(&mut self, conn: ConnId, stanza: &Node) -> Result<(), StanzaError> {
         let from = self.logged_in(conn)?;
         let to = stanza.jid("to").ok_or(StanzaError::Lacks("recipient"))?;
+        if crowds::is_crowd(&to) {
+            return self.crowd_message(conn, &from, stanza);
+        }
         let id = stanza.text("id").ok_or(StanzaError::Lacks("id"))?;
         let ack = NodeBuilder::new("ack")
             .attr("class", "message")
@@ -171,6 +175,7 @@ impl State {
             direction: if own { Direction::Out } else { Direction::In },
             from: sending.from.number.clone(),
             to: chat,
+            chat: None,
             text: content.text,
             kind: content.kind.to_owned(),
             at: clock::iso_now(),
@@ -182,6 +187,7 @@ impl State {
                 reader: number,
                 sender: sending.from.number.clone(),
                 by_lid: target.server == Server::Lid,
+                chat: None,
                 id: sending.id.clone(),
                 status: Status::Delivered,
             };

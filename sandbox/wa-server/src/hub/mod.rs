@@ -7,17 +7,24 @@
 
 mod account;
 mod app_state;
+mod calls;
+mod channels;
+mod crowds;
 mod devices;
 mod encrypt;
+mod faults;
+mod groups;
 mod iq;
 mod line;
 mod messages;
 mod pair_code;
 mod pairing;
+mod passkey;
 mod phones;
 mod receipts;
 mod socket;
 mod state;
+mod status;
 mod usync;
 
 use std::{
@@ -29,9 +36,14 @@ use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) use account::Account;
+pub use calls::{Call, CallState};
+pub use channels::ChannelView;
+pub use faults::{Fault, Faults, InvalidFault};
+pub use groups::{Addressing, GroupView};
 pub(crate) use line::{Line, Out, Queued};
 pub(crate) use pair_code::{CODE_ANSWER_LIMIT, PairingCode};
 pub use pairing::{LinkError, Linked};
+pub use passkey::{PasskeyAnswer, PasskeyGate, PasskeyProgress, PasskeyView};
 pub(crate) use phones::PhoneError;
 pub use phones::{Companion, Phone};
 pub(crate) use state::{ConnId, Later, State};

@@ -17,6 +17,7 @@ use super::{
     account::{Device, DeviceId},
     devices::DeviceChange,
     pair_code::CodeFlow,
+    passkey::PasskeyFlow,
     state::{ConnId, Role, StanzaError, stanza_id},
 };
 use crate::{
@@ -99,6 +100,9 @@ pub enum LinkError {
     /// Clients ignore further attempts with the same code.
     #[error("too many wrong attempts; ask the client for a new code")]
     TooManyAttempts,
+    /// The companion was asked for a passkey; linking goes on without the phone's user.
+    #[error("the client was asked for a passkey; it is linked once it has presented one")]
+    PasskeyRequired,
     /// The server itself failed.
     #[error("the server could not prepare the link")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -133,6 +137,7 @@ pub(crate) struct Registration {
     shown_at: Instant,
     pending: Option<Pending>,
     pub(super) code: Option<CodeFlow>,
+    pub(super) passkey: Option<PasskeyFlow>,
 }
 
 impl Registration {
@@ -162,6 +167,7 @@ impl Registration {
             shown_at: Instant::now(),
             pending: None,
             code: None,
+            passkey: None,
         })
     }
 
@@ -250,7 +256,7 @@ impl State {
         if registration.is_over(&qr.reference) {
             return Err(LinkError::ExpiredQr);
         }
-        if registration.pending.is_some() {
+        if registration.pending.is_some() || registration.passkey.is_some() {
             return Err(LinkError::UsedQr);
         }
         if socket.noise_key != qr.noise_key || registration.identity != qr.identity {
@@ -263,8 +269,25 @@ impl State {
         Ok(())
     }
 
-    /// The phone signs the companion's identity and the server hands the signature over.
+    /// Links a companion that has proved what a QR code or a typed code proves, or asks it for a
+    /// passkey first; then the waiting phone is told at once.
     pub(super) fn pair(
+        &mut self,
+        conn: ConnId,
+        number: &PhoneNumber,
+        adv_secret: &[u8],
+        waiter: Waiter,
+    ) -> Result<(), LinkError> {
+        if self.account(number)?.passkey.demanded() {
+            self.ask_for_passkey(conn, number)?;
+            drop(waiter.send(Err(LinkError::PasskeyRequired)));
+            return Ok(());
+        }
+        self.sign(conn, number, adv_secret, waiter)
+    }
+
+    /// The phone signs the companion's identity and the server hands the signature over.
+    pub(super) fn sign(
         &mut self,
         conn: ConnId,
         number: &PhoneNumber,
@@ -324,6 +347,9 @@ impl State {
         let result =
             self.confirm(conn, &pending.device, &confirmation.kid_payload("device-identity"));
         let linked = result.is_ok();
+        if linked {
+            self.passkey_done(&pending.device.number);
+        }
         // The phone may have stopped waiting; the link stands nevertheless.
         drop(pending.waiter.send(result));
         let last = node::stream_error(if linked { "515" } else { "500" });

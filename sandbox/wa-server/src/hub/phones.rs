@@ -53,6 +53,12 @@ pub struct Companion {
 pub(crate) enum PhoneError {
     #[error("the phone knows no message with this id")]
     UnknownMessage,
+    #[error("there is no such group, or the phone is not in it")]
+    UnknownGroup,
+    #[error("there is no such channel")]
+    UnknownChannel,
+    #[error("the phone knows no call of its own with this id")]
+    UnknownCall,
     #[error("no companion with this device number is linked")]
     UnknownCompanion,
     #[error("the phone's cryptography failed")]
@@ -129,6 +135,7 @@ impl State {
             reader: number.clone(),
             sender: received.from.clone(),
             by_lid: account.log.came_by_lid(id),
+            chat: received.chat.as_deref().and_then(|chat| chat.parse().ok()),
             id: id.to_owned(),
             status: Status::Read,
         };
@@ -149,6 +156,7 @@ impl State {
             direction: Direction::Out,
             from: from.clone(),
             to: to.clone(),
+            chat: None,
             text: text.to_owned(),
             kind: "text".to_owned(),
             at: clock::iso_now(),
@@ -162,6 +170,7 @@ impl State {
                 reader: to.clone(),
                 sender: from.clone(),
                 by_lid: true,
+                chat: None,
                 id: message.id.clone(),
                 status: Status::Delivered,
             });
@@ -215,6 +224,7 @@ impl State {
     ) -> Result<(), StanzaError> {
         let sent = self.account(&sender.number)?.log.find(id, Direction::Out).cloned();
         match sent {
+            Some(message) if message.chat.is_some() => self.crowd_again(&message, to),
             Some(message) => self.send_to_companion(&message, to),
             // Peer messages are in no log; the one that matters is the key.
             None if sender.number == to.number => self.share_app_state_key(to),
@@ -268,7 +278,7 @@ impl State {
     }
 
     /// Encrypts for one companion, opening a session from its bundle when there is none.
-    fn seal(
+    pub(super) fn seal(
         &mut self,
         from: &PhoneNumber,
         to: &DeviceId,

@@ -5,6 +5,7 @@ use wacore_binary::{Jid, Node, builder::NodeBuilder};
 use super::{
     State,
     account::{DeviceId, want_again},
+    crowds::is_crowd,
     state::{ConnId, StanzaError},
 };
 use crate::{
@@ -21,6 +22,8 @@ pub(crate) struct PhoneReceipt {
     pub(crate) sender: PhoneNumber,
     /// Whether the message came by LID; the receipt goes the same way.
     pub(crate) by_lid: bool,
+    /// The group that the message was for.
+    pub(crate) chat: Option<Jid>,
     pub(crate) id: String,
     pub(crate) status: Status,
 }
@@ -37,10 +40,18 @@ impl State {
             self.device(&from)?.received(&ids);
         }
         self.send(conn, receipt_ack(&to, &id, kind.as_deref()));
-        let Some(number) = PhoneNumber::of_jid(&to) else { return Ok(()) };
+        if stanza.kid("offer").is_some() {
+            // A call rings: of interest to nobody here.
+            return Ok(());
+        }
+        // In a crowd the sender is the participant.
+        let sender = if is_crowd(&to) { stanza.jid("participant") } else { Some(to.clone()) };
+        let Some(sender) = sender else { return Ok(()) };
+        let Some(number) = PhoneNumber::of_jid(&sender) else { return Ok(()) };
         if kind.as_deref() == Some("retry") {
-            let target = DeviceId { number, device: to.device };
-            return self.retry(&from, &target, &to, stanza, &id);
+            let target = DeviceId { number, device: sender.device };
+            let copy = forwarded(stanza, &from, &to, &sender, &id);
+            return self.retry(&from, &target, copy, &id);
         }
         if number == from.number {
             // `sender`, `peer_msg`, `hist_sync`: for the own phone, which needs none of them.
@@ -51,7 +62,7 @@ impl State {
                 self.note(&number, &from.number, id, status)?;
             }
         }
-        let copy = forwarded(stanza, &from, &to, &id);
+        let copy = forwarded(stanza, &from, &to, &sender, &id);
         self.deliver_to_all(&number, &copy);
         Ok(())
     }
@@ -62,13 +73,11 @@ impl State {
         &mut self,
         from: &DeviceId,
         sender: &DeviceId,
-        to: &Jid,
-        stanza: &Node,
+        copy: Node,
         id: &str,
     ) -> Result<(), StanzaError> {
         if sender.device != 0 {
             want_again(&mut self.device(from)?.wants_again, id);
-            let copy = forwarded(stanza, from, to, id);
             self.deliver(sender, copy);
             return Ok(());
         }
@@ -125,15 +134,18 @@ impl State {
 
     /// Sends a phone's receipt to all devices of the sender.
     pub(crate) fn phone_receipt(&mut self, receipt: &PhoneReceipt) {
-        let PhoneReceipt { reader, sender, by_lid, id, status } = receipt;
+        let PhoneReceipt { reader, sender, by_lid, chat, id, status } = receipt;
         if let Err(error) = self.note(sender, reader, id, *status) {
             tracing::warn!(%error, "a phone's receipt was not noted");
         }
-        let from = if *by_lid { reader.lid_jid(0) } else { reader.pn_jid(0) };
-        let node = NodeBuilder::new("receipt")
-            .attr("from", from)
-            .attr("id", id.as_str())
-            .attr("t", clock::unix_seconds());
+        let reader = if *by_lid { reader.lid_jid(0) } else { reader.pn_jid(0) };
+        let node = match chat {
+            Some(chat) => {
+                NodeBuilder::new("receipt").attr("from", chat).attr("participant", reader)
+            }
+            None => NodeBuilder::new("receipt").attr("from", reader),
+        };
+        let node = node.attr("id", id.as_str()).attr("t", clock::unix_seconds());
         let node = if *status == Status::Read { node.attr("type", "read") } else { node };
         self.deliver_to_all(sender, &node.build());
     }
@@ -167,11 +179,14 @@ fn receipt_ack(to: &Jid, id: &str, kind: Option<&str>) -> Node {
 }
 
 /// The receipt as the sender's devices see it, from the reader's device in the same address space.
-fn forwarded(stanza: &Node, from: &DeviceId, to: &Jid, id: &str) -> Node {
-    let copy = NodeBuilder::new("receipt")
-        .attr("from", from.number.jid_like(to, from.device))
-        .attr("id", id)
-        .attr("t", clock::unix_seconds());
+fn forwarded(stanza: &Node, from: &DeviceId, to: &Jid, sender: &Jid, id: &str) -> Node {
+    let reader = from.number.jid_like(sender, from.device);
+    let copy = if is_crowd(to) {
+        NodeBuilder::new("receipt").attr("from", to).attr("participant", reader)
+    } else {
+        NodeBuilder::new("receipt").attr("from", reader)
+    };
+    let copy = copy.attr("id", id).attr("t", clock::unix_seconds());
     let copy = match stanza.text("type") {
         Some(kind) => copy.attr("type", kind),
         None => copy,

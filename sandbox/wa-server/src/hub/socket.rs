@@ -31,6 +31,11 @@ impl State {
         let conn = self.next_conn_id();
         if let Some(data) = payload.device_pairing_data.as_option() {
             let registration = Registration::read(data)?;
+            if let Some(ending) = self.meet_fault(None) {
+                self.conns.insert(conn, Conn { line, noise_key, role: Role::Leaving });
+                self.dismiss(conn, ending, Duration::ZERO);
+                return Ok(conn);
+            }
             let refs = registration.refs().to_vec();
             let role = Role::Registering(Box::new(registration));
             self.conns.insert(conn, Conn { line, noise_key, role });
@@ -51,6 +56,9 @@ impl State {
                 NodeBuilder::new("failure").attr("reason", "401").attr("location", "atn").build();
             return self.dismiss(conn, refusal, Duration::ZERO);
         };
+        if let Some(ending) = self.meet_fault(Some(&who)) {
+            return self.dismiss(conn, ending, Duration::ZERO);
+        }
         if let Some(old) = self.device(&who).ok().and_then(|device| device.online) {
             self.dismiss(old.conn, node::replaced(), Duration::ZERO);
         }

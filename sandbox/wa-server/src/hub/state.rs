@@ -1,7 +1,7 @@
 //! Everything the server knows, and how stanzas enter and leave it.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     time::Duration,
 };
 
@@ -10,7 +10,12 @@ use wacore_binary::Node;
 use super::{
     Line,
     account::{Account, Device, DeviceId},
+    calls::Call,
+    channels::Channel,
+    faults::Pending,
+    groups::Group,
     pairing::{QrBook, Registration},
+    passkey::PasskeyStep,
     receipts::PhoneReceipt,
 };
 use crate::{crypto::Key, node::NodeExt as _, number::PhoneNumber, phone::SignalError};
@@ -40,6 +45,7 @@ pub(crate) struct Conn {
 #[derive(Debug)]
 pub(crate) enum Later {
     Receipt(PhoneReceipt),
+    Passkey(PasskeyStep),
 }
 
 /// A stanza that cannot be handled; its connection goes on.
@@ -63,6 +69,12 @@ pub(crate) struct State {
     pub(crate) accounts: BTreeMap<PhoneNumber, Account>,
     pub(crate) conns: HashMap<ConnId, Conn>,
     pub(crate) qr_book: QrBook,
+    /// What the next logins run into.
+    pub(crate) faults: Vec<Pending>,
+    pub(crate) calls: VecDeque<Call>,
+    /// By the user part of their JIDs.
+    pub(crate) groups: BTreeMap<String, Group>,
+    pub(crate) channels: BTreeMap<String, Channel>,
     /// Started by [`super::Hub::with`] after the critical section.
     pub(crate) later: Vec<(Duration, Later)>,
     last_conn: u64,
@@ -148,6 +160,7 @@ impl State {
             }
             "message" => self.message(conn, node),
             "receipt" => self.receipt(conn, node),
+            "call" => self.call_signal(conn, node),
             "chatstate" => self.chatstate(conn, node),
             "presence" => self.presence(conn, node),
             "ack" => {
@@ -165,6 +178,7 @@ impl State {
     pub(crate) fn act(&mut self, act: Later) {
         match act {
             Later::Receipt(receipt) => self.phone_receipt(&receipt),
+            Later::Passkey(step) => self.passkey_step(step),
         }
     }
 }

@@ -70,6 +70,33 @@ pub(crate) fn text(text: &str) -> wa::Message {
     wa::Message { conversation: Some(text.to_owned()), ..Default::default() }
 }
 
+/// A sender key on its way to one device.
+pub(crate) fn distribution(chat: &str, key: &[u8]) -> wa::Message {
+    let key = message::SenderKeyDistributionMessage {
+        group_id: Some(chat.to_owned()),
+        axolotl_sender_key_distribution_message: Some(key.to_vec()),
+    };
+    wa::Message { sender_key_distribution_message: MessageField::some(key), ..Default::default() }
+}
+
+/// The sender key inside a decrypted message, if any.
+pub(crate) fn distributed_key(plain: &[u8]) -> Option<Vec<u8>> {
+    let message = wa::Message::decode_from_slice(plain).ok()?;
+    let key = message.sender_key_distribution_message.as_option()?;
+    key.axolotl_sender_key_distribution_message.clone()
+}
+
+/// The key of a call, as `<enc>` of an offer carries it.
+pub(crate) fn call_key(key: &Key) -> wa::Message {
+    wa::Message {
+        call: MessageField::some(message::Call {
+            call_key: Some(key.to_vec()),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
 /// The copy of a sent message for the sender's own companions.
 pub(crate) fn device_sent(to: &PhoneNumber, message: wa::Message) -> wa::Message {
     wa::Message {

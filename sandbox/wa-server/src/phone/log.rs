@@ -42,6 +42,10 @@ pub struct Message {
     pub from: PhoneNumber,
     /// The recipient.
     pub to: PhoneNumber,
+    /// The group, channel or status list, when it is no conversation of two. `to` is then whose
+    /// log this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chat: Option<String>,
     /// The text, or the caption of a picture; empty for what has neither.
     pub text: String,
     /// `text`, or the kind of another message.
@@ -119,6 +123,7 @@ mod tests {
             direction: Direction::In,
             from: PhoneNumber::parse("5511000000001").unwrap(),
             to: PhoneNumber::parse("5511000000002").unwrap(),
+            chat: None,
             text: String::new(),
             kind: "text".to_owned(),
             at: String::new(),

@@ -2,10 +2,17 @@
 
 mod content;
 mod log;
+mod passkey;
+mod sender_keys;
 mod signal;
 mod stores;
 
-pub(crate) use content::{Content, device_sent, history_notification, key_share, pad, text};
+pub(crate) use content::{
+    Content, call_key, device_sent, distributed_key, distribution, history_notification, key_share,
+    pad, text,
+};
 pub(crate) use log::MessageLog;
 pub use log::{Direction, Message, Status};
-pub(crate) use signal::{PhoneKeys, SignalError, verify};
+pub(crate) use passkey::Passkey;
+pub(crate) use sender_keys::SenderKeys;
+pub(crate) use signal::{PhoneKeys, SignalError, unpad, verify};

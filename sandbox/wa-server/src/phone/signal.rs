@@ -186,15 +186,21 @@ impl PhoneKeys {
         if let Some(used) = opened.consumed_prekey_id {
             ready(self.one_time.remove_pre_key(used))?;
         }
-        let mut plain = opened.plaintext;
-        let padding = usize::from(*plain.last().ok_or(SignalError::Padding)?);
-        let length = plain.len().checked_sub(padding).ok_or(SignalError::Padding)?;
-        plain.truncate(length);
-        Ok(plain)
+        unpad(opened.plaintext)
     }
 }
 
-fn ready<T>(work: impl Future<Output = Result<T, SignalProtocolError>>) -> Result<T, SignalError> {
+/// Strips the padding that every encrypted payload carries.
+pub(crate) fn unpad(mut plain: Vec<u8>) -> Result<Vec<u8>, SignalError> {
+    let padding = usize::from(*plain.last().ok_or(SignalError::Padding)?);
+    let length = plain.len().checked_sub(padding).ok_or(SignalError::Padding)?;
+    plain.truncate(length);
+    Ok(plain)
+}
+
+pub(super) fn ready<T>(
+    work: impl Future<Output = Result<T, SignalProtocolError>>,
+) -> Result<T, SignalError> {
     Ok(work.now_or_never().ok_or(SignalError::NotReady)??)
 }
 

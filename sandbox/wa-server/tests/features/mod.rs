@@ -1,0 +1,6 @@
+//! What WhatsApp does beyond linking and texting, against unmodified whatsapp-rust clients.
+
+mod calls;
+mod faults;
+mod groups;
+mod passkey;
