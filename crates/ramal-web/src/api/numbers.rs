@@ -70,9 +70,13 @@ struct CreateBody {
 #[schema(rename_all = "camelCase")]
 #[expect(dead_code, reason = "the shape is for the document only")]
 struct SettingsChange {
+    #[schema(nullable = false)]
     history_import_enabled: Option<bool>,
+    #[schema(nullable = false)]
     webhook_historical_messages: Option<bool>,
+    #[schema(nullable = false)]
     ignore_newsletters: Option<bool>,
+    #[schema(nullable = false)]
     mark_read_on_send: Option<bool>,
     /// Null: the provider's default, as for every setting below.
     always_online: Option<bool>,

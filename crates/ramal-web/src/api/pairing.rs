@@ -110,6 +110,17 @@ async fn attempts(
     Ok(Json(PairingAttempts { attempts: attempts.iter().map(Into::into).collect() }))
 }
 
+/// One event of the stream.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the shape is for the document only")]
+struct PairingEvent {
+    /// `qr`, `code`, `scanned`, `action_required`; and, as the last one, `open`, `expired` or `failed`.
+    #[schema(example = "qr")]
+    event: String,
+    /// A JSON object: see docs/api.md.
+    data: String,
+}
+
 /// The pairing attempt under way, as server-sent events.
 ///
 /// The present state at once, then what changes, until the attempt ends: `qr`, `code`, `scanned`,
@@ -120,7 +131,7 @@ async fn attempts(
     operation_id = "followPairing",
     tag = "numbers",
     params(("id" = String, Path, description = "The number's id", example = "wa_01kdhz4q6yf5svj7g2m9n3t8xw")),
-    responses((status = 200, description = "A stream that ends with the attempt", body = String, content_type = "text/event-stream")),
+    responses((status = 200, description = "A stream that ends with the attempt", body = PairingEvent, content_type = "text/event-stream")),
     extensions(("x-errors" = json!(["NUMBER_NOT_FOUND"]))),
 )]
 async fn events(
