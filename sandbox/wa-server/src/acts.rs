@@ -6,11 +6,11 @@ use crate::{
     WaServer,
     control::ControlError,
     hub::{
-        Addressing, Call, ChannelView, Fault, Faults, GroupView, InvalidFault, PasskeyGate,
-        PasskeyView,
+        Addressing, Call, ChannelView, ChatAddressing, Fault, Faults, GroupView, HistorySize,
+        InvalidFault, PasskeyGate, PasskeyView, Typing, TypingState,
     },
     number::PhoneNumber,
-    phone::Message,
+    phone::{Message, OldChat},
 };
 
 impl WaServer {
@@ -151,6 +151,46 @@ impl WaServer {
     /// [`ControlError`] when there is no such channel.
     pub fn post(&self, id: &str, text: &str) -> Result<Message, ControlError> {
         Ok(self.with(|state| state.post(id, text))?)
+    }
+
+    /// Gives a phone old messages, for companions that are linked from now on.
+    ///
+    /// # Errors
+    /// [`ControlError`] when the phone's keys cannot be made.
+    pub fn set_history(
+        &self,
+        number: &PhoneNumber,
+        chats: Vec<OldChat>,
+    ) -> Result<HistorySize, ControlError> {
+        Ok(self.with(|state| state.set_history(number, chats))?)
+    }
+
+    /// The old messages of a phone.
+    pub fn history(&self, number: &PhoneNumber) -> Vec<OldChat> {
+        self.with(|state| state.history(number))
+    }
+
+    /// Says how a phone addresses a chat from now on.
+    ///
+    /// # Errors
+    /// [`ControlError`] when the phone's keys cannot be made.
+    pub fn set_addressing(
+        &self,
+        from: &PhoneNumber,
+        to: &PhoneNumber,
+        addressing: ChatAddressing,
+    ) -> Result<(), ControlError> {
+        Ok(self.with(|state| state.set_addressing(from, to, addressing))?)
+    }
+
+    /// Lets a phone type, or stop typing, in a chat.
+    pub fn type_to(&self, from: &PhoneNumber, to: &PhoneNumber, how: TypingState) {
+        self.with(|state| state.type_to(from, to, how));
+    }
+
+    /// Who was seen typing to a phone last, and how.
+    pub fn typing(&self, number: &PhoneNumber) -> Vec<Typing> {
+        self.with(|state| state.typing(number))
     }
 
     /// Lets logins, or live sessions, of one phone or of everybody end badly.

@@ -37,10 +37,11 @@ mod snapshot;
 pub use control::{ControlError, not_found};
 pub use files::{FileError, write_json};
 pub use hub::{
-    Addressing, Call, CallState, ChannelView, Companion, Fault, Faults, GroupView, InvalidFault,
-    LinkError, Linked, PasskeyAnswer, PasskeyGate, PasskeyProgress, PasskeyView, Phone,
+    Addressing, Call, CallState, ChannelView, ChatAddressing, Companion, Fault, Faults, GroupView,
+    HistorySize, InvalidFault, LinkError, Linked, PasskeyAnswer, PasskeyGate, PasskeyProgress,
+    PasskeyView, Phone, Typing, TypingState,
 };
 pub use network::{NetworkChange, NetworkState};
 pub use number::{InvalidNumber, PhoneNumber};
-pub use phone::{Direction, Message, Status};
+pub use phone::{Direction, Message, OldChat, OldMessage, Status};
 pub use server::{Options, QrSource, WaServer};

@@ -1,16 +1,19 @@
 //! The control API: what the users of virtual phones do, over HTTP with JSON.
 
+mod addressing;
 mod body;
 mod calls;
 mod companions;
 mod error;
 mod faults;
 mod groups;
+mod history;
 mod messages;
 mod network;
 mod number;
 mod passkey;
 mod phones;
+mod typing;
 
 use axum::{
     Router,
@@ -39,6 +42,9 @@ pub(crate) fn router(server: WaServer) -> Router {
         .route("/phones/{number}/faults", get(faults::show).post(faults::add).delete(faults::clear))
         .route("/faults", get(faults::show).post(faults::add).delete(faults::clear))
         .route("/phones/{number}/status", post(groups::post_status))
+        .route("/phones/{number}/history", get(history::show).post(history::set))
+        .route("/phones/{number}/typing", get(typing::list).post(typing::start))
+        .route("/phones/{number}/addressing", post(addressing::set))
         .route("/groups", get(groups::list).post(groups::create))
         .route("/groups/{id}/messages", post(groups::write))
         .route("/channels", get(groups::channels).post(groups::open))

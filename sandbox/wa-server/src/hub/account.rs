@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use serde::{Deserialize, Serialize};
 use wacore_binary::Node;
 
-use super::{app_state::AppState, passkey::PasskeyState, state::ConnId};
+use super::{
+    addressing::ChatAddressing, app_state::AppState, passkey::PasskeyState, state::ConnId,
+    typing::Typing,
+};
 use crate::{
     crypto::{Key, base64_serde},
     node::{NodeExt as _, wire_serde},
     number::PhoneNumber,
-    phone::{MessageLog, PhoneKeys, SenderKeys, SignalError},
+    phone::{MessageLog, OldChat, PhoneKeys, SenderKeys, SignalError},
     prekeys::{Bundle, OneTimeKey, SignedPreKey},
 };
 
@@ -154,6 +157,15 @@ pub(crate) struct Account {
     pub(crate) wants_again: HashSet<String>,
     /// Accounts that have asked for this one's devices and are told when they change.
     pub(crate) watchers: BTreeSet<PhoneNumber>,
+    /// What the phone knew before any companion was linked.
+    #[serde(default)]
+    pub(crate) history: Vec<OldChat>,
+    /// Chats that the phone does not write to as it does to all others.
+    #[serde(default)]
+    pub(crate) addressing: BTreeMap<PhoneNumber, ChatAddressing>,
+    /// Who was seen typing last, and how.
+    #[serde(skip)]
+    pub(crate) typing: BTreeMap<PhoneNumber, Typing>,
     #[serde(default)]
     pub(crate) passkey: PasskeyState,
     #[serde(default)]
@@ -177,6 +189,9 @@ impl Account {
             log: MessageLog::default(),
             wants_again: HashSet::new(),
             watchers: BTreeSet::new(),
+            history: Vec::new(),
+            addressing: BTreeMap::new(),
+            typing: BTreeMap::new(),
             passkey: PasskeyState::default(),
             sender_keys: SenderKeys::default(),
         })

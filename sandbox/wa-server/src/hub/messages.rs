@@ -221,23 +221,29 @@ impl State {
         let from = self.logged_in(conn)?;
         let to = stanza.jid("to").ok_or(StanzaError::Lacks("recipient"))?;
         let Some(number) = PhoneNumber::of_jid(&to) else { return Ok(()) };
+        self.note_typing(&from.number, &number, stanza)?;
         let kids: Vec<Node> = stanza.kids().to_vec();
         let copy = NodeBuilder::new("chatstate")
             .attr("from", from.number.jid_like(&to, 0))
             .apply_content(Some(NodeContent::Nodes(kids)))
             .build();
+        self.tell_listeners(&number, &copy);
+        Ok(())
+    }
+
+    /// Sends to the companions that are connected now, and queues for none.
+    pub(super) fn tell_listeners(&self, number: &PhoneNumber, stanza: &Node) {
         let listening: Vec<ConnId> = self
             .accounts
-            .get(&number)
+            .get(number)
             .into_iter()
             .flat_map(|account| account.devices.values())
             .filter_map(|device| device.online.filter(|online| online.active))
             .map(|online| online.conn)
             .collect();
         for conn in listening {
-            self.send(conn, copy.clone());
+            self.send(conn, stanza.clone());
         }
-        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@
 //! happen later is put on [`State::later`] and started by [`Hub::with`] once the lock is free.
 
 mod account;
+mod addressing;
 mod app_state;
 mod calls;
 mod channels;
@@ -14,6 +15,7 @@ mod devices;
 mod encrypt;
 mod faults;
 mod groups;
+mod history;
 mod iq;
 mod line;
 mod messages;
@@ -25,6 +27,7 @@ mod receipts;
 mod socket;
 mod state;
 mod status;
+mod typing;
 mod usync;
 
 use std::{
@@ -36,10 +39,12 @@ use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) use account::Account;
+pub use addressing::ChatAddressing;
 pub use calls::{Call, CallState};
 pub use channels::ChannelView;
 pub use faults::{Fault, Faults, InvalidFault};
 pub use groups::{Addressing, GroupView};
+pub use history::HistorySize;
 pub(crate) use line::{Line, Out, Queued};
 pub(crate) use pair_code::{CODE_ANSWER_LIMIT, PairingCode};
 pub use pairing::{LinkError, Linked};
@@ -47,6 +52,7 @@ pub use passkey::{PasskeyAnswer, PasskeyGate, PasskeyProgress, PasskeyView};
 pub(crate) use phones::PhoneError;
 pub use phones::{Companion, Phone};
 pub(crate) use state::{ConnId, Later, State};
+pub use typing::{Typing, TypingState};
 
 /// Shared by all sockets and by the control API.
 #[derive(Debug)]

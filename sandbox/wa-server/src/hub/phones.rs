@@ -16,10 +16,7 @@ use crate::{
     clock,
     node::leaf,
     number::PhoneNumber,
-    phone::{
-        self, Direction, Message, SignalError, Status, device_sent, history_notification,
-        key_share, pad,
-    },
+    phone::{self, Direction, Message, SignalError, Status, device_sent, key_share, pad},
 };
 
 /// A virtual phone as its owner sees it.
@@ -162,14 +159,15 @@ impl State {
             at: clock::iso_now(),
             status: Status::Sent,
         };
-        self.account(from)?.log.add(message.clone(), true);
+        let by_lid = self.account(from)?.addressing_of(to).by_lid();
+        self.account(from)?.log.add(message.clone(), by_lid);
         if from != to {
             let received = Message { direction: Direction::In, ..message.clone() };
-            self.account(to)?.log.add(received, true);
+            self.account(to)?.log.add(received, by_lid);
             self.deliver_receipt_later(PhoneReceipt {
                 reader: to.clone(),
                 sender: from.clone(),
-                by_lid: true,
+                by_lid,
                 chat: None,
                 id: message.id.clone(),
                 status: Status::Delivered,
@@ -206,10 +204,7 @@ impl State {
         let stanza = if own {
             stanza.attr("from", message.from.pn_jid(0)).attr("recipient", message.to.pn_jid(0))
         } else {
-            stanza
-                .attr("from", message.from.lid_jid(0))
-                .attr("sender_pn", message.from.pn_jid(0))
-                .attr("addressing_mode", "lid")
+            self.account(&message.from)?.addressing_of(&message.to).address(&message.from, stanza)
         };
         self.deliver(to, stanza.children([enc]).build());
         Ok(())
@@ -245,8 +240,8 @@ impl State {
         let active = device.online.is_some_and(|online| online.active);
         // The history comes after the offline marker.
         if active && !std::mem::replace(&mut device.history_sent, true) {
-            let name = self.account(&to.number)?.name.clone();
-            self.send_peer(to, &history_notification(&to.number, &name))?;
+            let history = self.history_for(&to.number)?;
+            self.send_peer(to, &history)?;
         }
         Ok(())
     }

@@ -139,34 +139,7 @@ pub(crate) fn key_share(
     })
 }
 
-/// An (almost empty) history, inline. Baileys holds back all events for 20 s on a first login
-/// unless this arrives (wa-server.md §6.6 b).
-pub(crate) fn history_notification(number: &PhoneNumber, name: &str) -> wa::Message {
-    let history = wa::HistorySync {
-        sync_type: wa::history_sync::HistorySyncType::INITIAL_BOOTSTRAP,
-        progress: Some(100),
-        chunk_order: Some(1),
-        pushnames: vec![wa::Pushname {
-            id: Some(number.pn_jid(0).to_string()),
-            pushname: Some(name.to_owned()),
-        }],
-        ..Default::default()
-    };
-    let notification = message::HistorySyncNotification {
-        sync_type: Some(message::HistorySyncType::INITIAL_BOOTSTRAP),
-        chunk_order: Some(1),
-        progress: Some(100),
-        initial_hist_bootstrap_inline_payload: Some(zlib_stored(&history.encode_to_vec())),
-        ..Default::default()
-    };
-    protocol(message::ProtocolMessage {
-        r#type: Some(message::protocol_message::Type::HISTORY_SYNC_NOTIFICATION),
-        history_sync_notification: MessageField::some(notification),
-        ..Default::default()
-    })
-}
-
-fn protocol(message: message::ProtocolMessage) -> wa::Message {
+pub(super) fn protocol(message: message::ProtocolMessage) -> wa::Message {
     wa::Message { protocol_message: MessageField::some(message), ..Default::default() }
 }
 
@@ -177,37 +150,9 @@ pub(crate) fn pad(mut plain: Vec<u8>) -> Vec<u8> {
     plain
 }
 
-/// A zlib stream of one stored block: a history of one name is not worth a compressor.
-fn zlib_stored(data: &[u8]) -> Vec<u8> {
-    const HEADER_AND_FINAL_STORED_BLOCK: [u8; 3] = [0x78, 0x01, 0x01];
-    // A stored block holds at most 65,535 bytes; a name never comes near.
-    let data = data.get(..usize::from(u16::MAX)).unwrap_or(data);
-    let length = u16::try_from(data.len()).unwrap_or(u16::MAX);
-    let mut out = HEADER_AND_FINAL_STORED_BLOCK.to_vec();
-    out.extend(length.to_le_bytes());
-    out.extend((!length).to_le_bytes());
-    out.extend_from_slice(data);
-    out.extend(adler32(data).to_be_bytes());
-    out
-}
-
-fn adler32(data: &[u8]) -> u32 {
-    const MODULUS: u32 = 65_521;
-    let (low, high) = data.iter().fold((1_u32, 0_u32), |(low, high), byte| {
-        let low = (low + u32::from(*byte)) % MODULUS;
-        (low, (high + low) % MODULUS)
-    });
-    (high << 16) | low
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn adler_of_the_textbook_example() {
-        assert_eq!(adler32(b"Wikipedia"), 0x11E6_0398);
-    }
 
     #[test]
     fn a_copy_names_its_chat() {

@@ -1,0 +1,58 @@
+//! In which address space a phone writes to a chat. Clients must know that both are one contact.
+
+use serde::{Deserialize, Serialize};
+use wacore_binary::builder::NodeBuilder;
+
+use super::{Account, State, groups::Addressing};
+use crate::{number::PhoneNumber, phone::SignalError};
+
+/// How a phone shows itself in a chat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ChatAddressing {
+    /// By LID or by phone number.
+    pub mode: Addressing,
+    /// Whether stanzas name the other form too (`sender_pn`, `sender_lid`).
+    pub alternate: bool,
+}
+
+impl Default for ChatAddressing {
+    fn default() -> Self {
+        Self { mode: Addressing::Lid, alternate: true }
+    }
+}
+
+impl ChatAddressing {
+    pub(super) fn by_lid(self) -> bool {
+        self.mode == Addressing::Lid
+    }
+
+    /// Writes the sender on a message.
+    pub(super) fn address(self, sender: &PhoneNumber, stanza: NodeBuilder) -> NodeBuilder {
+        let (from, name, other, mode) = match self.mode {
+            Addressing::Lid => (sender.lid_jid(0), "sender_pn", sender.pn_jid(0), "lid"),
+            Addressing::Pn => (sender.pn_jid(0), "sender_lid", sender.lid_jid(0), "pn"),
+        };
+        let stanza = stanza.attr("from", from).attr("addressing_mode", mode);
+        if self.alternate { stanza.attr(name, other) } else { stanza }
+    }
+}
+
+impl Account {
+    pub(super) fn addressing_of(&self, chat: &PhoneNumber) -> ChatAddressing {
+        self.addressing.get(chat).copied().unwrap_or_default()
+    }
+}
+
+impl State {
+    /// Says how a phone addresses a chat from now on.
+    pub(crate) fn set_addressing(
+        &mut self,
+        from: &PhoneNumber,
+        to: &PhoneNumber,
+        addressing: ChatAddressing,
+    ) -> Result<(), SignalError> {
+        self.account(from)?.addressing.insert(to.clone(), addressing);
+        Ok(())
+    }
+}
