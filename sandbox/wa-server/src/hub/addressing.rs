@@ -1,7 +1,7 @@
 //! In which address space a phone writes to a chat. Clients must know that both are one contact.
 
 use serde::{Deserialize, Serialize};
-use wacore_binary::builder::NodeBuilder;
+use wacore_binary::{Jid, Server, builder::NodeBuilder};
 
 use super::{Account, State, groups::Addressing};
 use crate::{number::PhoneNumber, phone::SignalError};
@@ -27,6 +27,15 @@ impl ChatAddressing {
         self.mode == Addressing::Lid
     }
 
+    /// Names the other form of the chat on a copy of what the phone itself wrote.
+    pub(super) fn complete(self, to: &PhoneNumber, chat: &Jid, stanza: NodeBuilder) -> NodeBuilder {
+        if self.alternate && chat.server == Server::Lid {
+            stanza.attr("peer_recipient_pn", to.pn_jid(0))
+        } else {
+            stanza
+        }
+    }
+
     /// Writes the sender on a message.
     pub(super) fn address(self, sender: &PhoneNumber, stanza: NodeBuilder) -> NodeBuilder {
         let (from, name, other, mode) = match self.mode {
@@ -39,6 +48,15 @@ impl ChatAddressing {
 }
 
 impl Account {
+    /// How copies of what the phone itself wrote name a chat: by phone number, unless the chat was
+    /// given an address.
+    pub(super) fn own_name_of(&self, chat: &PhoneNumber) -> Jid {
+        match self.addressing.get(chat) {
+            Some(given) if given.by_lid() => chat.lid_jid(0),
+            Some(_) | None => chat.pn_jid(0),
+        }
+    }
+
     pub(super) fn addressing_of(&self, chat: &PhoneNumber) -> ChatAddressing {
         self.addressing.get(chat).copied().unwrap_or_default()
     }

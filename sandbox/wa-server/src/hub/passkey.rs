@@ -90,7 +90,7 @@ pub enum PasskeyProgress {
     Confirmed,
     /// It is linked.
     Linked,
-    /// It broke the protocol after its assertion; it must start again.
+    /// It broke the protocol after its assertion, or went away; it must start again.
     Failed,
     /// It took too long.
     TimedOut,
@@ -444,6 +444,11 @@ impl State {
         self.passkey_is(conn, PasskeyProgress::Confirmed);
         self.later.push((PHONE_THINKS, Later::Passkey(PasskeyStep::Pair(conn))));
         Some(())
+    }
+
+    /// The companion's socket is gone.
+    pub(super) fn left_the_gate(&mut self, conn: ConnId) {
+        self.passkey_is(conn, PasskeyProgress::Failed);
     }
 
     /// The companion at the gate is linked.

@@ -193,7 +193,9 @@ impl State {
     fn send_to_companion(&mut self, message: &Message, to: &DeviceId) -> Result<(), StanzaError> {
         let own = to.number == message.from;
         let content = phone::text(&message.text);
-        let content = if own { device_sent(&message.to, content) } else { content };
+        let addressing = self.account(&message.from)?.addressing_of(&message.to);
+        let chat = self.account(&message.from)?.own_name_of(&message.to);
+        let content = if own { device_sent(&chat, content) } else { content };
         let enc = self.seal(&message.from, to, &content)?;
         let name = self.account(&message.from)?.name.clone();
         let stanza = NodeBuilder::new("message")
@@ -202,9 +204,10 @@ impl State {
             .attr("type", "text")
             .attr("notify", name);
         let stanza = if own {
-            stanza.attr("from", message.from.pn_jid(0)).attr("recipient", message.to.pn_jid(0))
+            let stanza = stanza.attr("from", message.from.pn_jid(0)).attr("recipient", &chat);
+            addressing.complete(&message.to, &chat, stanza)
         } else {
-            self.account(&message.from)?.addressing_of(&message.to).address(&message.from, stanza)
+            addressing.address(&message.from, stanza)
         };
         self.deliver(to, stanza.children([enc]).build());
         Ok(())

@@ -126,6 +126,7 @@ impl State {
     /// Forgets a socket that is gone.
     pub(crate) fn closed(&mut self, conn: ConnId) {
         self.set_offline(conn);
+        self.left_the_gate(conn);
         // Dropping a registration tells its waiting phone that the socket is gone.
         self.conns.remove(&conn);
     }

@@ -1,6 +1,7 @@
 //! The plaintexts that phones send and receive.
 
 use buffa::{Message as _, MessageField};
+use wacore_binary::Jid;
 use waproto::whatsapp::{self as wa, message};
 
 use crate::{clock, crypto::Key, number::PhoneNumber};
@@ -98,10 +99,10 @@ pub(crate) fn call_key(key: &Key) -> wa::Message {
 }
 
 /// The copy of a sent message for the sender's own companions.
-pub(crate) fn device_sent(to: &PhoneNumber, message: wa::Message) -> wa::Message {
+pub(crate) fn device_sent(to: &Jid, message: wa::Message) -> wa::Message {
     wa::Message {
         device_sent_message: MessageField::some(message::DeviceSentMessage {
-            destination_jid: Some(to.pn_jid(0).to_string()),
+            destination_jid: Some(to.to_string()),
             message: MessageField::some(message),
             ..Default::default()
         }),
@@ -157,7 +158,7 @@ mod tests {
     #[test]
     fn a_copy_names_its_chat() {
         let to = PhoneNumber::parse("5511999990000").unwrap();
-        let plain = device_sent(&to, text("hello")).encode_to_vec();
+        let plain = device_sent(&to.pn_jid(0), text("hello")).encode_to_vec();
         let content = Content::decode(&plain).unwrap();
         assert_eq!((content.kind, content.text.as_str()), ("text", "hello"));
         assert_eq!(content.sent_to, Some(to));

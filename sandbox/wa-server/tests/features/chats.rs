@@ -98,6 +98,23 @@ async fn one_contact_writes_by_lid_and_by_phone_number() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn own_copies_name_their_chat_as_told() {
+    let server = server().await;
+    let (alice, bob) = (number(ALICE), number(BOB));
+    let mut phone = Phone::linked(&server, &alice).await;
+    server.send_text(&alice, &bob, "as ever").unwrap();
+    assert_eq!(phone.text("as ever").await.source.chat, jid(&bob));
+
+    let path = format!("/phones/{ALICE}/addressing");
+    post(&server, &path, json!({ "to": BOB, "mode": "lid" })).await;
+    server.send_text(&alice, &bob, "by lid").unwrap();
+    let copy = phone.text("by lid").await;
+    assert!(copy.source.is_from_me);
+    assert_eq!(copy.source.chat.server.as_str(), "lid");
+    assert_eq!(copy.peer_recipient_pn, Some(jid(&bob)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_first_message_by_phone_number_alone_can_be_read() {
     let server = server().await;
     let (alice, bob) = (number(ALICE), number(BOB));

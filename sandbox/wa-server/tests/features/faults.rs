@@ -93,14 +93,33 @@ async fn a_failing_service_is_tried_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_that_end_with_an_error_come_back() {
-    for code in [500, 503] {
-        let gone = |event: &Event| {
-            matches!(event, Event::StreamError(_) | Event::Disconnected(_)).then_some(())
+    for (code, said) in [(500, true), (403, true), (503, false)] {
+        let gone = |event: &Event| match event {
+            Event::StreamError(_) => Some(true),
+            Event::Disconnected(_) => Some(false),
+            _ => None,
         };
-        let (_server, mut phone, ()) =
+        let (_server, mut phone, first) =
             ended(json!({ "streamError": code, "now": true }), gone).await;
+        assert_eq!(first, said, "{code}");
+        if said {
+            phone.disconnected().await;
+        }
         phone.connected().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_failing_service_is_tried_again() {
+    let server = server().await;
+    let mut phone = Phone::linked(&server, &number(ALICE)).await;
+    fault(&server, json!({ "failure": 402, "code": 101, "expireSeconds": 60, "times": 1 })).await;
+    cut(&server);
+    let banned = |event: &Event| matches!(event, Event::TemporaryBan(_)).then_some(());
+    phone.event("the ban", banned).await;
+    // A client that gives up ends its run; one that reconnected would not.
+    phone.ended().await;
+    assert!(!server.companions(&number(ALICE))[0].connected);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -138,6 +138,17 @@ async fn a_good_assertion_may_be_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_goes_away_has_failed() {
+    let server = server().await;
+    demand(&server, json!({ "demand": true })).await;
+    let mut phone = Phone::start(&server).await;
+    scan(&server, phone.qr().await).await;
+    asked(&mut phone).await;
+    phone.handle.shutdown().await;
+    gate_is(&server, "failed").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn silence_and_time_end_the_attempt() {
     let server = server().await;
     demand(&server, json!({ "demand": true, "answer": "silent", "timeoutMs": 200 })).await;

@@ -147,6 +147,11 @@ impl Phone {
         }
     }
 
+    /// Waits until the client has given up for good.
+    pub async fn ended(&mut self) {
+        tokio::time::timeout(LIMIT, &mut self.handle).await.unwrap();
+    }
+
     pub async fn qr(&mut self) -> String {
         self.event("a QR code", |event| match event {
             Event::PairingQrCode(qr) => Some(qr.code.clone()),
