@@ -146,12 +146,29 @@ impl Api {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Answer, String> {
+        self.ask(method, path, &[], body).await
+    }
+
+    /// Any request, with further headers. `Err` when there was no answer.
+    ///
+    /// # Errors
+    ///
+    /// The server is gone.
+    pub async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Answer, String> {
         let name = format!("{method} {path}");
-        let request = self.request(method, path);
-        let request = match body {
-            Some(body) => request.header("content-type", "application/json").body(body.to_string()),
-            None => request,
-        };
+        let mut request = self.request(method, path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
         Answer::of(request, name).await
     }
 

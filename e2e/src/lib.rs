@@ -10,6 +10,8 @@
 )]
 
 mod api;
+mod database;
+mod mortal;
 mod phones;
 mod process;
 mod qr;
@@ -18,6 +20,8 @@ mod wait;
 mod world;
 
 pub use api::{Answer, Api, Created};
+pub use database::Database;
+pub use mortal::{Insisted, Mortal};
 pub use phones::Phones;
 pub use process::{Process, binary, repository};
 pub use qr::decode_qr;

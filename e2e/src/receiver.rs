@@ -1,11 +1,13 @@
 //! A customer's webhook receiver: keeps what it gets, checks signatures, fails when told to.
 
 use std::{
+    collections::{HashMap, HashSet},
     net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicU16, Ordering},
+        atomic::{AtomicU16, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use axum::{
@@ -85,10 +87,15 @@ fn hmac(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
     mac.finalize().into_bytes().to_vec()
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Shared {
     deliveries: Mutex<Vec<Delivery>>,
     status: AtomicU16,
+    /// How long an address takes to answer, where it is not at once.
+    delays: Mutex<HashMap<String, Duration>>,
+    /// The events that are being answered, by address and id.
+    in_hand: Mutex<HashSet<(String, String)>>,
+    overlaps: AtomicUsize,
 }
 
 impl Shared {
@@ -111,8 +118,7 @@ impl Receiver {
     pub async fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let (deliveries, status) = (Mutex::default(), AtomicU16::new(200));
-        let shared = Arc::new(Shared { deliveries, status });
+        let shared = Arc::new(Shared { status: AtomicU16::new(200), ..Shared::default() });
         let routes = Router::new().fallback(receive).with_state(Arc::clone(&shared));
         let mut server = JoinSet::new();
         server.spawn(async move { axum::serve(listener, routes).await.expect("it serves") });
@@ -127,6 +133,17 @@ impl Receiver {
     /// What to answer from now on.
     pub fn answer_with(&self, status: u16) {
         self.shared.status.store(status, Ordering::SeqCst);
+    }
+
+    /// How long `/path` takes to answer from now on.
+    pub fn answer_after(&self, path: &str, delay: Duration) {
+        let mut delays = self.shared.delays.lock().expect("nobody panicked while holding it");
+        delays.insert(format!("/{path}"), delay);
+    }
+
+    /// How often an event came while an earlier send of it was still being answered.
+    pub fn overlaps(&self) -> usize {
+        self.shared.overlaps.load(Ordering::SeqCst)
     }
 
     /// Everything that came to `/path` and was answered with success, in order of arrival.
@@ -173,7 +190,32 @@ async fn receive(
     body: Bytes,
 ) -> StatusCode {
     let answered = shared.status.load(Ordering::SeqCst);
-    let path = uri.path().to_owned();
-    shared.deliveries().push(Delivery { path, headers, body, answered });
+    let delivery = Delivery { path: uri.path().to_owned(), headers, body, answered };
+    let _in_hand = InHand::take(&shared, (delivery.path.clone(), delivery.id().to_owned()));
+    let delay = shared.delays.lock().expect("nobody panicked").get(&delivery.path).copied();
+    shared.deliveries().push(delivery);
+    tokio::time::sleep(delay.unwrap_or_default()).await;
     StatusCode::from_u16(answered).expect("a status")
+}
+
+/// An event that is being answered, until the sender has the answer or hangs up.
+struct InHand {
+    shared: Arc<Shared>,
+    event: (String, String),
+}
+
+impl InHand {
+    fn take(shared: &Arc<Shared>, event: (String, String)) -> Self {
+        let fresh = shared.in_hand.lock().expect("nobody panicked").insert(event.clone());
+        if !fresh {
+            shared.overlaps.fetch_add(1, Ordering::SeqCst);
+        }
+        Self { shared: Arc::clone(shared), event }
+    }
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        self.shared.in_hand.lock().expect("nobody panicked").remove(&self.event);
+    }
 }

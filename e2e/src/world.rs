@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Api, Created, Phones, Process, binary};
+use crate::{Api, Created, Database, Phones, Process, binary};
 
 /// The version of WhatsApp Web that clients name to the offline server; any will do.
 const APP_VERSION: &str = "[2,3000,1035194821]";
@@ -132,6 +132,11 @@ impl Product {
         let printed = self.run(&["keys", "create-tenant", "second"]);
         let key = printed.split_whitespace().find(|word| word.starts_with("ps_"));
         self.api.with_key(key.unwrap_or_else(|| panic!("no key in {printed:?}")))
+    }
+
+    /// Its database, which can be read whether it runs or not.
+    pub fn database(&self) -> Database {
+        Database::of(&self.dir.path().join("data"))
     }
 
     /// What it has logged.

@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 const MANY: usize = 20;
+const CROWD: usize = 50;
 /// The client's patience; how fast it really is, benchmarks say.
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -49,11 +50,11 @@ async fn twenty_numbers_are_created_at_once_each_with_its_own_codes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_twenty_creates_of_the_same_number_one_wins() {
+async fn of_fifty_creates_of_the_same_number_one_wins() {
     let world = World::start().await;
     let mut creations = JoinSet::new();
 
-    for _ in 0..MANY {
+    for _ in 0..CROWD {
         let api = world.api().clone();
         let body = json!({"name": "one", "number": "+5511999990001"});
         creations.spawn(async move { api.post("/v1/numbers", body).await });
@@ -62,10 +63,42 @@ async fn of_twenty_creates_of_the_same_number_one_wins() {
 
     let (won, lost): (Vec<&Answer>, Vec<&Answer>) =
         answers.iter().partition(|answer| answer.status == 201);
-    assert_eq!(won.len(), 1);
+    assert_eq!((won.len(), lost.len()), (1, CROWD - 1));
     for answer in lost {
         answer.refused(409, "NUMBER_ALREADY_ACTIVE");
     }
+    assert_eq!(world.api().numbers().await.len(), 1);
+    assert_eq!(world.product.database().count("numbers").await, 1);
+    assert_eq!(world.phones().connections().await, 1, "one session");
+    let created = Created::read(won[0].json());
+    world.phones().scan("+5511999990001", &created.qrcode).await.expect(200);
+    world.api().wait_until_open(&created.id).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_creates_with_one_idempotency_key_are_one() {
+    let world = World::start().await;
+    let body = json!({"name": "one", "number": "+5511999990001"}).to_string();
+    let mut creations = JoinSet::new();
+
+    for _ in 0..CROWD {
+        let (api, body) = (world.api().clone(), body.clone());
+        creations.spawn(async move {
+            let headers = [("idempotency-key", "one")];
+            api.raw(Method::POST, "/v1/numbers", &headers, body).await
+        });
+    }
+    let answers: Vec<Answer> = creations.join_all().await;
+
+    let mut created = Vec::new();
+    for answer in answers {
+        match answer.status {
+            201 => created.push(answer.json()),
+            _ => answer.refused(409, "IDEMPOTENCY_KEY_IN_USE"),
+        }
+    }
+    created.dedup();
+    assert_eq!(created.len(), 1, "the same answer each time");
     assert_eq!(world.api().numbers().await.len(), 1);
 }
 

@@ -59,6 +59,9 @@ pub struct Options {
     /// How long a removed number can be restored; zero removes it for good at once.
     #[serde(with = "humantime_serde")]
     pub restore_window: Duration,
+    /// How often what is due is deleted for good.
+    #[serde(with = "humantime_serde")]
+    pub sweep_every: Duration,
 }
 
 impl Default for Options {
@@ -67,6 +70,7 @@ impl Default for Options {
             qr_deadline: Duration::from_secs(20),
             code_grace: Duration::from_secs(5),
             restore_window: Duration::from_hours(30 * 24),
+            sweep_every: Duration::from_mins(1),
         }
     }
 }
@@ -76,6 +80,9 @@ impl Options {
     pub fn check(&self, problems: &mut Vec<String>) {
         if self.qr_deadline.is_zero() {
             problems.push("numbers.qr_deadline must be above 0".to_owned());
+        }
+        if self.sweep_every.is_zero() {
+            problems.push("numbers.sweep_every must be above 0".to_owned());
         }
     }
 }

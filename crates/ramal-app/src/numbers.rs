@@ -370,6 +370,9 @@ impl App {
             tx.commit().await?;
             app.wake.notify_one();
             app.end_session(number.id).await?;
+            if app.options.restore_window.is_zero() {
+                app.sweep_now().await;
+            }
             Ok(Removed { restorable_until })
         })
         .await
@@ -419,11 +422,16 @@ impl App {
             app.end_session(id).await
         })
         .await?;
-        // The row itself goes once its last events are delivered and its device is unlinked.
+        self.sweep_now().await;
+        Ok(())
+    }
+
+    /// Ahead of its time, for a number that is gone for good. The row itself goes once its last
+    /// events are delivered and its device is unlinked.
+    async fn sweep_now(&self) {
         if let Err(error) = self.sweep().await {
             tracing::warn!(error = &error as &dyn std::error::Error, "the sweep has to wait");
         }
-        Ok(())
     }
 
     /// Deletes what is due: removed numbers after their restore window, old answers, messages that

@@ -23,8 +23,6 @@ use crate::{Config, master_key};
 
 /// How often metrics are compacted.
 const UPKEEP: Duration = Duration::from_secs(5);
-/// How often what is due is deleted.
-const SWEEP: Duration = Duration::from_mins(1);
 
 /// A running server.
 #[derive(Debug)]
@@ -102,7 +100,7 @@ impl Server {
             config.webhooks.clone(),
             Arc::clone(&wake),
         );
-        release_leases(&store).await.context("the outbox")?;
+        release(&store).await.context("what a dead process held")?;
         let app = app.with_limits(&config.limits);
         let first_key = app.ensure_tenant().await.context("the default tenant")?;
         let server = Self {
@@ -140,12 +138,15 @@ impl Server {
             .context("the webhook worker")?;
         self.webhooks.run(worker.run(self.webhooks.shutdown.clone()));
         let (app, shutdown) = (self.app.clone(), self.webhooks.shutdown.clone());
+        let every = config.numbers.sweep_every;
         self.webhooks.tasks.spawn(async move {
-            while shutdown.run_until_cancelled(tokio::time::sleep(SWEEP)).await.is_some() {
+            // At once as well: a process that is often restarted must sweep, too.
+            while !shutdown.is_cancelled() {
                 if let Err(error) = app.sweep().await {
                     let error = &error as &dyn std::error::Error;
-                    tracing::error!(error, "the sweep failed; trying again in a minute");
+                    tracing::error!(error, "the sweep failed; it is tried again");
                 }
+                let _stopping = shutdown.run_until_cancelled(tokio::time::sleep(every)).await;
             }
         });
         Ok(())
@@ -224,10 +225,12 @@ impl Server {
     }
 }
 
-/// One process at a time uses a database (docs/operations.md), so whoever held a lease is dead.
-async fn release_leases(store: &Store) -> anyhow::Result<()> {
+/// One process at a time uses a database (docs/operations.md), so whoever held a lease of a delivery
+/// or the claim of an idempotency key is dead.
+async fn release(store: &Store) -> anyhow::Result<()> {
     let mut tx = store.begin().await?;
     tx.deliveries().release_leases().await?;
+    tx.idempotency().release_all().await?;
     Ok(tx.commit().await?)
 }
 

@@ -131,6 +131,19 @@ impl Idempotency<'_> {
         Ok(())
     }
 
+    /// Gives up every claim that is not settled: for the start of the only process that has any.
+    /// Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database does not answer.
+    pub async fn release_all(&mut self) -> Result<u64, StoreError> {
+        let done = sqlx::query("delete from idempotency where status is null")
+            .execute(&mut *self.0.inner)
+            .await?;
+        Ok(done.rows_affected())
+    }
+
     /// Forgets what is older than a day; returns how many.
     ///
     /// # Errors

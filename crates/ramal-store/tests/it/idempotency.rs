@@ -13,6 +13,7 @@ on_both_databases! {
     a_released_claim_is_free_again,
     an_answer_is_not_released,
     a_claim_of_a_dead_process_is_taken_over,
+    all_claims_of_a_dead_process_are_given_up_at_once,
     an_answer_is_forgotten_after_a_day,
     old_answers_are_purged,
     of_concurrent_claims_one_is_fresh,
@@ -66,6 +67,15 @@ async fn a_claim_of_a_dead_process_is_taken_over(Db { store, .. }: Db) {
     assert_eq!(claim(&store, "k", "body", 120).await, Claim::InUse);
     assert_eq!(claim(&store, "k", "body", 121).await, Claim::Fresh);
     assert_eq!(claim(&store, "k", "body", 122).await, Claim::InUse);
+}
+
+async fn all_claims_of_a_dead_process_are_given_up_at_once(Db { store, .. }: Db) {
+    claim(&store, "open", "body", 0).await;
+    claim(&store, "settled", "body", 0).await;
+    settle(&store, "settled").await;
+    assert_eq!(committed!(store, |tx| tx.idempotency().release_all()), 1);
+    assert_eq!(claim(&store, "open", "body", 1).await, Claim::Fresh);
+    assert_eq!(claim(&store, "settled", "body", 1).await, Claim::Replay(answer()));
 }
 
 async fn an_answer_is_forgotten_after_a_day(Db { store, .. }: Db) {

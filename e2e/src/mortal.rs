@@ -1,0 +1,146 @@
+//! A product that may die at any moment, while its customers go on.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use reqwest::Method;
+use serde_json::Value;
+use tokio::sync::Mutex as AsyncMutex;
+
+use crate::{Answer, Api, Database, Phones, Product, WhatsApp, World, within};
+
+/// How long a customer insists: through many deaths, on a busy machine.
+const INSISTENCE: Duration = Duration::from_secs(90);
+/// How long a login may take before the number is looked at again.
+const LOGIN: Duration = Duration::from_secs(10);
+/// How often a login that is under way is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The product, the offline WhatsApp that outlives it, and the address of its latest start.
+#[derive(Debug)]
+pub struct Mortal {
+    product: AsyncMutex<Product>,
+    api: Mutex<Api>,
+    database: Database,
+    whatsapp: WhatsApp,
+}
+
+/// An answer that was insisted on.
+#[derive(Debug)]
+pub struct Insisted {
+    /// The answer.
+    pub answer: Answer,
+    /// Whether an earlier request was not answered: it may have been done all the same.
+    pub asked_before: bool,
+}
+
+impl Mortal {
+    /// Starts both, the product with these settings.
+    pub async fn start(settings: &[(&str, &str)]) -> Self {
+        let World { product, whatsapp } = World::with(settings).await;
+        let (api, database) = (Mutex::new(product.api.clone()), product.database());
+        Self { product: AsyncMutex::new(product), api, database, whatsapp }
+    }
+
+    /// The API of the latest start, which may be dead already.
+    pub fn api(&self) -> Api {
+        self.api.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The virtual phones.
+    pub const fn phones(&self) -> &Phones {
+        &self.whatsapp.phones
+    }
+
+    /// The product's database.
+    pub const fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// `kill -9`, and a new start on the same data.
+    pub async fn die_and_come_back(&self) {
+        let mut product = self.product.lock().await;
+        product.kill_9();
+        product.start_again().await;
+        *self.api.lock().unwrap_or_else(PoisonError::into_inner) = product.api.clone();
+    }
+
+    /// What the product has logged, over all its lives.
+    pub async fn log(&self) -> String {
+        self.product.lock().await.log()
+    }
+
+    /// Asks until there is an answer that is no "try again".
+    pub async fn insist(&self, method: Method, path: &str, body: Option<&Value>) -> Insisted {
+        self.insist_with(method, path, &[], body).await
+    }
+
+    /// The same, with further headers.
+    pub async fn insist_with(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Insisted {
+        let (what, mut asked_before) = (format!("an answer to {method} {path}"), false);
+        within(INSISTENCE, &what, async || {
+            match self.api().ask(method.clone(), path, headers, body).await {
+                Ok(answer) if tries_again(&answer) => None,
+                Ok(answer) => Some(Insisted { answer, asked_before }),
+                Err(_died) => {
+                    asked_before = true;
+                    None
+                }
+            }
+        })
+        .await
+    }
+
+    /// Waits until a number is connected, pairing it as often as it takes; first with `qr`.
+    pub async fn pair(&self, id: &str, phone: &str, mut qr: Option<String>) {
+        let status = format!("/v1/numbers/{id}/status");
+        within(INSISTENCE, &format!("{phone} is OPEN"), async || {
+            if self.is_open(&status).await? {
+                return Some(());
+            }
+            let code = match qr.take() {
+                Some(code) => code,
+                None => self.fresh_qr(id).await?,
+            };
+            if self.phones().scan(phone, &code).await.status == 200 {
+                let deadline = Instant::now() + LOGIN;
+                while !self.is_open(&status).await? && Instant::now() < deadline {
+                    tokio::time::sleep(LOOK).await;
+                }
+            }
+            None
+        })
+        .await;
+    }
+
+    /// `None` when it died over the question.
+    async fn is_open(&self, status: &str) -> Option<bool> {
+        let answer = self.api().ask(Method::GET, status, &[], None).await.ok()?.expect(200);
+        Some(answer["state"] == "OPEN" && answer["stale"] == false)
+    }
+
+    /// `None` when it is connected by now, is on its way to be, or died over the question.
+    async fn fresh_qr(&self, id: &str) -> Option<String> {
+        let path = format!("/v1/numbers/{id}/connect");
+        let codes = self.api().ask(Method::GET, &path, &[], None).await.ok()?;
+        let code = (codes.status == 200).then(|| codes.json()["qrcodeBase64"].clone())?;
+        code.as_str().map(str::to_owned)
+    }
+}
+
+/// Answers that say so themselves: `docs/errors.md`.
+fn tries_again(answer: &Answer) -> bool {
+    match answer.status {
+        429 | 503 => true,
+        409 => answer.code().as_deref() == Some("IDEMPOTENCY_KEY_IN_USE"),
+        _ => false,
+    }
+}
