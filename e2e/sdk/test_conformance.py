@@ -114,6 +114,40 @@ class Conformance(unittest.TestCase):
         again = self.tenant.numbers.create({"name": "Again", "number": number})
         self.conforms(again, types.CreateNumberResult)
 
+    def test_update(self):
+        _, fresh = self.fresh(220)
+        number = fresh["instance"]["id"]
+        changes = [
+            ({"piiMode": "STORE_X_DAYS", "piiRetentionDays": 30}, ("STORE_X_DAYS", 30)),
+            ({"piiMode": "RELAY_ONLY", "piiRetentionDays": None}, ("RELAY_ONLY", None)),
+        ]
+        for change, expected in changes:
+            updated = self.tenant.numbers.update(number, change)
+            self.conforms(updated, types.UpdateNumberResult)
+            self.assertEqual((updated["piiMode"], updated["piiRetentionDays"]), expected)
+            self.assertNotIn("settingsSync", updated)
+        updated = self.tenant.numbers.update(number, {"settings": {"rejectCall": None}})
+        self.assertIsNone(updated["settings"]["rejectCall"])
+        with self.assertRaises(pilot_status.ValidationError) as caught:
+            self.tenant.numbers.update(number, {})
+        self.assertEqual(caught.exception.body["code"], "EMPTY_PATCH")
+
+    def test_an_update_of_a_connected_number_says_what_became_of_it(self):
+        updated = self.tenant.numbers.update(self.id, {"settings": {"alwaysOnline": True}})
+        self.conforms(updated, types.UpdateNumberResult)
+        self.assertEqual(updated["settingsSync"], {"applied": 1, "failed": 0, "skipped": 0})
+
+    def test_restore(self):
+        number, fresh = self.fresh(221)
+        self.tenant.numbers.delete(fresh["instance"]["id"])
+        restored = self.tenant.numbers.restore(fresh["instance"]["id"])
+        self.conforms(restored, types.NumberRestoreResult)
+        self.assertEqual(restored, {"ok": True, "requiresReconnect": True})
+        self.assertEqual(self.tenant.numbers.get(fresh["instance"]["id"])["state"], "CLOSE")
+        with self.assertRaises(pilot_status.NotFoundError):
+            self.tenant.numbers.restore("wa_none")
+        self.assertEqual(self.tenant.numbers.get(fresh["instance"]["id"])["number"], number[1:])
+
     def test_pay(self):
         self.assertEqual(self.tenant.numbers.pay(self.id), {"ok": True, "status": "not_required"})
         with self.assertRaises(pilot_status.ForbiddenError) as caught:
