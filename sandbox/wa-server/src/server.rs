@@ -74,14 +74,14 @@ impl WaServer {
         let dir = data_dir.clone();
         let loaded = spawn_blocking(move || {
             let keys = ServerKeys::load_or_generate(dir.as_deref())?;
-            let accounts = dir.as_deref().map(snapshot::load).transpose()?.unwrap_or_default();
-            Ok::<_, crate::noise::KeyError>((keys, accounts))
+            let saved = dir.as_deref().map(snapshot::load).transpose()?.unwrap_or_default();
+            Ok::<_, crate::noise::KeyError>((keys, saved))
         });
-        let (keys, accounts) = loaded.await?.map_err(std::io::Error::other)?;
+        let (keys, (accounts, crowds)) = loaded.await?.map_err(std::io::Error::other)?;
         let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let hub = Arc::new(Hub::new(State::new(accounts), tasks.clone(), stop.clone()));
+        let hub = Arc::new(Hub::new(State::new(accounts, crowds), tasks.clone(), stop.clone()));
         let network = Network::new(stop.clone());
         let shared = Arc::new(Shared { hub, network, keys });
         let server = Self { address, shared, data_dir, tasks, stop };

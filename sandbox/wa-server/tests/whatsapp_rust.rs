@@ -273,6 +273,10 @@ async fn a_restart_with_data_keeps_links_and_waiting_messages() {
     phone.handle.shutdown().await;
     until("the client to go", || async { (first.network().connections == 0).then_some(()) }).await;
     first.send_text(&bob, &alice, "waiting").unwrap();
+    let addressing = wa_server::Addressing::Lid;
+    let members = [alice.clone()];
+    let group = first.create_group(&bob, "Friends", &members, addressing).unwrap();
+    first.write_to_group(&group.id, &bob, "in the group").unwrap();
     first.shutdown().await;
 
     let second = WaServer::start(options).await.unwrap();
@@ -281,6 +285,9 @@ async fn a_restart_with_data_keeps_links_and_waiting_messages() {
     phone.text("waiting").await;
     phone.client.send_message(jid(&bob), text("after")).await.unwrap();
     logged(&second, &bob, "after").await;
+    assert_eq!(second.groups(), std::slice::from_ref(&group));
+    second.write_to_group(&group.id, &bob, "in the group again").unwrap();
+    phone.text("in the group again").await;
     logged(&second, &bob, "before").await;
 }
 

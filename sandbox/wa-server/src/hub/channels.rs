@@ -1,8 +1,8 @@
 //! Channels (newsletters): posts reach followers' companions in plain text (whatsapp-rust 0.7.0,
-//! `message/special.rs`). They are not part of snapshots.
+//! `message/special.rs`).
 
 use buffa::Message as _;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use wacore_binary::{Jid, builder::NodeBuilder};
 
 use super::{State, phones::PhoneError, state::stanza_id};
@@ -19,7 +19,7 @@ const ID_SPAN: u64 = 1_000_000_000_000;
 const FIRST_SERVER_ID: u64 = 100;
 
 /// A channel as the control API shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelView {
     /// Its JID.
     pub id: String,
@@ -31,7 +31,7 @@ pub struct ChannelView {
     pub followers: Vec<PhoneNumber>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Channel {
     view: ChannelView,
     next_post: u64,
@@ -52,12 +52,12 @@ impl State {
             owner: owner.clone(),
             followers: Vec::new(),
         };
-        self.channels.insert(id, Channel { view: view.clone(), next_post: FIRST_SERVER_ID });
+        self.crowds.channels.insert(id, Channel { view: view.clone(), next_post: FIRST_SERVER_ID });
         Ok(view)
     }
 
     pub(crate) fn channel_views(&self) -> Vec<ChannelView> {
-        self.channels.values().map(|channel| channel.view.clone()).collect()
+        self.crowds.channels.values().map(|channel| channel.view.clone()).collect()
     }
 
     /// A number follows a channel, or no longer does.
@@ -68,7 +68,7 @@ impl State {
         follows: bool,
     ) -> Result<ChannelView, PhoneError> {
         self.account(number)?;
-        let channel = self.channels.get_mut(bare(id)).ok_or(PhoneError::UnknownChannel)?;
+        let channel = self.crowds.channels.get_mut(bare(id)).ok_or(PhoneError::UnknownChannel)?;
         channel.view.followers.retain(|follower| follower != number);
         if follows {
             channel.view.followers.push(number.clone());
@@ -78,7 +78,7 @@ impl State {
 
     /// The owner posts a text.
     pub(crate) fn post(&mut self, id: &str, text: &str) -> Result<Message, PhoneError> {
-        let channel = self.channels.get_mut(bare(id)).ok_or(PhoneError::UnknownChannel)?;
+        let channel = self.crowds.channels.get_mut(bare(id)).ok_or(PhoneError::UnknownChannel)?;
         let number = channel.next_post;
         channel.next_post += 1;
         let ChannelView { owner, followers, .. } = channel.view.clone();

@@ -174,7 +174,7 @@ impl State {
             let (chat, members) = (super::status::chat(), Vec::new());
             return Some(Crowd { chat, by_lid: true, members });
         }
-        self.groups.get(chat.split('@').next()?).map(super::groups::Group::crowd)
+        self.crowds.groups.get(chat.split('@').next()?).map(super::groups::Group::crowd)
     }
 
     /// A companion writes to a group.

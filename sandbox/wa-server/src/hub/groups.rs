@@ -1,7 +1,6 @@
 //! Groups: who is in them, and what clients ask about them (shapes: wacore 0.7.0, `iq/groups.rs`).
-//! They are not part of snapshots.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use wacore_binary::{Jid, Node, builder::NodeBuilder};
 
 use super::{
@@ -24,7 +23,7 @@ const ID_PREFIX: &str = "120363";
 const ID_SPAN: u64 = 1_000_000_000_000;
 
 /// How the members of a group see each other, or a phone's chats name it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Addressing {
     /// By phone number.
@@ -49,7 +48,7 @@ pub struct GroupView {
     pub addressing: Addressing,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Group {
     id: String,
     subject: String,
@@ -147,12 +146,12 @@ impl State {
             self.deliver_to_all(member, &news);
         }
         let view = group.view();
-        self.groups.insert(group.id.clone(), group);
+        self.crowds.groups.insert(group.id.clone(), group);
         Ok(view)
     }
 
     pub(crate) fn group_views(&self) -> Vec<GroupView> {
-        self.groups.values().map(Group::view).collect()
+        self.crowds.groups.values().map(Group::view).collect()
     }
 
     /// A member's phone writes to a group.
@@ -179,13 +178,14 @@ impl State {
     ) -> Result<Answer, Refusal> {
         match first {
             "participating" => {
-                let own = self.groups.values().filter(|group| group.members.contains(&who.number));
+                let own =
+                    self.crowds.groups.values().filter(|group| group.members.contains(&who.number));
                 let groups = NodeBuilder::new("groups").children(own.map(Group::to_node));
                 Ok(Answer::with(groups.build()))
             }
             "query" => {
                 let id = iq.jid("to").ok_or(Refusal::BAD_REQUEST)?.user.to_string();
-                let group = self.groups.get(&id).ok_or(Refusal::NOT_FOUND)?;
+                let group = self.crowds.groups.get(&id).ok_or(Refusal::NOT_FOUND)?;
                 if !group.members.contains(&who.number) {
                     return Err(Refusal::FORBIDDEN);
                 }
@@ -205,7 +205,7 @@ impl State {
                     Refusal::from(StanzaError::UnknownDevice)
                 })?;
                 let id = view.id.split('@').next().unwrap_or_default();
-                let group = self.groups.get(id).ok_or(Refusal::NOT_FOUND)?;
+                let group = self.crowds.groups.get(id).ok_or(Refusal::NOT_FOUND)?;
                 Ok(Answer::with(group.to_node()))
             }
             _ => Ok(Answer::empty()),

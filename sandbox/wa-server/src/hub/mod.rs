@@ -51,7 +51,7 @@ pub use pairing::{LinkError, Linked};
 pub use passkey::{PasskeyAnswer, PasskeyGate, PasskeyProgress, PasskeyView};
 pub(crate) use phones::PhoneError;
 pub use phones::{Companion, Phone};
-pub(crate) use state::{ConnId, Later, State};
+pub(crate) use state::{ConnId, Crowds, Later, State};
 pub use typing::{Typing, TypingState};
 
 /// Shared by all sockets and by the control API.

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
 use wacore_binary::Node;
 
 use super::{
@@ -63,6 +64,13 @@ pub(crate) enum StanzaError {
     Protobuf(#[from] buffa::DecodeError),
 }
 
+/// The chats of many, by the user part of their JIDs.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Crowds {
+    pub(crate) groups: BTreeMap<String, Group>,
+    pub(crate) channels: BTreeMap<String, Channel>,
+}
+
 /// All state; see the module's theory of operation.
 #[derive(Debug, Default)]
 pub(crate) struct State {
@@ -72,17 +80,15 @@ pub(crate) struct State {
     /// What the next logins run into.
     pub(crate) faults: Vec<Pending>,
     pub(crate) calls: VecDeque<Call>,
-    /// By the user part of their JIDs.
-    pub(crate) groups: BTreeMap<String, Group>,
-    pub(crate) channels: BTreeMap<String, Channel>,
+    pub(crate) crowds: Crowds,
     /// Started by [`super::Hub::with`] after the critical section.
     pub(crate) later: Vec<(Duration, Later)>,
     last_conn: u64,
 }
 
 impl State {
-    pub(crate) fn new(accounts: BTreeMap<PhoneNumber, Account>) -> Self {
-        Self { accounts, ..Self::default() }
+    pub(crate) fn new(accounts: BTreeMap<PhoneNumber, Account>, crowds: Crowds) -> Self {
+        Self { accounts, crowds, ..Self::default() }
     }
 
     pub(crate) fn next_conn_id(&mut self) -> ConnId {
