@@ -1,12 +1,11 @@
 //! Changing a number, and giving a removed one back.
 
 use ramal_domain::{KeyScope, Link};
-use ramal_session::Behaviour;
 use ramal_store::{Choice, Number, Restored};
 
 use crate::{
-    App, AppError, Caller, NumberPatch, NumberSettings, NumberView, Refusal, SettingsPatch,
-    auth::parse_number_id, keys::mint,
+    App, AppError, Caller, NumberPatch, NumberSettings, NumberView, Refusal, auth::parse_number_id,
+    keys::mint,
 };
 
 /// A number that was just changed.
@@ -26,7 +25,7 @@ pub struct SettingsSync {
     pub applied: u32,
     /// They could not be put into effect.
     pub failed: u32,
-    /// They are stored, and nothing of this version acts on them yet.
+    /// They are stored, and no client runs here at this moment: the next one takes them.
     pub skipped: u32,
 }
 
@@ -57,35 +56,40 @@ impl App {
         let choice = Choice { settings: &written, pii_mode: &pii_mode, pii_retention_days };
         tx.numbers().change(number.id, &choice, now).await?;
         tx.commit().await?;
-        let sync = if patch.settings().is_advanced() && number.link == Link::Open {
-            Some(self.sync_settings(&number, patch.settings(), &written).await)
-        } else {
+        let sync = if patch.settings().is_empty() {
             None
+        } else {
+            let sync = self.sync_settings(&number).await;
+            let told = patch.settings().is_advanced() && number.link == Link::Open;
+            told.then_some(sync)
         };
         let number =
             Number { settings: written, pii_mode, pii_retention_days, updated_at: now, ..number };
-        Ok(Changed { view: NumberView { number, settings, keys: Vec::new() }, sync })
+        Ok(Changed {
+            view: NumberView {
+                action: self.required_action(&number),
+                number,
+                settings,
+                keys: Vec::new(),
+            },
+            sync,
+        })
     }
 
-    /// Has the running client behave as the new settings say.
-    async fn sync_settings(
-        &self,
-        number: &Number,
-        patch: &SettingsPatch,
-        written: &str,
-    ) -> SettingsSync {
+    /// Has the running client behave as the new settings say. Of settings of the other provider it
+    /// has nothing to do.
+    async fn sync_settings(&self, number: &Number) -> SettingsSync {
         let none = SettingsSync::default();
-        if !patch.concerns_behaviour() {
-            return SettingsSync { skipped: 1, ..none };
-        }
-        match self.sessions.behave(number.id, Behaviour::of(written)).await {
+        match self.sessions.behave(number.id).await {
             Ok(Some(())) => SettingsSync { applied: 1, ..none },
             Ok(None) => SettingsSync { skipped: 1, ..none },
-            Err(error) => {
+            Err(error) if number.link == Link::Open => {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(number.id = %number.id, error, "new settings are not in effect yet");
                 SettingsSync { failed: 1, ..none }
             }
+            // Not connected, so it cannot show itself: it does so with the login.
+            Err(_offline) => SettingsSync { failed: 1, ..none },
         }
     }
 

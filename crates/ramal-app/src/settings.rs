@@ -191,11 +191,6 @@ impl SettingsPatch {
             || self.ignore_status.is_some()
     }
 
-    /// Whether a setting is named that a running client can act on at once.
-    pub(crate) const fn concerns_behaviour(&self) -> bool {
-        self.always_online.is_some() || self.read_messages.is_some()
-    }
-
     /// Applies the change to `settings`.
     ///
     /// # Errors

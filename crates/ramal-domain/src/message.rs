@@ -2,6 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
+use sha2::{Digest as _, Sha256};
+
+use crate::EventKind;
+
 /// Which way a message went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -70,6 +74,75 @@ impl FromStr for MessageStatus {
     }
 }
 
+/// Where a message is said. Ids are WhatsApp's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// In a chat of two.
+    #[default]
+    Direct,
+    /// In a group.
+    Group {
+        /// Such as `120363000@g.us`.
+        id: String,
+        /// Its subject, if known.
+        name: Option<String>,
+    },
+    /// On a channel.
+    Newsletter {
+        /// Such as `120363000@newsletter`.
+        id: String,
+        /// Its name, if known.
+        name: Option<String>,
+    },
+    /// As a status post, shown to everybody who has its author among the contacts.
+    Status,
+}
+
+/// Where all status posts are.
+const STATUS: &str = "status@broadcast";
+
+impl Place {
+    /// Reads a place by its id: the empty one is a chat of two. `None`: none of ours.
+    pub fn read(id: &str, name: Option<String>) -> Option<Self> {
+        let named = id.to_owned();
+        match id.rsplit_once('@') {
+            None if id.is_empty() => Some(Self::Direct),
+            Some((_, "g.us")) => Some(Self::Group { id: named, name }),
+            Some((_, "newsletter")) => Some(Self::Newsletter { id: named, name }),
+            Some(_) if id == STATUS => Some(Self::Status),
+            Some(_) | None => None,
+        }
+    }
+
+    /// The id in the database.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Direct => "",
+            Self::Group { id, .. } | Self::Newsletter { id, .. } => id,
+            Self::Status => STATUS,
+        }
+    }
+
+    /// Id and name, of places that customers are told by name.
+    pub fn named(&self) -> Option<(&str, Option<&str>)> {
+        match self {
+            Self::Direct | Self::Status => None,
+            Self::Group { id, name } | Self::Newsletter { id, name } => Some((id, name.as_deref())),
+        }
+    }
+
+    /// What customers are told of a message that came in here. Nothing of status posts: the contract
+    /// has no event for them, and as `message.received` they would look like direct messages.
+    pub const fn received(&self) -> Option<EventKind> {
+        match self {
+            Self::Direct => Some(EventKind::MessageReceived),
+            Self::Group { .. } => Some(EventKind::MessageGroup),
+            Self::Newsletter { .. } => Some(EventKind::MessageNewsletter),
+            Self::Status => None,
+        }
+    }
+}
+
 /// The id of a message on WhatsApp's side (the stanza id).
 ///
 /// Chosen and stored before the first try, so that a second try after a crash is the same message
@@ -81,7 +154,17 @@ impl WireId {
     /// Mints an id in WhatsApp Web's own form: `3EB0` and 18 hexadecimal digits
     /// (seen in Baileys' `generateMessageIDV2`, 2026-11).
     pub fn mint() -> Self {
-        let bytes: [u8; 9] = rand::random();
+        Self::of(&rand::random())
+    }
+
+    /// The id of the one message that `cause` may have, in the same form: whoever answers it a second
+    /// time answers with the same message.
+    pub fn derived(cause: &str) -> Self {
+        let digest: [u8; 32] = Sha256::digest(cause).into();
+        Self::of(&std::array::from_fn(|at| digest.get(at).copied().unwrap_or_default()))
+    }
+
+    fn of(bytes: &[u8; 9]) -> Self {
         Self(format!("3EB0{}", hex::encode_upper(bytes)))
     }
 
@@ -126,5 +209,24 @@ mod tests {
         assert!(id.as_str().starts_with("3EB0"));
         assert_eq!(id.as_str().len(), 22);
         assert_ne!(id, WireId::mint());
+    }
+
+    #[test]
+    fn one_cause_has_one_wire_id() {
+        let id = WireId::derived("call 1");
+
+        assert_eq!((id.as_str().len(), &id), (22, &WireId::derived("call 1")));
+        assert_ne!(id, WireId::derived("call 2"));
+    }
+
+    #[test]
+    fn places_are_known_by_their_ids() {
+        for id in ["", "120363@g.us", "120363@newsletter", "status@broadcast"] {
+            assert_eq!(Place::read(id, None).unwrap().id(), id);
+        }
+        for id in ["x", "900@lid", "123@broadcast", "g.us"] {
+            assert_eq!(Place::read(id, None), None, "{id}");
+        }
+        assert_eq!(Place::Status.received(), None);
     }
 }

@@ -4,7 +4,7 @@ use std::{cmp::Ordering, time::Duration};
 
 use ramal_domain::{
     CorrelationId, Direction, EventKind, MessageEvent, MessageId, MessageStatus, NumberId, Peer,
-    PhoneNumber, TenantId, Timestamp, WireId,
+    PhoneNumber, Place, TenantId, Timestamp, WireId,
 };
 use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
 
@@ -12,7 +12,7 @@ use crate::{StoreError, Tx, row};
 
 const COLUMNS: &str = "id, tenant_id, number_id, direction, status, peer, wire_id, \
      correlation_id, kind, content, peer_name, origin, error_code, error_message, tries, \
-     created_at_ms, sent_at_ms, delivered_at_ms, read_at_ms";
+     created_at_ms, sent_at_ms, delivered_at_ms, read_at_ms, place, place_name";
 
 /// How long a message waits for a connection before it is given up (contract C.21).
 const QUEUE_MAX_AGE: Duration = Duration::from_hours(7 * 24);
@@ -38,8 +38,10 @@ pub struct Message {
     pub direction: Direction,
     /// How far it has come.
     pub status: MessageStatus,
-    /// The other side.
+    /// The other side; where many are, the sender.
     pub peer: Peer,
+    /// Where it was said.
+    pub place: Place,
     /// WhatsApp's id.
     pub wire_id: WireId,
     /// What ties it to its request.
@@ -122,27 +124,6 @@ pub struct QueuedMessage {
     pub created_at: Timestamp,
 }
 
-/// A message that WhatsApp delivered to us.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InboundMessage {
-    /// The owner.
-    pub tenant: TenantId,
-    /// The number that got it.
-    pub number: NumberId,
-    /// WhatsApp's id.
-    pub wire_id: WireId,
-    /// The sender.
-    pub from: Peer,
-    /// What it is, in contract E.3's words; anything else is stored but not told as `type`.
-    pub kind: &'static str,
-    /// The text.
-    pub content: Option<String>,
-    /// The sender's WhatsApp name.
-    pub sender_name: Option<String>,
-    /// When WhatsApp says that it was sent.
-    pub at: Timestamp,
-}
-
 /// What a receipt says of a message of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Receipt {
@@ -167,23 +148,48 @@ impl Messages<'_> {
         draft: &Draft<'_>,
         now: Timestamp,
     ) -> Result<Accepted, StoreError> {
-        sqlx::query(
+        self.enqueue(draft, "", now).await?;
+        Ok(Accepted { id: draft.id, correlation: draft.correlation, created_at: now })
+    }
+
+    /// Accepts a message that answers something, unless it was accepted before: its wire id is
+    /// derived from what it answers. Returns whether it is news.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn accept_once(
+        &mut self,
+        draft: &Draft<'_>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Ok(self.enqueue(draft, " on conflict do nothing", now).await? > 0)
+    }
+
+    async fn enqueue(
+        &mut self,
+        draft: &Draft<'_>,
+        conflict: &'static str,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let sql = format!(
             "insert into messages (id, tenant_id, number_id, direction, status, peer, wire_id,
                correlation_id, kind, content, origin, created_at_ms)
-             values ($1, $2, $3, 'out', 'QUEUED', $4, $5, $6, 'text', $7, $8, $9)",
-        )
-        .bind(draft.id.to_string())
-        .bind(draft.tenant.to_string())
-        .bind(draft.number.to_string())
-        .bind(draft.to.digits())
-        .bind(draft.wire_id.as_str())
-        .bind(draft.correlation.to_string())
-        .bind(draft.text)
-        .bind(draft.origin)
-        .bind(now.as_millis())
-        .execute(&mut *self.0.inner)
-        .await?;
-        Ok(Accepted { id: draft.id, correlation: draft.correlation, created_at: now })
+             values ($1, $2, $3, 'out', 'QUEUED', $4, $5, $6, 'text', $7, $8, $9){conflict}"
+        );
+        let done = sqlx::query(AssertSqlSafe(sql))
+            .bind(draft.id.to_string())
+            .bind(draft.tenant.to_string())
+            .bind(draft.number.to_string())
+            .bind(draft.to.digits())
+            .bind(draft.wire_id.as_str())
+            .bind(draft.correlation.to_string())
+            .bind(draft.text)
+            .bind(draft.origin)
+            .bind(now.as_millis())
+            .execute(&mut *self.0.inner)
+            .await?;
+        Ok(done.rows_affected())
     }
 
     /// A message of one of `tenant`'s numbers, by our id, its correlation id or WhatsApp's id
@@ -341,12 +347,16 @@ impl Messages<'_> {
         self.give_up(ids, failure, now).await
     }
 
-    /// Deletes every message of a number: what a purge promises.
+    /// Deletes every message of a number, and who its contacts are: what a purge promises.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
     pub async fn delete_all(&mut self, number: NumberId) -> Result<u64, StoreError> {
+        sqlx::query("delete from contacts where number_id = $1")
+            .bind(number.to_string())
+            .execute(&mut *self.0.inner)
+            .await?;
         let done = sqlx::query("delete from messages where number_id = $1")
             .bind(number.to_string())
             .execute(&mut *self.0.inner)
@@ -437,45 +447,6 @@ impl Messages<'_> {
         Ok(moved)
     }
 
-    /// Stores a message that WhatsApp delivered, with its `message.received`. Returns `false` when
-    /// it was stored before: WhatsApp delivers again what was not acknowledged.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
-    pub async fn receive(
-        &mut self,
-        inbound: &InboundMessage,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let id = MessageId::mint();
-        let done = sqlx::query(
-            "insert into messages (id, tenant_id, number_id, direction, status, peer, wire_id,
-               correlation_id, kind, content, peer_name, created_at_ms, delivered_at_ms)
-             values ($1, $2, $3, 'in', 'DELIVERED', $4, $5, $6, $7, $8, $9, $10, $11)
-             on conflict do nothing",
-        )
-        .bind(id.to_string())
-        .bind(inbound.tenant.to_string())
-        .bind(inbound.number.to_string())
-        .bind(peer_text(&inbound.from))
-        .bind(inbound.wire_id.as_str())
-        .bind(CorrelationId::mint().to_string())
-        .bind(inbound.kind)
-        .bind(inbound.content.clone())
-        .bind(inbound.sender_name.clone())
-        .bind(inbound.at.as_millis())
-        .bind(now.as_millis())
-        .execute(&mut *self.0.inner)
-        .await?;
-        if done.rows_affected() == 0 {
-            return Ok(false);
-        }
-        let Some(message) = self.lock(id).await? else { return Ok(false) };
-        self.tell(&message, EventKind::MessageReceived, inbound.at).await?;
-        Ok(true)
-    }
-
     /// Gives up messages that waited too long without one try being possible. Returns how many.
     ///
     /// # Errors
@@ -496,7 +467,7 @@ impl Messages<'_> {
         self.give_up(ids, &failure, now).await
     }
 
-    async fn lock(&mut self, id: MessageId) -> Result<Option<Message>, StoreError> {
+    pub(crate) async fn lock(&mut self, id: MessageId) -> Result<Option<Message>, StoreError> {
         let sql = format!("select {COLUMNS} from messages where id = $1{}", self.0.for_update());
         let row = sqlx::query(AssertSqlSafe(sql))
             .bind(id.to_string())
@@ -551,7 +522,7 @@ impl Messages<'_> {
         Ok(())
     }
 
-    async fn tell(
+    pub(crate) async fn tell(
         &mut self,
         message: &Message,
         kind: EventKind,
@@ -579,6 +550,7 @@ impl Messages<'_> {
             from_me,
             from,
             to,
+            place: message.place.clone(),
             content: message.content.clone(),
             correlation: from_me.then_some(message.correlation),
             participant_name: message.peer_name.clone(),
@@ -609,7 +581,7 @@ fn way(
     forward.chain(failed)
 }
 
-fn peer_text(peer: &Peer) -> String {
+pub(crate) fn peer_text(peer: &Peer) -> String {
     match peer {
         Peer::Phone(phone) => phone.digits().to_owned(),
         Peer::Jid(jid) => jid.clone(),
@@ -625,6 +597,7 @@ fn message(row: &AnyRow) -> Result<Message, StoreError> {
     };
     let code: Option<String> = row.try_get("error_code")?;
     let sentence: Option<String> = row.try_get("error_message")?;
+    let place: String = row.try_get("place")?;
     Ok(Message {
         id: row::parsed(row, "messages.id")?,
         tenant: row::parsed(row, "messages.tenant_id")?,
@@ -632,6 +605,8 @@ fn message(row: &AnyRow) -> Result<Message, StoreError> {
         direction,
         status: row::parsed(row, "messages.status")?,
         peer: PhoneNumber::from_whatsapp(&peer).map_or(Peer::Jid(peer), Peer::Phone),
+        place: Place::read(&place, row.try_get("place_name")?)
+            .ok_or(StoreError::Inconsistent { column: "messages.place" })?,
         wire_id: WireId::from_text(row.try_get::<String, _>("wire_id")?),
         correlation: row::parsed(row, "messages.correlation_id")?,
         kind: row.try_get("kind")?,

@@ -1,7 +1,7 @@
 //! Inbound messages: committed to the database before WhatsApp's server is told that we have them.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
     sync::{
         Arc,
@@ -10,16 +10,20 @@ use std::{
     time::Duration,
 };
 
-use ramal_domain::{Clock, NumberId, Peer, PhoneNumber, TenantId, Timestamp, WireId};
+use ramal_domain::{Clock, NumberId, Place, TenantId, Timestamp, WireId};
+use ramal_session::Behaviour;
 use ramal_store::{InboundMessage, Store, StoreError};
 use tokio::sync::Notify;
 use wacore::types::{events::InboundMessage as Received, message::MessageInfo};
 use whatsapp_rust::{Client, InboundDurabilityHook, Jid, anyhow, wacore_binary::JidExt as _};
 
-use crate::{content, manners::Manners, runtime::ClientRuntime};
+use crate::{content, identity::Identity, manners::Manners, names::Names, runtime::ClientRuntime};
 
 /// How long a database gets to recover before a failed batch is asked for again.
 const REDELIVERY_PAUSE: Duration = Duration::from_secs(15);
+/// How long a busy database is waited for with what nobody delivers again.
+const LAST_PAUSES: [Duration; 3] =
+    [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(3)];
 
 /// Where the messages of one number go.
 #[derive(Clone)]
@@ -31,6 +35,7 @@ pub(crate) struct Inbox {
     pub(crate) tenant: TenantId,
     pub(crate) number: NumberId,
     pub(crate) manners: Manners,
+    pub(crate) names: Names,
 }
 
 impl fmt::Debug for Inbox {
@@ -55,18 +60,23 @@ impl Intake {
     /// Marks stored messages as read, if the number's settings say so. Later, in a task of its own:
     /// the hook must not call the client. Should the process die before, the sender sees them unread.
     fn read(&self, client: Arc<Client>, batch: &[Received]) {
-        if !self.inbox.manners.reads() {
+        let behaviour = self.inbox.manners.now();
+        if !behaviour.read_messages {
             return;
         }
-        let mut chats: HashMap<Jid, Vec<String>> = HashMap::new();
-        for received in batch.iter().filter(|received| is_told(&received.info)) {
-            let ids = chats.entry(received.info.source.chat.clone()).or_default();
-            ids.push(received.info.id.clone());
+        let mut chats: HashMap<(Jid, Option<Jid>), Vec<String>> = HashMap::new();
+        for Received { info, .. } in batch {
+            let Some(scene) = scene(info).filter(|scene| scene.is_read(behaviour)) else {
+                continue;
+            };
+            let source = &info.source;
+            let author = (scene == Scene::Group).then(|| source.sender.clone());
+            chats.entry((source.chat.clone(), author)).or_default().push(info.id.clone());
         }
         drop(self.runtime.start(async move {
-            for (chat, ids) in chats {
+            for ((chat, author), ids) in chats {
                 let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-                if let Err(error) = client.mark_as_read(&chat, None, &ids).await {
+                if let Err(error) = client.mark_as_read(&chat, author.as_ref(), &ids).await {
                     tracing::debug!(%error, "messages were not marked as read");
                 }
             }
@@ -109,15 +119,24 @@ impl InboundDurabilityHook for Intake {
 impl Inbox {
     /// Stores a batch in one transaction. Storing a message again does nothing.
     pub(crate) async fn keep(&self, client: &Client, batch: &[Received]) -> Result<(), StoreError> {
-        let mut messages = Vec::with_capacity(batch.len());
-        for received in batch {
-            if !is_told(&received.info) {
-                continue;
+        let behaviour = self.manners.now();
+        let mut wanted = Vec::with_capacity(batch.len());
+        for Received { info, message, .. } in batch {
+            if let Some(scene) = scene(info).filter(|scene| scene.is_wanted(behaviour))
+                && let Some(content) = content::read(message)
+            {
+                wanted.push((info, scene, content));
             }
-            if let Some(content) = content::read(&received.message) {
-                let from = sender(client, &received.info).await;
-                messages.push(self.translate(&received.info, from, &content));
-            }
+        }
+        let named = wanted.iter().filter(|(_, scene, _)| scene.is_named());
+        let named: HashSet<&Jid> = named.map(|(info, _, _)| &info.source.chat).collect();
+        self.names.ask(client, named).await;
+        let mut messages = Vec::with_capacity(wanted.len());
+        for (info, scene, content) in wanted {
+            let source = &info.source;
+            let names = std::iter::once(&source.sender).chain(&source.sender_alt);
+            let sender = Identity::named(names).learned(client).await;
+            messages.push(self.translate(info, scene, &sender, content));
         }
         if messages.is_empty() {
             return Ok(());
@@ -136,17 +155,37 @@ impl Inbox {
         Ok(())
     }
 
+    /// [`Inbox::keep`] for what nobody delivers again: waits until the database has time.
+    pub(crate) async fn keep_at_last(
+        &self,
+        client: &Client,
+        batch: &[Received],
+    ) -> Result<(), StoreError> {
+        for pause in LAST_PAUSES {
+            match self.keep(client, batch).await {
+                Err(StoreError::Busy(_)) => tokio::time::sleep(pause).await,
+                done => return done,
+            }
+        }
+        self.keep(client, batch).await
+    }
+
     fn translate(
         &self,
         info: &MessageInfo,
-        from: Peer,
-        content: &content::Content,
+        scene: Scene,
+        sender: &Identity,
+        content: content::Content,
     ) -> InboundMessage {
+        let chat = &info.source.chat;
+        let name = scene.is_named().then(|| self.names.get(chat)).flatten();
         InboundMessage {
             tenant: self.tenant,
             number: self.number,
             wire_id: WireId::from_text(storable(&info.id)),
-            from,
+            from: sender.peer(&info.source.sender),
+            lid: sender.lid.clone(),
+            place: scene.place(chat, name),
             kind: content.kind,
             content: content.text.as_deref().map(storable).filter(|text| !text.is_empty()),
             sender_name: Some(storable(&info.push_name)).filter(|name| !name.is_empty()),
@@ -155,43 +194,82 @@ impl Inbox {
     }
 }
 
-/// Whether customers are told of such messages: those of people, in a chat of two.
-fn is_told(info: &MessageInfo) -> bool {
-    let source = &info.source;
-    !source.is_from_me
-        && !source.is_group
-        && (source.chat.is_pn() || source.chat.is_lid())
-        && (source.sender.is_pn() || source.sender.is_lid())
-        && !source.chat.is_status_broadcast()
+/// Where something is said, as far as we keep it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scene {
+    Direct,
+    Group,
+    Newsletter,
+    Status,
 }
 
-/// The sender, by phone number if it is known.
-async fn sender(client: &Client, info: &MessageInfo) -> Peer {
-    let source = &info.source;
-    let named = [Some(&source.sender), source.sender_alt.as_ref()];
-    if let Some(phone) = named.into_iter().flatten().find_map(phone_of) {
-        return Peer::Phone(phone);
-    }
-    let learned = client.get_lid_pn_entry(&source.sender).await;
-    match learned {
-        Ok(Some(entry)) => {
-            if let Ok(phone) = PhoneNumber::from_whatsapp(&entry.phone_number) {
-                return Peer::Phone(phone);
-            }
+impl Scene {
+    /// What kind of chat a JID is; `None` for lists, bots and the like.
+    pub(crate) fn of(chat: &Jid) -> Option<Self> {
+        if chat.is_status_broadcast() {
+            Some(Self::Status)
+        } else if chat.is_newsletter() {
+            Some(Self::Newsletter)
+        } else if chat.is_group() {
+            Some(Self::Group)
+        } else if chat.is_pn() || chat.is_lid() {
+            Some(Self::Direct)
+        } else {
+            None
         }
-        Ok(None) => {}
-        Err(error) => tracing::debug!(%error, "a sender's phone number could not be looked up"),
     }
-    Peer::Jid(storable(&source.sender.to_non_ad().to_string()))
+
+    /// Whether the settings let it in.
+    pub(crate) const fn is_wanted(self, behaviour: Behaviour) -> bool {
+        match self {
+            Self::Direct => true,
+            Self::Group => !behaviour.ignore_groups,
+            Self::Newsletter => !behaviour.ignore_newsletters,
+            Self::Status => !behaviour.ignore_status,
+        }
+    }
+
+    /// Whether it is marked as read. A status post that is read says that its author was looked up;
+    /// a channel does not ask.
+    const fn is_read(self, behaviour: Behaviour) -> bool {
+        match self {
+            Self::Direct | Self::Group => self.is_wanted(behaviour),
+            Self::Newsletter | Self::Status => false,
+        }
+    }
+
+    const fn is_named(self) -> bool {
+        matches!(self, Self::Group | Self::Newsletter)
+    }
+
+    pub(crate) fn place(self, chat: &Jid, name: Option<String>) -> Place {
+        let id = storable(&chat.to_non_ad().to_string());
+        let name = name.as_deref().map(storable).filter(|name| !name.is_empty());
+        match self {
+            Self::Direct => Place::Direct,
+            Self::Group => Place::Group { id, name },
+            Self::Newsletter => Place::Newsletter { id, name },
+            Self::Status => Place::Status,
+        }
+    }
 }
 
-fn phone_of(jid: &Jid) -> Option<PhoneNumber> {
-    jid.is_pn().then(|| PhoneNumber::from_whatsapp(&jid.user).ok()).flatten()
+/// Where a live message was said; `None` if it is not kept: our own, and those of no person.
+fn scene(info: &MessageInfo) -> Option<Scene> {
+    let source = &info.source;
+    let scene = Scene::of(&source.chat).filter(|_| !source.is_from_me)?;
+    let by_person = source.sender.is_pn() || source.sender.is_lid();
+    let crowd = matches!(scene, Scene::Group | Scene::Status);
+    let fits = match scene {
+        Scene::Newsletter => true,
+        Scene::Direct | Scene::Group | Scene::Status => by_person && source.is_group == crowd,
+    };
+    fits.then_some(scene)
 }
 
 /// Text that every database takes: PostgreSQL refuses NUL, and one such message must not block the
 /// others of its batch.
-fn storable(text: &str) -> String {
+pub(crate) fn storable(text: &str) -> String {
     text.replace('\0', "")
 }
 
@@ -211,34 +289,50 @@ mod tests {
     }
 
     #[test]
-    fn people_in_a_chat_of_two_are_told() {
-        assert!(is_told(&info("900@lid", "900:2@lid")));
-        assert!(is_told(&info("5511999999999@s.whatsapp.net", "5511999999999@s.whatsapp.net")));
+    fn every_message_of_a_person_has_its_scene() {
+        assert_eq!(scene(&info("900@lid", "900:2@lid")), Some(Scene::Direct));
+        let phone = "5511999999999@s.whatsapp.net";
+        assert_eq!(scene(&info(phone, phone)), Some(Scene::Direct));
+        let channel = info("120363@newsletter", "120363@newsletter");
+        assert_eq!(scene(&channel), Some(Scene::Newsletter));
+        for (chat, expected) in [("120363@g.us", Scene::Group), ("status@broadcast", Scene::Status)]
+        {
+            let mut crowd = info(chat, "900@lid");
+            crowd.source.is_group = true;
+            assert_eq!(scene(&crowd), Some(expected));
+        }
     }
 
     #[test]
-    fn groups_broadcasts_newsletters_and_ourselves_are_not() {
-        for (chat, sender) in [
-            ("120363@g.us", "900@lid"),
-            ("status@broadcast", "900@lid"),
-            ("120363@newsletter", "120363@newsletter"),
-            ("123@broadcast", "5511999999999@s.whatsapp.net"),
-        ] {
-            assert!(!is_told(&info(chat, sender)), "{chat}");
-        }
+    fn lists_and_ourselves_have_none() {
+        assert_eq!(scene(&info("123@broadcast", "5511999999999@s.whatsapp.net")), None);
         let mut ours = info("900@lid", "901@lid");
         ours.source.is_from_me = true;
-        assert!(!is_told(&ours));
-        let mut group = info("900@lid", "901@lid");
-        group.source.is_group = true;
-        assert!(!is_told(&group));
+        assert_eq!(scene(&ours), None);
+        let mut odd = info("900@lid", "901@lid");
+        odd.source.is_group = true;
+        assert_eq!(scene(&odd), None);
     }
 
     #[test]
-    fn only_phone_number_jids_name_a_phone() {
-        let phone = phone_of(&"5511999999999:3@s.whatsapp.net".parse().unwrap());
-        assert_eq!(phone, Some("5511999999999".parse().unwrap()));
-        assert_eq!(phone_of(&"900100200300@lid".parse().unwrap()), None);
+    fn settings_keep_each_scene_out_by_itself() {
+        let all = [Scene::Direct, Scene::Group, Scene::Newsletter, Scene::Status];
+        let kept = |behaviour: Behaviour| {
+            all.into_iter().filter(|scene| scene.is_wanted(behaviour)).collect::<Vec<_>>()
+        };
+        let plain = Behaviour::default();
+
+        assert_eq!(kept(plain), all);
+        let without = |out: Scene| all.into_iter().filter(move |scene| *scene != out);
+        for (behaviour, out) in [
+            (Behaviour { ignore_groups: true, ..plain }, Scene::Group),
+            (Behaviour { ignore_newsletters: true, ..plain }, Scene::Newsletter),
+            (Behaviour { ignore_status: true, ..plain }, Scene::Status),
+        ] {
+            assert_eq!(kept(behaviour), without(out).collect::<Vec<_>>());
+        }
+        assert!(Scene::Group.is_read(plain) && !Scene::Status.is_read(plain));
+        assert!(!Scene::Group.is_read(Behaviour { ignore_groups: true, ..plain }));
     }
 
     #[test]

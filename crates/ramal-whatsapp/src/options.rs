@@ -27,8 +27,6 @@ pub struct Options {
     pub close_timeout: Duration,
     /// What the phone shows in its list of linked devices.
     pub device_name: String,
-    /// Whether to process the history that a phone offers after pairing.
-    pub history_sync: bool,
 }
 
 impl Default for Options {
@@ -40,7 +38,6 @@ impl Default for Options {
             answer_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(10),
             device_name: "Ramal".to_owned(),
-            history_sync: false,
         }
     }
 }

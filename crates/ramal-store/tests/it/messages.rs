@@ -2,7 +2,7 @@
 
 use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
 use ramal_domain::{
-    CorrelationId, Direction, EventKind, MessageId, MessageStatus, NumberId, Peer, TenantId,
+    CorrelationId, Direction, EventKind, MessageId, MessageStatus, NumberId, Peer, Place, TenantId,
     Timestamp, WireId,
 };
 use ramal_store::{Draft, Failure, InboundMessage, Message, Receipt, Store};
@@ -96,6 +96,8 @@ impl Sender {
             number: self.number,
             wire_id: WireId::from_text(wire_id),
             from: Peer::Phone(phone(9_999)),
+            lid: None,
+            place: Place::Direct,
             kind: "text",
             content: Some("Oi 👋".to_owned()),
             sender_name: Some("Ana".to_owned()),
