@@ -1,7 +1,7 @@
 //! Logins and sessions that end badly: bans, refusals, stream errors (wa-server.md §8; the
 //! attributes of `<failure>` are those of wacore 0.7.0, `stanza/connect_failure.rs`).
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use wacore_binary::{Node, builder::NodeBuilder};
@@ -36,6 +36,9 @@ pub struct Fault {
     /// Where to read more; goes with `failure`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// Further attributes of `failure`, such as `logout_message_header`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
     /// `<stream:error code="…"/>`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stream_error: Option<u16>,
@@ -117,11 +120,15 @@ impl Fault {
             ("url", self.url.clone()),
         ];
         let given = attributes.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        NodeBuilder::new("failure")
+        let mut node = NodeBuilder::new("failure")
             .attr("reason", reason.to_string())
             .attr("location", "atn")
             .attrs(given)
-            .build()
+            .build();
+        for (name, value) in &self.attributes {
+            node.attrs.insert(name.clone(), value.clone());
+        }
+        node
     }
 }
 

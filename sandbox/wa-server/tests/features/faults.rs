@@ -60,9 +60,27 @@ async fn a_temporary_ban_names_its_reason_and_length() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bans_locks_and_removals_are_log_outs() {
-    for reason in [401, 403, 406] {
-        assert!(refused(json!({ "failure": reason }), logged_out_on_connect).await, "{reason}");
+    for (reason, name) in [(401, "LoggedOut"), (403, "AccountLocked"), (406, "UnknownLogout")] {
+        let seen = refused(json!({ "failure": reason }), |event| match event {
+            Event::LoggedOut(event) => Some((event.on_connect, format!("{:?}", event.reason))),
+            _ => None,
+        });
+        assert_eq!(seen.await, (true, name.to_owned()));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_may_say_what_to_do() {
+    let lock = json!({
+        "failure": 403,
+        "attributes": { "logout_message_header": "Locked", "logout_message_locale": "en" },
+    });
+    let header = refused(lock, |event| match event {
+        Event::LoggedOut(event) => event.logout_message.as_ref().map(|said| said.header.clone()),
+        _ => None,
+    })
+    .await;
+    assert_eq!(header.as_deref(), Some("Locked"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
