@@ -5,7 +5,8 @@
 //! A delivery is leased, attempted and settled. Leasing increments `attempts`, which fences: a
 //! worker whose lease ran out cannot settle once another has leased. A delivery is *tried* once an
 //! attempt was settled; until then it holds its place in line, so first attempts to one webhook go
-//! out one at a time in the order of `seq`, also after a crash. Retries wait for their own time and
+//! out one at a time in the order of `seq`, also after a crash; they are leased in runs, so that not
+//! every one of them costs a transaction. Retries wait for their own time and
 //! hold up nobody.
 //!
 //! Both rules (order, attempts at once per webhook) are judgements over several rows. SQLite's

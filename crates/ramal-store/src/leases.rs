@@ -3,13 +3,19 @@
 //! Every statement costs in proportion to the webhooks that have something pending, never to how
 //! much they have: an endpoint with a backlog must not slow the others down.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
 
-use ramal_domain::{Timestamp, WebhookId, WebhookSecret};
+use ramal_domain::{DeliveryId, Timestamp, WebhookId, WebhookSecret};
 
 use crate::{Deliveries, Dialect, DueDelivery, StoreError, row::parse};
+
+/// Most first attempts that one transaction leases, unless there are more webhooks than that.
+const LEASED_MAX: usize = 512;
 
 /// The first in line of webhook `$of` (an alias): the oldest delivery without a settled attempt.
 macro_rules! head {
@@ -24,11 +30,18 @@ macro_rules! head {
     };
 }
 
-/// How many attempts to webhook `w` are in flight at `$1`.
+/// How many attempts to webhook `$of` are in flight at `$1`. A run of first attempts is one: they go
+/// out one after another.
 macro_rules! in_flight {
-    () => {
-        "(select count(*) from deliveries f where f.webhook_id = w.id and f.state = 'pending'
-            and f.leased_until_ms > $1)"
+    ($of:literal) => {
+        concat!(
+            "(select count(*) from deliveries f where f.webhook_id = ",
+            $of,
+            " and f.state = 'pending' and f.tried = 1 and f.leased_until_ms > $1)
+             + (select count(*) from (select 1 from deliveries f where f.webhook_id = ",
+            $of,
+            " and f.state = 'pending' and f.tried = 0 and f.leased_until_ms > $1 limit 1) as r)"
+        )
     };
 }
 
@@ -58,7 +71,7 @@ macro_rules! webhooks_to_serve {
             " then 1 else 0 end
              from waiting join webhooks w on w.id = waiting.id
              where w.active = 1 and ",
-            in_flight!(),
+            in_flight!("w.id"),
             " < $2 and (coalesce(",
             head!("case when x.due_at_ms <= $1 and x.leased_until_ms <= $1 then 1 else 0 end", "w"),
             ", 0) = 1 or ",
@@ -104,10 +117,23 @@ struct Target {
     has_retries: bool,
 }
 
+/// How much to lease at once.
+#[derive(Clone, Copy, Debug)]
+pub struct LeaseLimits {
+    /// For how long other leasers do not see what was leased.
+    pub lease: Duration,
+    /// Most runs: what can be attempted side by side.
+    pub runs: u32,
+    /// Most of these to one webhook, those in flight included.
+    pub per_webhook: u32,
+    /// Most first attempts in one run.
+    pub run_length: u32,
+}
+
 impl Deliveries<'_> {
-    /// Takes up to `limit` deliveries to active webhooks that are due at `now`, and hides them from
-    /// other leasers until `now + lease`. No webhook gets more than `per_webhook_max` at once,
-    /// those that it has already included; first attempts come one at a time, in order.
+    /// Takes deliveries to active webhooks that are due at `now`, in runs: the deliveries of one run
+    /// are to be attempted one after another, so that first attempts to a webhook keep their order.
+    /// A retry is a run of its own.
     ///
     /// A webhook that another leaser is looking at is passed over: ask again.
     ///
@@ -117,35 +143,57 @@ impl Deliveries<'_> {
     pub async fn lease_due(
         &mut self,
         now: Timestamp,
-        lease: Duration,
-        limit: u32,
-        per_webhook_max: u32,
-    ) -> Result<Vec<DueDelivery>, StoreError> {
-        let targets = self.targets(now, limit, per_webhook_max).await?;
-        let mut heads = self.heads(&targets, now, per_webhook_max).await?;
-        let mut leased = Vec::new();
+        limits: &LeaseLimits,
+    ) -> Result<Vec<Vec<DueDelivery>>, StoreError> {
+        let targets = self.targets(now, limits).await?;
+        let mut firsts = self.firsts(&targets, now, limits).await?;
+        let mut runs = Vec::new();
         for target in &targets {
-            let room = i64::from(limit) - i64::try_from(leased.len()).unwrap_or(i64::MAX);
+            let room = i64::from(limits.runs) - i64::try_from(runs.len()).unwrap_or(i64::MAX);
             if room <= 0 {
                 break;
             }
-            let head = heads.remove(&target.id);
+            let run = firsts.remove(&target.id);
             if target.has_retries {
-                let free = i64::from(per_webhook_max) - self.in_flight(&target.id, now).await?;
-                let free = room.min(free) - i64::from(head.is_some());
-                self.retries(target, now, free, &mut leased).await?;
+                let free = i64::from(limits.per_webhook) - self.in_flight(&target.id, now).await?;
+                let free = room.min(free) - i64::from(run.is_some());
+                self.retries(target, now, free, &mut runs).await?;
             }
-            leased.extend(head);
+            runs.extend(run);
         }
-        self.mark(&leased, now.after(lease)).await?;
-        Ok(leased)
+        self.mark(&runs, now.after(limits.lease)).await?;
+        Ok(runs)
+    }
+
+    /// Gives back what was leased and not attempted, as if it had not been leased. What is someone
+    /// else's by now is left alone.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database does not answer; the leases then run out.
+    pub async fn give_back(&mut self, unposted: &[(DeliveryId, i64)]) -> Result<(), StoreError> {
+        if unposted.is_empty() {
+            return Ok(());
+        }
+        let unposted = padded(unposted);
+        // Not 0, which would say that the attempt was settled: a moment that has passed.
+        let sql = format!(
+            "update deliveries set leased_until_ms = 1, attempts = attempts - 1
+             where (id, attempts) in (values {}) and state = 'pending' and leased_until_ms > 1",
+            placeholder_rows(1, 2, unposted.len()),
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for (delivery, attempt) in unposted {
+            query = query.bind(delivery.to_string()).bind(attempt);
+        }
+        query.execute(&mut *self.0.inner).await?;
+        Ok(())
     }
 
     async fn targets(
         &mut self,
         now: Timestamp,
-        limit: u32,
-        per_webhook_max: u32,
+        limits: &LeaseLimits,
     ) -> Result<Vec<Target>, StoreError> {
         // `no key update` lets events be written for the webhook meanwhile.
         let sql = match self.0.dialect {
@@ -154,8 +202,8 @@ impl Deliveries<'_> {
         };
         let rows = sqlx::query(sql)
             .bind(now.as_millis())
-            .bind(i64::from(per_webhook_max))
-            .bind(i64::from(limit))
+            .bind(i64::from(limits.per_webhook))
+            .bind(i64::from(limits.runs))
             .fetch_all(&mut *self.0.inner)
             .await?;
         let mut targets = Vec::with_capacity(rows.len());
@@ -196,57 +244,68 @@ impl Deliveries<'_> {
         parse(secret, "webhooks.secret")
     }
 
-    /// The heads of the lines of `targets`, where they may be attempted, by webhook.
-    async fn heads(
+    /// The fronts of the lines of `targets`, as far as they may be attempted, by webhook.
+    async fn firsts(
         &mut self,
         targets: &[Target],
         now: Timestamp,
-        per_webhook_max: u32,
-    ) -> Result<HashMap<String, DueDelivery>, StoreError> {
-        let mut heads = HashMap::new();
+        limits: &LeaseLimits,
+    ) -> Result<HashMap<String, Vec<DueDelivery>>, StoreError> {
+        let mut firsts: HashMap<String, Vec<DueDelivery>> = HashMap::new();
         if targets.is_empty() {
-            return Ok(heads);
+            return Ok(firsts);
         }
         let ids: Vec<&str> = targets.iter().map(|target| target.id.as_str()).collect();
         let ids = padded(&ids);
         let lock = match self.0.dialect {
             Dialect::Sqlite => "",
-            Dialect::Postgres => " for update of d skip locked",
+            // None is passed over: that would change the order.
+            Dialect::Postgres => " for update of d",
         };
         let sql = format!(
-            "{}from webhooks w join deliveries d on d.id = {} join events e on e.id = d.event_id
-             where d.due_at_ms <= $1 and d.leased_until_ms <= $1 and {} < $2
-               and w.id in ({}){lock}",
+            "{}, case when d.due_at_ms <= $1 and d.leased_until_ms <= $1 then 1 else 0 end as free
+             from webhooks w join deliveries d on d.webhook_id = w.id
+             join events e on e.id = d.event_id
+             where d.state = 'pending' and d.tried = 0 and {} < $2 and w.id in ({})
+               and d.seq <= coalesce(
+                   (select x.seq from deliveries x
+                    where x.webhook_id = w.id and x.state = 'pending' and x.tried = 0
+                    order by x.seq limit 1 offset $3), d.seq)
+             order by d.seq{lock}",
             due!(),
-            head!("x.id", "w"),
-            in_flight!(),
-            placeholders(3, ids.len()),
+            in_flight!("w.id"),
+            placeholders(4, ids.len()),
         );
-        let mut query =
-            sqlx::query(AssertSqlSafe(sql)).bind(now.as_millis()).bind(i64::from(per_webhook_max));
+        let mut query = sqlx::query(AssertSqlSafe(sql))
+            .bind(now.as_millis())
+            .bind(i64::from(limits.per_webhook))
+            .bind(i64::from(run_length(targets.len(), limits)) - 1);
         for id in ids {
             query = query.bind(id);
         }
         let by_id: HashMap<_, _> =
             targets.iter().map(|target| (target.id.as_str(), target)).collect();
+        // The first of a line that may not go holds up those behind it.
+        let mut held_up = HashSet::new();
         for row in query.fetch_all(&mut *self.0.inner).await? {
             let webhook: String = row.try_get(0)?;
-            if let Some(target) = by_id.get(webhook.as_str()) {
-                heads.insert(webhook, due_delivery(target, &row)?);
+            if row.try_get::<i64, _>(7)? == 0 {
+                held_up.insert(webhook);
+            } else if let Some(target) = by_id.get(webhook.as_str())
+                && !held_up.contains(&webhook)
+            {
+                firsts.entry(webhook).or_default().push(due_delivery(target, &row)?);
             }
         }
-        Ok(heads)
+        Ok(firsts)
     }
 
     async fn in_flight(&mut self, webhook: &str, now: Timestamp) -> Result<i64, StoreError> {
-        Ok(sqlx::query_scalar(
-            "select count(*) from deliveries
-             where webhook_id = $1 and state = 'pending' and leased_until_ms > $2",
-        )
-        .bind(webhook)
-        .bind(now.as_millis())
-        .fetch_one(&mut *self.0.inner)
-        .await?)
+        Ok(sqlx::query_scalar(concat!("select ", in_flight!("$2")))
+            .bind(now.as_millis())
+            .bind(webhook)
+            .fetch_one(&mut *self.0.inner)
+            .await?)
     }
 
     async fn retries(
@@ -254,7 +313,7 @@ impl Deliveries<'_> {
         target: &Target,
         now: Timestamp,
         limit: i64,
-        leased: &mut Vec<DueDelivery>,
+        runs: &mut Vec<Vec<DueDelivery>>,
     ) -> Result<(), StoreError> {
         if limit <= 0 {
             return Ok(());
@@ -270,17 +329,21 @@ impl Deliveries<'_> {
             .fetch_all(&mut *self.0.inner)
             .await?;
         for row in &rows {
-            leased.push(due_delivery(target, row)?);
+            runs.push(vec![due_delivery(target, row)?]);
         }
         Ok(())
     }
 
     /// Starts the attempts: from here on nobody else can.
-    async fn mark(&mut self, leased: &[DueDelivery], until: Timestamp) -> Result<(), StoreError> {
-        if leased.is_empty() {
+    async fn mark(
+        &mut self,
+        runs: &[Vec<DueDelivery>],
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        if runs.is_empty() {
             return Ok(());
         }
-        let ids: Vec<String> = leased.iter().map(|due| due.id.to_string()).collect();
+        let ids: Vec<String> = runs.iter().flatten().map(|due| due.id.to_string()).collect();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         let ids = padded(&ids);
         let sql = format!(
@@ -294,6 +357,12 @@ impl Deliveries<'_> {
         query.execute(&mut *self.0.inner).await?;
         Ok(())
     }
+}
+
+/// How long runs may be when there are `targets`: what one transaction takes on has a limit.
+fn run_length(targets: usize, limits: &LeaseLimits) -> u32 {
+    let share = LEASED_MAX.checked_div(targets).and_then(|share| u32::try_from(share).ok());
+    share.unwrap_or(1).clamp(1, limits.run_length.max(1))
 }
 
 fn due_delivery(target: &Target, row: &AnyRow) -> Result<DueDelivery, StoreError> {

@@ -13,7 +13,9 @@ mod db;
 mod deliveries;
 mod error;
 mod events;
+mod health;
 mod idempotency;
+mod inbound;
 mod keys;
 mod leases;
 mod messages;
@@ -35,10 +37,10 @@ pub use deliveries::{
 pub use error::StoreError;
 pub use events::Events;
 pub use idempotency::{Claim, Idempotency, StoredAnswer};
+pub use inbound::{InboundMessage, PastMessage};
 pub use keys::{Key, Keys, NewKey};
-pub use messages::{
-    Accepted, Draft, Failure, InboundMessage, Message, Messages, QueuedMessage, Receipt,
-};
+pub use leases::LeaseLimits;
+pub use messages::{Accepted, Draft, Failure, Message, Messages, QueuedMessage, Receipt};
 pub use numbers::{
     Choice, Identity, NewNumber, Number, NumberStage, Numbers, Reservation, Restored, Runnable,
     Stepped,

@@ -3,17 +3,24 @@
 //! # Theory of operation
 //!
 //! Rows are the queue; being woken is a hint that may be lost, because the poll finds the rows
-//! anyway. One loop takes turns: it settles what a `JoinSet` of attempts has concluded, writes their
-//! log lines, and leases the next, all in one transaction. A process that dies in between costs a
-//! duplicate: the lease runs out and the event is posted again under the same `webhook-id`.
+//! anyway. One loop takes turns: it settles what the attempts have concluded, writes their log lines,
+//! and leases the next, all in one transaction. A process that dies in between costs a duplicate: the
+//! lease runs out and the event is posted again under the same `webhook-id`.
+//!
+//! First attempts to one webhook keep their order, so they are leased in runs, and each run is posted
+//! by one task, one after another. A run ends early, and gives back what it did not come to, when an
+//! attempt fails, when it has gone on for [`RUN_MAX`], or when the server stops.
 
 use std::{error::Error, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
-use ramal_domain::{Clock, Timestamp};
-use ramal_store::{AttemptRecord, DueDelivery, Settled, Store, StoreError, Verdict};
+use ramal_domain::{Clock, DeliveryId, Timestamp};
+use ramal_store::{AttemptRecord, DueDelivery, LeaseLimits, Settled, Store, StoreError, Verdict};
 use tokio::{
-    sync::Notify,
+    sync::{
+        Notify,
+        mpsc::{self, UnboundedSender},
+    },
     task::{JoinError, JoinSet},
     time::{Instant, sleep},
 };
@@ -24,6 +31,10 @@ use crate::{EgressError, Options, egress::Egress, schedule::Outcome, signature};
 
 /// How often a busy database is asked to settle at shutdown, before the lease has to cover.
 const SETTLE_TRIES: u32 = 3;
+/// Most first attempts in one run.
+const RUN_LENGTH: u32 = 64;
+/// How long a run goes on: then what was changed about its webhook meanwhile is seen.
+const RUN_MAX: Duration = Duration::from_millis(500);
 /// Pause between two of these.
 const SETTLE_PAUSE: Duration = Duration::from_millis(200);
 /// How fresh the gauge of pending deliveries is: counting them reads an index from end to end.
@@ -45,13 +56,41 @@ struct Courier {
     egress: Egress,
 }
 
-/// An attempt that ended, on its way into the database.
-type Concluded = (AttemptRecord, Verdict);
+/// What came of what was leased, on its way into the database.
+#[derive(Debug, Default)]
+struct Ended {
+    /// Attempts that were made.
+    attempts: Vec<(AttemptRecord, Verdict)>,
+    /// Deliveries that a run did not come to, with the attempts that they would have been.
+    unposted: Vec<(DeliveryId, i64)>,
+}
+
+impl Ended {
+    const fn is_empty(&self) -> bool {
+        self.attempts.is_empty() && self.unposted.is_empty()
+    }
+
+    fn take_in(&mut self, news: News) {
+        match news {
+            News::Attempted(record, verdict) => self.attempts.push((*record, verdict)),
+            News::Unposted(rest) => {
+                self.unposted.extend(rest.iter().map(|due| (due.id, due.attempt)));
+            }
+        }
+    }
+}
+
+/// What a run tells the loop.
+#[derive(Debug)]
+enum News {
+    Attempted(Box<AttemptRecord>, Verdict),
+    Unposted(Vec<DueDelivery>),
+}
 
 /// What a turn leaves to do.
 #[derive(Debug)]
 struct Turn {
-    leased: Vec<DueDelivery>,
+    runs: Vec<Vec<DueDelivery>>,
     /// How long to sleep unless something happens.
     pause: Duration,
 }
@@ -74,13 +113,15 @@ impl Worker {
 
     /// Delivers until `shutdown`, then lets the attempts in flight finish.
     pub async fn run(self, shutdown: CancellationToken) {
-        let mut in_flight = JoinSet::new();
-        let mut concluded = Vec::new();
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let mut running = JoinSet::new();
+        let mut ended = Ended::default();
         let mut counted: Option<Instant> = None;
         while !shutdown.is_cancelled() {
-            let turn = self.courier.turn(&mut concluded, self.room(in_flight.len())).await;
-            for delivery in turn.leased {
-                in_flight.spawn(Arc::clone(&self.courier).attempt(delivery));
+            let turn = self.courier.turn(&mut ended, self.room(running.len())).await;
+            for run in turn.runs {
+                let (courier, tell) = (Arc::clone(&self.courier), tell.clone());
+                running.spawn(courier.make(run, tell, shutdown.clone()));
             }
             if counted.is_none_or(|last| last.elapsed() >= GAUGE_INTERVAL) {
                 counted = Some(Instant::now());
@@ -91,42 +132,49 @@ impl Worker {
                 () = shutdown.cancelled() => break,
                 () = self.wake.notified() => {}
                 () = sleep(turn.pause) => {}
-                Some(ended) = in_flight.join_next() => collect(ended, &mut concluded),
+                Some(news) = told.recv() => ended.take_in(news),
+                Some(done) = running.join_next() => mourn(&done),
             }
-            while let Some(ended) = in_flight.try_join_next() {
-                collect(ended, &mut concluded);
+            while let Ok(news) = told.try_recv() {
+                ended.take_in(news);
+            }
+            while let Some(done) = running.try_join_next() {
+                mourn(&done);
             }
         }
         // Each attempt has its own deadline, so this ends; a kill costs a duplicate, not a loss.
-        while let Some(ended) = in_flight.join_next().await {
-            collect(ended, &mut concluded);
+        while let Some(done) = running.join_next().await {
+            mourn(&done);
+        }
+        while let Ok(news) = told.try_recv() {
+            ended.take_in(news);
         }
         for _ in 0..SETTLE_TRIES {
-            self.courier.turn(&mut concluded, 0).await;
-            if concluded.is_empty() {
+            self.courier.turn(&mut ended, 0).await;
+            if ended.is_empty() {
                 break;
             }
             sleep(SETTLE_PAUSE).await;
         }
     }
 
-    fn room(&self, in_flight: usize) -> u32 {
-        let in_flight = u32::try_from(in_flight).unwrap_or(u32::MAX);
+    fn room(&self, running: usize) -> u32 {
+        let in_flight = u32::try_from(running).unwrap_or(u32::MAX);
         self.courier.options.in_flight_max.get().saturating_sub(in_flight)
     }
 }
 
 impl Courier {
-    /// Settles what is `concluded` and leases up to `room` deliveries, in one transaction: under
-    /// load, one commit serves everything that ended while the one before it was written.
+    /// Settles what has `ended` and leases up to `room` runs, in one transaction: under load, one
+    /// commit serves everything that ended while the one before it was written.
     ///
-    /// When the database is busy, what is concluded waits for the next turn and nothing is leased;
-    /// if it waits too long, its lease runs out, and the event is posted again.
-    async fn turn(&self, concluded: &mut Vec<Concluded>, room: u32) -> Turn {
-        match self.try_turn(concluded, room).await {
+    /// When the database is busy, what has ended waits for the next turn and nothing is leased; if it
+    /// waits too long, its lease runs out, and the event is posted again.
+    async fn turn(&self, ended: &mut Ended, room: u32) -> Turn {
+        match self.try_turn(ended, room).await {
             Ok((turn, settled)) => {
-                report(&settled, concluded.len());
-                concluded.clear();
+                report(&settled, ended.attempts.len());
+                *ended = Ended::default();
                 return turn;
             }
             Err(StoreError::Busy(error)) => {
@@ -135,41 +183,44 @@ impl Courier {
             Err(error) => {
                 tracing::error!(error = &error as &dyn Error, "the outbox failed");
                 // Perhaps it is one of them; the others must not suffer for it.
-                self.settle_each(concluded).await;
+                self.settle_each(ended).await;
             }
         }
-        Turn { leased: Vec::new(), pause: SETTLE_PAUSE.min(self.options.poll) }
+        Turn { runs: Vec::new(), pause: SETTLE_PAUSE.min(self.options.poll) }
     }
 
-    async fn try_turn(
-        &self,
-        concluded: &[Concluded],
-        room: u32,
-    ) -> Result<(Turn, Settled), StoreError> {
+    async fn try_turn(&self, ended: &Ended, room: u32) -> Result<(Turn, Settled), StoreError> {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         let mut deliveries = tx.deliveries();
-        let settled = if concluded.is_empty() {
+        let settled = if ended.attempts.is_empty() {
             Settled::default()
         } else {
-            deliveries.settle(concluded, self.options.disable_after).await?
+            deliveries.settle(&ended.attempts, self.options.disable_after).await?
         };
-        let leased = if room == 0 {
+        deliveries.give_back(&ended.unposted).await?;
+        let runs = if room == 0 {
             Vec::new()
         } else {
-            let per_webhook_max = self.options.per_webhook_max.get();
-            deliveries.lease_due(now, self.options.lease, room, per_webhook_max).await?
+            let limits = LeaseLimits {
+                lease: self.options.lease,
+                runs: room,
+                per_webhook: self.options.per_webhook_max.get(),
+                run_length: RUN_LENGTH,
+            };
+            deliveries.lease_due(now, &limits).await?
         };
         // Until the next retry is due, but no longer than the poll, which is there for lost
         // wake-ups, expired leases and other processes' events.
         let next = deliveries.next_due(now).await?;
         tx.commit().await?;
         let pause = next.map_or(self.options.poll, |next| next.since(now).min(self.options.poll));
-        Ok((Turn { leased, pause }, settled))
+        Ok((Turn { runs, pause }, settled))
     }
 
-    async fn settle_each(&self, concluded: &mut Vec<Concluded>) {
-        for attempt in concluded.drain(..) {
+    async fn settle_each(&self, ended: &mut Ended) {
+        let Ended { attempts, unposted } = std::mem::take(ended);
+        for attempt in attempts {
             let settle = async {
                 let mut tx = self.store.begin().await?;
                 let one = std::slice::from_ref(&attempt);
@@ -184,6 +235,15 @@ impl Courier {
                     "the attempt cannot be settled; the event will be posted again",
                 ),
             }
+        }
+        let give_back = async {
+            let mut tx = self.store.begin().await?;
+            tx.deliveries().give_back(&unposted).await?;
+            tx.commit().await
+        };
+        if let Err(error) = give_back.await {
+            let error = &error as &dyn Error;
+            tracing::error!(error, "deliveries cannot be given back; their lease runs out");
         }
     }
 
@@ -200,7 +260,31 @@ impl Courier {
         }
     }
 
-    async fn attempt(self: Arc<Self>, delivery: DueDelivery) -> Concluded {
+    /// Attempts the deliveries of a run, one after another.
+    async fn make(
+        self: Arc<Self>,
+        run: Vec<DueDelivery>,
+        tell: UnboundedSender<News>,
+        shutdown: CancellationToken,
+    ) {
+        let started = Instant::now();
+        let mut rest = run.into_iter();
+        for delivery in rest.by_ref() {
+            let (record, verdict) = self.attempt(&delivery).await;
+            // The loop outlives its runs, so somebody listens.
+            let _heard = tell.send(News::Attempted(Box::new(record), verdict));
+            let over = verdict != Verdict::Done || started.elapsed() >= RUN_MAX;
+            if over || shutdown.is_cancelled() {
+                break;
+            }
+        }
+        let rest: Vec<_> = rest.collect();
+        if !rest.is_empty() {
+            let _heard = tell.send(News::Unposted(rest));
+        }
+    }
+
+    async fn attempt(&self, delivery: &DueDelivery) -> (AttemptRecord, Verdict) {
         let span = tracing::info_span!(
             "webhooks.attempt",
             delivery.id = %delivery.id,
@@ -212,9 +296,9 @@ impl Courier {
         );
         async move {
             let (at, started) = (self.clock.now(), Instant::now());
-            let outcome = contained(self.post(&delivery, at)).await;
+            let outcome = contained(self.post(delivery, at)).await;
             let duration = started.elapsed();
-            self.conclude(&delivery, outcome, at, duration)
+            self.conclude(delivery, outcome, at, duration)
         }
         .instrument(span)
         .await
@@ -241,7 +325,7 @@ impl Courier {
         outcome: Outcome,
         at: Timestamp,
         duration: Duration,
-    ) -> Concluded {
+    ) -> (AttemptRecord, Verdict) {
         let status = outcome.status().map(|status| status.as_u16());
         Span::current()
             .record("http.status", status)
@@ -293,12 +377,9 @@ async fn contained(post: impl Future<Output = Outcome>) -> Outcome {
 }
 
 /// Attempts contain their own panics, so an error is a bug in what surrounds them.
-fn collect(ended: Result<Concluded, JoinError>, concluded: &mut Vec<Concluded>) {
-    match ended {
-        Ok(attempt) => concluded.push(attempt),
-        Err(error) => {
-            tracing::error!(error = &error as &dyn Error, "an attempt died; its lease runs out");
-        }
+fn mourn(done: &Result<(), JoinError>) {
+    if let Err(error) = done {
+        tracing::error!(error = error as &dyn Error, "a run died; its leases run out");
     }
 }
 

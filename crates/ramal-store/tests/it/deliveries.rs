@@ -6,8 +6,8 @@ use ramal_domain::{
     DeliveryId, EventKind, NumberId, TenantId, Timestamp, WebhookId, WebhookSecret,
 };
 use ramal_store::{
-    AttemptRecord, Dialect, DisabledReason, DueDelivery, Missed, Redelivery, Replayed, Store,
-    Verdict, Webhook, WebhookChange,
+    AttemptRecord, Dialect, DisabledReason, DueDelivery, LeaseLimits, Missed, Redelivery, Replayed,
+    Store, Verdict, Webhook, WebhookChange,
 };
 
 use crate::{
@@ -19,6 +19,8 @@ on_both_databases! {
     what_is_due_is_leased_once_with_all_that_it_needs,
     an_event_dated_ahead_of_our_clock_is_due_at_once,
     first_attempts_to_a_webhook_are_leased_one_by_one_in_order,
+    a_run_is_the_front_of_a_line_in_order,
+    what_a_run_did_not_come_to_is_given_back_and_keeps_its_place,
     a_retry_waits_alone,
     a_first_attempt_that_a_crash_cut_short_keeps_its_place,
     leases_of_a_dead_process_are_released_at_the_next_start,
@@ -81,8 +83,19 @@ async fn lease(store: &Store, now: Timestamp) -> Vec<DueDelivery> {
     lease_most(store, now, 100, 100).await
 }
 
+async fn lease_runs(
+    store: &Store,
+    now: Timestamp,
+    runs: u32,
+    per_webhook: u32,
+    run_length: u32,
+) -> Vec<Vec<DueDelivery>> {
+    let limits = LeaseLimits { lease: LEASE, runs, per_webhook, run_length };
+    committed!(store, |tx| tx.deliveries().lease_due(now, &limits))
+}
+
 async fn lease_most(store: &Store, now: Timestamp, limit: u32, each: u32) -> Vec<DueDelivery> {
-    committed!(store, |tx| tx.deliveries().lease_due(now, LEASE, limit, each))
+    lease_runs(store, now, limit, each, 1).await.concat()
 }
 
 fn record(due: &DueDelivery, success: bool, at: Timestamp) -> AttemptRecord {
@@ -173,6 +186,46 @@ async fn first_attempts_to_a_webhook_are_leased_one_by_one_in_order(Db { store, 
             assert!(settle(&store, due, Verdict::RetryAt(at(30)), NOW).await);
         }
     }
+}
+
+async fn a_run_is_the_front_of_a_line_in_order(Db { store, .. }: Db) {
+    let outbox = Outbox::new(&store, 2).await;
+    outbox.happen(&store, 5).await;
+
+    let mut runs = lease_runs(&store, NOW, 9, 1, 3).await;
+    assert_eq!(lease_runs(&store, NOW, 9, 1, 3).await.len(), 0, "both lines are being served");
+
+    runs.sort_by_key(|run| run[0].webhook);
+    assert_eq!(runs.iter().map(Vec::len).collect::<Vec<_>>(), [3, 3]);
+    let mut told = BTreeSet::new();
+    for run in &runs {
+        assert!(run.iter().all(|due| due.webhook == run[0].webhook));
+        told.insert(run.iter().map(|due| due.event).collect::<Vec<_>>());
+    }
+    assert_eq!(told.len(), 1, "the same events in the same order");
+    for due in runs.concat() {
+        assert!(settle(&store, &due, Verdict::Done, NOW).await);
+    }
+    let rest = lease_runs(&store, NOW, 9, 1, 9).await;
+    assert_eq!(rest.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2]);
+}
+
+async fn what_a_run_did_not_come_to_is_given_back_and_keeps_its_place(Db { store, .. }: Db) {
+    let outbox = Outbox::new(&store, 1).await;
+    outbox.happen(&store, 4).await;
+    let run = lease_runs(&store, NOW, 9, 9, 3).await.concat();
+    assert!(settle(&store, &run[0], Verdict::RetryAt(at(60)), NOW).await);
+
+    let unposted: Vec<_> = run[1..].iter().map(|due| (due.id, due.attempt)).collect();
+    committed!(store, |tx| tx.deliveries().give_back(&unposted));
+
+    let next = lease_runs(&store, NOW, 9, 9, 3).await.concat();
+    assert_eq!(next[..2].iter().map(|due| due.id).collect::<Vec<_>>(), [run[1].id, run[2].id]);
+    assert!(next.iter().all(|due| due.attempt == 1), "nobody tried them");
+    // Someone else's by now: a lease that ran out is not given back.
+    let stale = [(next[0].id, 0)];
+    committed!(store, |tx| tx.deliveries().give_back(&stale));
+    assert_eq!(lease_runs(&store, NOW, 9, 9, 3).await.len(), 0);
 }
 
 async fn a_retry_waits_alone(Db { store, .. }: Db) {
@@ -657,8 +710,9 @@ async fn leases_that_are_not_committed_hold_against_others(Db { store, dialect, 
     }
 
     let (mut one, mut two) = (store.begin().await.unwrap(), store.begin().await.unwrap());
-    let first = one.deliveries().lease_due(NOW, LEASE, 1, 1).await.unwrap();
-    let second = two.deliveries().lease_due(NOW, LEASE, 100, 1).await.unwrap();
+    let limits = |runs| LeaseLimits { lease: LEASE, runs, per_webhook: 1, run_length: 1 };
+    let first = one.deliveries().lease_due(NOW, &limits(1)).await.unwrap().concat();
+    let second = two.deliveries().lease_due(NOW, &limits(100)).await.unwrap().concat();
     // An event for a webhook that a leaser looks at need not wait.
     outbox.happen(&store, 1).await;
     one.commit().await.unwrap();

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use ramal_domain::{CloseReason, EventKind, Input, KeyScope, Link, NodeId, NumberId};
 use ramal_store::{
-    Choice, Epoch, Identity, NewNumber, Number, NumberStage, Reservation, Restored, Runnable,
-    StateWrite, Stepped, Store, Verdict,
+    Choice, Epoch, Identity, LeaseLimits, NewNumber, Number, NumberStage, Reservation, Restored,
+    Runnable, StateWrite, Stepped, Store, Verdict,
 };
 
 use crate::{
@@ -459,7 +459,8 @@ async fn a_removed_number_is_purged_when_all_is_done(Db { store, .. }: Db) {
     assert_eq!(state.get("device", "self").await.unwrap(), None);
     assert_eq!(committed!(store, |tx| tx.numbers().purge_due(at(100))), 0, "not told yet");
     let lease = Duration::from_mins(1);
-    let due = committed!(store, |tx| tx.deliveries().lease_due(at(2), lease, 9, 9));
+    let limits = LeaseLimits { lease, runs: 9, per_webhook: 9, run_length: 1 };
+    let due = committed!(store, |tx| tx.deliveries().lease_due(at(2), &limits)).concat();
     settle(&store, &due[0], Verdict::Done, at(2)).await;
     assert_eq!(committed!(store, |tx| tx.numbers().purge_due(at(99))), 0, "still restorable");
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ramal_domain::{Clock as _, EventKind, KeyScope, NumberEvent, SystemClock, Timestamp};
-use ramal_store::{AttemptRecord, DueDelivery, Verdict};
+use ramal_store::{AttemptRecord, DueDelivery, LeaseLimits, Verdict};
 use serde_json::{Value, json};
 
 use crate::scene::{Account, Answer, Ask, Scene};
@@ -60,9 +60,10 @@ impl Tools {
     async fn lease(&self) -> Vec<DueDelivery> {
         let mut tx = self.scene.store().begin().await.unwrap();
         let lease = Duration::from_mins(1);
-        let due = tx.deliveries().lease_due(SystemClock.now(), lease, 9, 9).await.unwrap();
+        let limits = LeaseLimits { lease, runs: 9, per_webhook: 9, run_length: 9 };
+        let due = tx.deliveries().lease_due(SystemClock.now(), &limits).await.unwrap();
         tx.commit().await.unwrap();
-        due
+        due.concat()
     }
 
     async fn settle(&self, due: &DueDelivery, verdict: Verdict) {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ramal_domain::Clock as _;
-use ramal_store::{AttemptRecord, DueDelivery, Redelivery, Verdict};
+use ramal_store::{AttemptRecord, DueDelivery, LeaseLimits, Redelivery, Verdict};
 
 use tokio::time::Instant;
 
@@ -16,9 +16,11 @@ use crate::{
 /// Leases as a worker would that then dies.
 async fn lease(rig: &Rig) -> DueDelivery {
     let mut tx = rig.store.begin().await.unwrap();
-    let due = tx.deliveries().lease_due(rig.clock.now(), rig.options.lease, 9, 9).await.unwrap();
+    let lease = rig.options.lease;
+    let limits = LeaseLimits { lease, runs: 9, per_webhook: 9, run_length: 9 };
+    let due = tx.deliveries().lease_due(rig.clock.now(), &limits).await.unwrap();
     tx.commit().await.unwrap();
-    let [delivery] = <[DueDelivery; 1]>::try_from(due).unwrap();
+    let [delivery] = <[DueDelivery; 1]>::try_from(due.concat()).unwrap();
     delivery
 }
 
