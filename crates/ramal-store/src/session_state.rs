@@ -7,7 +7,7 @@
 use ramal_domain::{NumberId, Timestamp};
 use sqlx::{AssertSqlSafe, Row as _};
 
-use crate::{Dialect, Store, StoreError, Tx, VaultError};
+use crate::{Dialect, Identity, Store, StoreError, Tx, VaultError};
 
 /// Rows per multi-row insert. PostgreSQL allows 65,535 parameters, SQLite 32,766; a row has five.
 const ROWS_PER_INSERT: usize = 500;
@@ -201,6 +201,24 @@ impl SessionState {
         let mut tx = self.store.begin().await?;
         self.fence(&mut tx).await?;
         self.apply_in(&mut tx, writes).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// [`SessionState::apply`], and notes who the number is from now on: a pairing is one fact.
+    ///
+    /// # Errors
+    ///
+    /// As [`SessionState::apply`].
+    pub async fn apply_for(
+        &self,
+        writes: &[StateWrite],
+        identity: &Identity,
+    ) -> Result<(), SessionStateError> {
+        let mut tx = self.store.begin().await?;
+        self.fence(&mut tx).await?;
+        self.apply_in(&mut tx, writes).await?;
+        tx.numbers().identify(self.number, self.epoch, identity).await?;
         tx.commit().await?;
         Ok(())
     }

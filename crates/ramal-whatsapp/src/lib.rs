@@ -13,6 +13,7 @@ mod content;
 mod events;
 mod http;
 mod inbound;
+mod keeping;
 mod manners;
 mod options;
 mod provider;

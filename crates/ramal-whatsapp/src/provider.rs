@@ -24,6 +24,7 @@ use crate::{
     events::Ears,
     http,
     inbound::{Inbox, Intake},
+    keeping::Keeper,
     manners::Manners,
     reporter::Reporter,
     runtime::ClientRuntime,
@@ -110,7 +111,17 @@ impl Provider for WhatsApp {
             renew_code: Arc::clone(&renew_code),
             pairing: AtomicBool::new(spec.mode == Mode::Pair),
         };
-        let bot = self.build(backend, address, &line, ears, inbox.clone()).await?;
+        let keeper = match spec.mode {
+            Mode::Pair => Some(Keeper::new(backend.clone(), Arc::clone(&slot))),
+            Mode::Resume => None,
+        };
+        let dialer = Dialer {
+            address,
+            patience: self.options.dial_timeout,
+            reporter: Arc::clone(&line.reporter),
+            keeper,
+        };
+        let bot = self.build(backend, dialer, &line, ears, inbox.clone()).await?;
         let client = bot.client();
         // A fresh slot: it cannot be full.
         drop(slot.set(Arc::downgrade(&client)));
@@ -127,16 +138,11 @@ impl WhatsApp {
     async fn build(
         &self,
         backend: SessionBackend,
-        address: Address,
+        dialer: Dialer,
         line: &Line,
         ears: Ears,
         inbox: Inbox,
     ) -> Result<Bot, OpenError> {
-        let dialer = Dialer {
-            address,
-            patience: self.options.dial_timeout,
-            reporter: Arc::clone(&line.reporter),
-        };
         // Shown on the phone as "Google Chrome (Ramal)": the platform picks the icon and the first
         // words, the name stands where a browser's operating system stands.
         let device = DevicePropsOverride::new()

@@ -20,7 +20,10 @@ use wacore::net::{Transport, TransportEvent, TransportFactory, WHATSAPP_WEB_ORIG
 use whatsapp_rust::{anyhow, async_channel};
 use whatsapp_rust_tokio_transport::{default_tls_connector, from_websocket};
 
-use crate::reporter::Reporter;
+use crate::{
+    keeping::{Careful, Keeper},
+    reporter::Reporter,
+};
 
 /// Where to dial, read from the configuration.
 #[derive(Clone)]
@@ -58,6 +61,8 @@ pub(crate) struct Dialer {
     pub(crate) address: Address,
     pub(crate) patience: Duration,
     pub(crate) reporter: Arc<Reporter>,
+    /// Of a client that is to be paired.
+    pub(crate) keeper: Option<Keeper>,
 }
 
 type Socket = (Arc<dyn Transport>, async_channel::Receiver<TransportEvent>);
@@ -95,7 +100,11 @@ impl Dialer {
             .add_header(ORIGIN, HeaderValue::from_static(WHATSAPP_WEB_ORIGIN))?
             .connect_on(stream)
             .await?;
-        Ok(from_websocket(socket))
+        let (socket, events) = from_websocket(socket);
+        Ok(match self.keeper.clone() {
+            Some(keeper) => (Arc::new(Careful { socket, keeper }), events),
+            None => (socket, events),
+        })
     }
 }
 
@@ -166,7 +175,8 @@ mod tests {
 
     fn dialer(url: &str, patience: Duration) -> Dialer {
         let address = Address::parse(url).unwrap();
-        Dialer { address, patience, reporter: Arc::new(Reporter::new()) }
+        let reporter = Arc::new(Reporter::new());
+        Dialer { address, patience, reporter, keeper: None }
     }
 
     async fn failure(dialer: &Dialer) -> Vec<Signal> {

@@ -1,10 +1,12 @@
 //! [`DeviceStore`]: the one device record.
 
 use async_trait::async_trait;
+use ramal_store::{Identity, StateWrite};
 use wacore::{
     stats::StorageResourceReport,
     store::{Device, traits::DeviceStore},
 };
+use whatsapp_rust::Jid;
 
 use super::{
     Result, SessionBackend, from_json,
@@ -14,6 +16,18 @@ use super::{
 
 /// The library numbers device rows; each of our numbers has one.
 const ROW: i32 = 1;
+
+impl SessionBackend {
+    /// Saves the record of a device that a phone has just answered, and notes on the number that one
+    /// has: one fact.
+    pub(crate) async fn keep_paired(&self, device: &Device) -> Result<()> {
+        let text = |jid: &Option<Jid>| jid.as_ref().map(Jid::to_string);
+        let identity =
+            Identity { jid: text(&device.pn), lid: text(&device.lid), profile_name: None };
+        let write = StateWrite::put(DEVICE, THE_DEVICE, to_json(device)?);
+        self.lift(self.state.apply_for(&[write], &identity).await)
+    }
+}
 
 #[async_trait]
 impl DeviceStore for SessionBackend {
