@@ -58,6 +58,9 @@ pub struct Config {
 pub struct ServerOptions {
     /// Where to listen; port 0 lets the system choose.
     pub listen: SocketAddr,
+    /// How long a request's head may take to arrive, and a connection be idle.
+    #[serde(with = "humantime_serde")]
+    pub head_timeout: Duration,
     /// How long requests in flight may take to finish when the server stops.
     #[serde(with = "humantime_serde")]
     pub stop_timeout: Duration,

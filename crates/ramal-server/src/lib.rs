@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod config;
 mod lifecycle;
+mod listener;
 mod logs;
 mod master_key;
 mod private_file;

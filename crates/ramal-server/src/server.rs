@@ -19,7 +19,7 @@ use ramal_whatsapp::WhatsApp;
 use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Config, master_key};
+use crate::{Config, listener, master_key};
 
 /// How often metrics are compacted.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -33,6 +33,7 @@ pub struct Server {
     store: Store,
     readiness: Readiness,
     stop_timeout: Duration,
+    head_timeout: Duration,
     /// Stops in this order: see [`Server::stop`].
     http: Component,
     webhooks: Component,
@@ -110,6 +111,7 @@ impl Server {
             store,
             readiness: Readiness::default(),
             stop_timeout: config.server.stop_timeout,
+            head_timeout: config.server.head_timeout,
             http: Component::default(),
             webhooks: Component::default(),
             sessions: Component::default(),
@@ -173,12 +175,9 @@ impl Server {
         let shutdown = self.http.shutdown.clone();
         let web = Web::new(self.app.clone(), self.readiness.clone(), render, shutdown.clone());
         let router = web.with_auth(auth).router(dress);
+        let head_timeout = self.head_timeout;
         self.http.run(async move {
-            let serve = axum::serve(listener, router)
-                .with_graceful_shutdown(async move { shutdown.cancelled().await });
-            if let Err(error) = serve.await {
-                tracing::error!(%error, "the listener failed");
-            }
+            listener::serve(listener, router, head_timeout, shutdown).await;
         });
     }
 
