@@ -102,6 +102,12 @@ pub enum Refusal {
     /// There is nothing to pair.
     #[error("the number is connected already: there is nothing to pair")]
     NumberAlreadyConnected,
+    /// No pairing waits for that.
+    #[error("no pairing of this number waits for that step of a passkey")]
+    PasskeyNotRequested,
+    /// WhatsApp refused the passkey; the attempt is over.
+    #[error("WhatsApp refused the passkey; call connect and use the passkey of this account")]
+    PasskeyRefused,
     /// The number has no connection to ask through.
     #[error("the number is not connected to WhatsApp: connect it first")]
     NotConnected,
@@ -167,6 +173,8 @@ impl Refusal {
             Self::WebhookInactive => (K::Conflict, "WEBHOOK_INACTIVE"),
             Self::DeliveryPending => (K::Conflict, "DELIVERY_PENDING"),
             Self::NumberAlreadyConnected => (K::Conflict, "NUMBER_ALREADY_CONNECTED"),
+            Self::PasskeyNotRequested => (K::Conflict, "PASSKEY_NOT_REQUESTED"),
+            Self::PasskeyRefused => (K::Conflict, "PASSKEY_REFUSED"),
             Self::NotConnected => (K::Conflict, "WHATSAPP_INSTANCE_NOT_CONNECTED"),
             Self::RateLimited { .. } => (K::Throttled, "RATE_LIMITED"),
             Self::IdempotencyKeyReused => (K::Conflict, "IDEMPOTENCY_KEY_REUSED"),
@@ -202,6 +210,8 @@ impl Refusal {
             Self::WebhookInactive,
             Self::DeliveryPending,
             Self::NumberAlreadyConnected,
+            Self::PasskeyNotRequested,
+            Self::PasskeyRefused,
             Self::NotConnected,
             Self::NoAnswer,
             Self::RateLimited { retry_after_seconds: 1 },

@@ -13,6 +13,7 @@ mod messages;
 mod names;
 mod numbers;
 mod pairing;
+mod passkey;
 mod projects;
 mod settings;
 mod tenants;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ramal_domain::{EventKind, KeyId, Link, NumberId, PhoneNumber, Timestamp};
+use ramal_domain::{Action, EventKind, KeyId, Link, NumberId, PhoneNumber, Timestamp};
 use ramal_session::{CodeState, Outcome, Pairing, PairingFailure, QrCode};
 use ramal_store::{Failure, Key, NewNumber, Number, Reservation};
 use tokio::{sync::watch, time::Instant};
@@ -63,6 +63,8 @@ pub struct NumberView {
     pub settings: NumberSettings,
     /// Its keys.
     pub keys: Vec<Key>,
+    /// What a person must do before its pairing goes on.
+    pub action: Option<Action>,
 }
 
 /// A number's link, as far as it can be known now.
@@ -70,6 +72,8 @@ pub struct NumberView {
 pub struct LiveState {
     /// The number.
     pub number: Number,
+    /// What a person must do before its pairing goes on.
+    pub action: Option<Action>,
     /// When that was proven; `None` when WhatsApp did not answer and this is from memory.
     pub checked_at: Option<Timestamp>,
 }
@@ -232,7 +236,8 @@ impl App {
             .into_iter()
             .map(|number| {
                 let keys = keys.remove(&number.id).unwrap_or_default();
-                Ok(NumberView { settings: NumberSettings::read(&number.settings)?, keys, number })
+                let settings = NumberSettings::read(&number.settings)?;
+                Ok(NumberView { action: self.required_action(&number), settings, keys, number })
             })
             .collect()
     }
@@ -245,11 +250,12 @@ impl App {
     pub async fn get_number(&self, caller: &Caller, id: &str) -> Result<NumberView, AppError> {
         let number = self.find_number(caller, parse_number_id(id)?).await?;
         let settings = NumberSettings::read(&number.settings)?;
-        Ok(NumberView { number, settings, keys: Vec::new() })
+        let action = self.required_action(&number);
+        Ok(NumberView { number, action, settings, keys: Vec::new() })
     }
 
     /// A number's link: proven by a round trip to WhatsApp when it should be open, else as our own
-    /// record has it, which is then the authority.
+    /// record has it, which is then the authority, but for an outage that is not confirmed yet.
     ///
     /// # Errors
     ///
@@ -258,24 +264,26 @@ impl App {
         let number = self.find_number(caller, parse_number_id(id)?).await?;
         let now = self.clock.now();
         if number.link != Link::Open {
-            return Ok(LiveState { number, checked_at: Some(now) });
+            let action = self.required_action(&number);
+            let checked_at = is_known(number.link).then_some(now);
+            return Ok(LiveState { number, action, checked_at });
         }
         let runs = self.sessions.pairing(number.id).is_some();
         let fresh = number.checked_at.filter(|at| runs && now.since(*at) < FRESH);
         if let Some(checked_at) = fresh {
-            return Ok(LiveState { number, checked_at: Some(checked_at) });
+            return Ok(LiveState { number, action: None, checked_at: Some(checked_at) });
         }
         if self.sessions.probe(number.id).await == Some(true) {
             let now = self.clock.now();
             let mut tx = self.store.begin().await?;
             tx.numbers().checked(number.id, number.epoch, now).await?;
             tx.commit().await?;
-            return Ok(LiveState { number, checked_at: Some(now) });
+            return Ok(LiveState { number, action: None, checked_at: Some(now) });
         }
         // No answer: perhaps because the link has just changed.
         let number = self.find_number(caller, number.id).await?;
-        let known = (number.link != Link::Open).then(|| self.clock.now());
-        Ok(LiveState { number, checked_at: known })
+        let known = is_known(number.link).then(|| self.clock.now());
+        Ok(LiveState { number, action: None, checked_at: known })
     }
 
     /// Starts a fresh pairing attempt and returns its codes. A number that is paired and only waits
@@ -453,6 +461,14 @@ impl App {
             self.wake.notify_one();
         }
         Ok(())
+    }
+}
+
+/// Whether a link is as our record has it, without a round trip.
+const fn is_known(link: Link) -> bool {
+    match link {
+        Link::Closed(_) | Link::Pairing | Link::Resuming { reported: true } => true,
+        Link::Open | Link::Resuming { reported: false } => false,
     }
 }
 

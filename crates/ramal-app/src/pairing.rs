@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use ramal_domain::{CloseReason, Link, Timestamp};
+use ramal_domain::{Action, CloseReason, Link, Timestamp};
 use ramal_session::{CodeState, Outcome, Pairing, PairingFailure, QrCode};
 use ramal_store::PairingAttempt;
 use tokio::sync::watch;
@@ -31,6 +31,8 @@ pub enum PairingNews {
         /// When it dies.
         expires_at: Timestamp,
     },
+    /// A person must do something before it goes on.
+    ActionRequired(Action),
     /// The phone answered; the login follows.
     Scanned,
     /// Connected. The end.
@@ -51,7 +53,7 @@ impl PairingNews {
     pub const fn is_last(&self) -> bool {
         match self {
             Self::Open | Self::Expired | Self::Failed { .. } => true,
-            Self::Qr { .. } | Self::Code { .. } | Self::Scanned => false,
+            Self::Qr { .. } | Self::Code { .. } | Self::ActionRequired(_) | Self::Scanned => false,
         }
     }
 
@@ -62,6 +64,7 @@ impl PairingNews {
             | CloseReason::PairingRefused
             | CloseReason::WrongPhone
             | CloseReason::PasskeyRequired
+            | CloseReason::PasskeyRefused
             | CloseReason::LoggedOut
             | CloseReason::Restricted
             | CloseReason::Banned
@@ -98,6 +101,9 @@ fn news(before: &Pairing, now: &Pairing) -> Vec<PairingNews> {
         && now.code != before.code
     {
         news.push(PairingNews::Code { code, expires_at });
+    }
+    if let Some(action) = now.action.clone().filter(|_| now.action != before.action) {
+        news.push(PairingNews::ActionRequired(action));
     }
     if now.outcome != before.outcome {
         news.extend(match now.outcome {
@@ -212,6 +218,7 @@ mod tests {
             .map(|news| match news {
                 PairingNews::Qr { .. } => "qr",
                 PairingNews::Code { .. } => "code",
+                PairingNews::ActionRequired(_) => "action_required",
                 PairingNews::Scanned => "scanned",
                 PairingNews::Open => "open",
                 PairingNews::Expired => "expired",
@@ -242,7 +249,15 @@ mod tests {
         let given = CodeState::Given { code: "ABCD-1234".to_owned(), expires_at };
         sender.send_modify(|pairing| pairing.code = given);
         assert_eq!(names(&[followed.next().await.unwrap()]), ["code"]);
-        sender.send_modify(|pairing| pairing.outcome = Outcome::Paired);
+        let request = ramal_domain::PasskeyRequest::parse(r#"{"challenge":"Y2g"}"#).unwrap();
+        let step = ramal_domain::ActionStep::Passkey(request);
+        let action = Action { step, asked_at: Timestamp::from_secs(3), expires_at };
+        sender.send_modify(|pairing| pairing.action = Some(action.clone()));
+        assert_eq!(followed.next().await, Some(PairingNews::ActionRequired(action)));
+        sender.send_modify(|pairing| {
+            pairing.action = None;
+            pairing.outcome = Outcome::Paired;
+        });
         assert_eq!(followed.next().await, Some(PairingNews::Scanned));
         sender.send_modify(|pairing| pairing.outcome = Outcome::Open);
 

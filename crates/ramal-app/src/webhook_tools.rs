@@ -178,7 +178,12 @@ fn kinds(names: &[String]) -> Result<Vec<EventKind>, AppError> {
             kinds = EventKind::ALL.to_vec();
             break;
         }
-        kinds.push(name.parse().map_err(|error| AppError::invalid(format!("events: {error}")))?);
+        let kind: EventKind =
+            name.parse().map_err(|error| AppError::invalid(format!("events: {error}")))?;
+        if !kind.is_selectable() && kind != EventKind::WebhookTest {
+            return Err(AppError::invalid(format!("events: `{name}` comes with `*` only")));
+        }
+        kinds.push(kind);
     }
     kinds.retain(|kind| *kind != EventKind::WebhookTest);
     kinds.dedup();
@@ -209,5 +214,6 @@ mod tests {
         assert_eq!(kinds_of(&["*"]).len(), EventKind::ALL.len() - 1);
         assert_eq!(kinds_of(&["message.sent", "webhook.test"]), [EventKind::MessageSent]);
         assert!(kinds(&["number.exploded".to_owned()]).is_err());
+        assert!(kinds(&["number.recovered".to_owned()]).is_err());
     }
 }

@@ -18,10 +18,8 @@ const LOG_MAX: u32 = 50;
 
 /// Events that customers may name although no number of ours emits them (yet): of the other
 /// provider, or of later versions. They are dropped silently (contract C.19).
-const NOT_EMITTED: [&str; 10] = [
+const NOT_EMITTED: [&str; 8] = [
     "message.reply",
-    "message.group",
-    "message.newsletter",
     "lead.received",
     "flow.response_received",
     "call.incoming",
@@ -264,7 +262,7 @@ fn host_of(url: &str) -> String {
 
 /// Every name that a webhook may subscribe to, for the OpenAPI document.
 pub fn event_names() -> Vec<&'static str> {
-    let emitted = EventKind::ALL.iter().filter(|kind| **kind != EventKind::WebhookTest);
+    let emitted = EventKind::ALL.iter().filter(|kind| kind.is_selectable());
     let emitted = emitted.map(|kind| kind.name());
     std::iter::once(EVERYTHING).chain(emitted).chain(NOT_EMITTED).collect()
 }
@@ -276,7 +274,11 @@ fn check_events(names: Vec<String>) -> Result<Vec<String>, AppError> {
             // It comes when it is asked for, and needs no subscription.
             continue;
         }
-        if name == EVERYTHING || name.parse::<EventKind>().is_ok() {
+        let kind = name.parse::<EventKind>().ok();
+        if kind.is_some_and(|kind| !kind.is_selectable()) {
+            return Err(AppError::invalid(format!("events: `{name}` comes with `*` only")));
+        }
+        if name == EVERYTHING || kind.is_some() {
             if !kept.contains(&name) {
                 kept.push(name);
             }
@@ -296,9 +298,13 @@ mod tests {
     fn events_that_are_not_emitted_are_dropped_and_unknown_ones_refused() {
         let names = |list: &[&str]| list.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
 
-        let kept = check_events(names(&["number.created", "message.group", "number.created"]));
+        let kept = check_events(names(&["number.created", "message.reply", "number.created"]));
         assert_eq!(kept.unwrap(), ["number.created"]);
         assert!(check_events(names(&["number.exploded"])).is_err());
+        for only_with_everything in ["number.action_required", "number.recovered"] {
+            assert!(check_events(names(&[only_with_everything])).is_err());
+            assert!(!event_names().contains(&only_with_everything));
+        }
         assert_eq!(check_events(names(&["*"])).unwrap(), ["*"]);
     }
 

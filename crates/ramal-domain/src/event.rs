@@ -5,8 +5,8 @@ use std::{fmt, str::FromStr};
 use serde::Serialize;
 
 use crate::{
-    CloseReason, CorrelationId, EventId, MessageId, NumberId, PhoneNumber, TenantId, Timestamp,
-    WebhookId, WireId,
+    Action, ActionStep, CloseReason, CorrelationId, EventId, Illness, MessageId, NumberId,
+    PhoneNumber, Place, TenantId, Timestamp, WebhookId, WireId,
 };
 
 macro_rules! kinds {
@@ -38,6 +38,14 @@ kinds! {
     NumberRemoved = "number.removed";
     /// A deleted number was restored; it is not connected.
     NumberRestored = "number.restored";
+    /// A person must do something before a pairing can go on.
+    NumberActionRequired = "number.action_required";
+    /// WhatsApp restricted or banned a number.
+    NumberHealthBlocked = "number.health_blocked";
+    /// A number works badly, or will not for long.
+    NumberHealthDegraded = "number.health_degraded";
+    /// A number is well again.
+    NumberRecovered = "number.recovered";
     /// WhatsApp's server has an outbound message.
     MessageSent = "message.sent";
     /// The recipient's phone has an outbound message.
@@ -46,10 +54,29 @@ kinds! {
     MessageRead = "message.read";
     /// An outbound message was given up.
     MessageFailed = "message.failed";
-    /// A message came in.
+    /// A message came in, from one person to the number.
     MessageReceived = "message.received";
+    /// A message was written in a group that the number is in.
+    MessageGroup = "message.group";
+    /// A channel that the number follows posted something.
+    MessageNewsletter = "message.newsletter";
     /// A customer tries a webhook; nothing happened.
     WebhookTest = "webhook.test";
+}
+
+impl EventKind {
+    /// Whether a webhook may subscribe to it by name. The others come with `*` only (contract E.2),
+    /// and a test when it is asked for.
+    pub const fn is_selectable(self) -> bool {
+        !matches!(
+            self,
+            Self::NumberActionRequired
+                | Self::NumberHealthBlocked
+                | Self::NumberHealthDegraded
+                | Self::NumberRecovered
+                | Self::WebhookTest
+        )
+    }
 }
 
 impl fmt::Display for EventKind {
@@ -139,12 +166,67 @@ struct NumberData<'a> {
     error: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restricted_until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action_required: Option<ActionData<'a>>,
+}
+
+/// What a person must do, as events tell it. The API says it in the same words.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ActionData<'a> {
+    #[serde(rename = "type")]
+    step: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_key: Option<&'a serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    asked_at: String,
+    expires_at: String,
+}
+
+impl<'a> From<&'a Action> for ActionData<'a> {
+    fn from(action: &'a Action) -> Self {
+        let (public_key, code) = match &action.step {
+            ActionStep::Passkey(request) => (Some(request.options()), None),
+            ActionStep::Confirm { code } => (None, Some(code.as_str())),
+        };
+        Self {
+            step: action.step.name(),
+            public_key,
+            code,
+            asked_at: action.asked_at.to_string(),
+            expires_at: action.expires_at.to_string(),
+        }
+    }
 }
 
 impl NumberEvent {
     /// Builds the event of `kind` that happened at `at`.
     pub fn build(&self, kind: EventKind, at: Timestamp) -> Event {
+        Event::new(self.tenant, self.number, kind, &self.data(at), at)
+    }
+
+    /// Builds the event that tells of an illness.
+    pub fn build_ill(&self, illness: &Illness, at: Timestamp) -> Event {
         let data = NumberData {
+            error: Some(illness.ailment.explain()),
+            error_code: Some(illness.ailment.code()),
+            restricted_until: illness.until.map(|until| until.to_string()),
+            ..self.data(at)
+        };
+        Event::new(self.tenant, self.number, illness.ailment.event(), &data, at)
+    }
+
+    /// Builds `number.action_required`.
+    pub fn build_action(&self, action: &Action, at: Timestamp) -> Event {
+        let data = NumberData { action_required: Some(action.into()), ..self.data(at) };
+        Event::new(self.tenant, self.number, EventKind::NumberActionRequired, &data, at)
+    }
+
+    fn data(&self, at: Timestamp) -> NumberData<'_> {
+        NumberData {
             number_id: self.number.to_string(),
             phone: self.phone.e164(),
             display_name: &self.display_name,
@@ -152,8 +234,9 @@ impl NumberEvent {
             profile_name: self.profile_name.as_deref(),
             error: self.reason.map(CloseReason::explain),
             error_code: self.reason.map(CloseReason::code),
-        };
-        Event::new(self.tenant, self.number, kind, &data, at)
+            restricted_until: None,
+            action_required: None,
+        }
     }
 }
 
@@ -224,6 +307,8 @@ pub struct MessageEvent {
     pub from: Peer,
     /// The recipient.
     pub to: Peer,
+    /// Where it was said.
+    pub place: Place,
     /// The text.
     pub content: Option<String>,
     /// Ties it to the request that sent it.
@@ -254,6 +339,14 @@ struct MessageData<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     participant_name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    group_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    newsletter_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    newsletter_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_code: Option<&'a str>,
@@ -263,6 +356,13 @@ struct MessageData<'a> {
 impl MessageEvent {
     /// Builds the event of `kind` that happened at `at`.
     pub fn build(&self, kind: EventKind, at: Timestamp) -> Event {
+        // Each name belongs to one event of the contract, and to no other.
+        let named = |wanted: EventKind| {
+            let named = self.place.named().filter(|_| kind == wanted);
+            named.map_or((None, None), |(id, name)| (Some(id), name))
+        };
+        let (group_id, group_name) = named(EventKind::MessageGroup);
+        let (newsletter_id, newsletter_name) = named(EventKind::MessageNewsletter);
         let data = MessageData {
             number_id: self.number.to_string(),
             message_id: self.wire_id.as_ref().map(WireId::as_str),
@@ -274,6 +374,10 @@ impl MessageEvent {
             content: self.content.as_deref(),
             correlation_id: self.correlation.map(|id| id.to_string()),
             participant_name: self.participant_name.as_deref(),
+            group_id,
+            group_name,
+            newsletter_id,
+            newsletter_name,
             error: self.failure.as_ref().map(|(sentence, _)| sentence.as_str()),
             error_code: self.failure.as_ref().map(|(_, code)| code.as_str()),
             created_at: at.to_string(),
@@ -304,6 +408,72 @@ mod tests {
             format!(
                 r#"{{"event":"number.created","data":{{"numberId":"{number}","phone":"+5511999999999","displayName":"My \"WhatsApp\"","createdAt":"1970-01-01T00:00:00.000Z"}}}}"#
             )
+        );
+    }
+
+    #[test]
+    fn a_group_message_names_its_group_and_nothing_that_it_does_not_know() {
+        let (number, message) = (NumberId::mint(), MessageId::mint());
+        let group = Place::Group { id: "120363@g.us".to_owned(), name: Some("Family".to_owned()) };
+        let event = MessageEvent {
+            tenant: TenantId::mint(),
+            number,
+            message,
+            wire_id: Some(WireId::from_text("3A")),
+            from_me: false,
+            from: Peer::Jid("900@lid".to_owned()),
+            to: Peer::Phone("+5511888888888".parse().unwrap()),
+            place: group,
+            content: Some("Boa".to_owned()),
+            correlation: None,
+            participant_name: None,
+            failure: None,
+            message_type: Some("text"),
+        };
+
+        let body = event.build(EventKind::MessageGroup, Timestamp::from_millis(0)).body;
+        assert_eq!(
+            body,
+            format!(
+                r#"{{"event":"message.group","data":{{"numberId":"{number}","messageId":"3A","id":"{message}","type":"text","fromMe":false,"from":"900@lid","to":"+5511888888888","content":"Boa","groupId":"120363@g.us","groupName":"Family","createdAt":"1970-01-01T00:00:00.000Z"}}}}"#
+            )
+        );
+        let sent = event.build(EventKind::MessageSent, Timestamp::from_millis(0)).body;
+        assert!(!sent.contains("group"), "{sent}");
+    }
+
+    #[test]
+    fn an_action_is_told_with_what_to_sign_and_until_when() {
+        let event = NumberEvent {
+            tenant: TenantId::mint(),
+            number: NumberId::mint(),
+            phone: "+5511999999999".parse().unwrap(),
+            display_name: "Sales".to_owned(),
+            profile_name: None,
+            reason: None,
+        };
+        let request = r#"{"challenge":"Y2hhbGxlbmdl","rpId":"web.whatsapp.com"}"#;
+        let action = |step| Action {
+            step,
+            asked_at: Timestamp::from_secs(0),
+            expires_at: Timestamp::from_secs(60),
+        };
+        let told = |action: &Action| {
+            let body = event.build_action(action, Timestamp::from_secs(0)).body;
+            let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+            assert_eq!(body["event"], "number.action_required");
+            assert_eq!(body["data"]["actionRequired"]["expiresAt"], "1970-01-01T00:01:00.000Z");
+            body["data"]["actionRequired"].clone()
+        };
+
+        let request = crate::PasskeyRequest::parse(request).unwrap();
+        let passkey = told(&action(ActionStep::Passkey(request)));
+        assert_eq!(passkey["type"], "PASSKEY");
+        assert_eq!(passkey["publicKey"]["rpId"], "web.whatsapp.com");
+        let confirm = told(&action(ActionStep::Confirm { code: "ABCD-1234".to_owned() }));
+        assert_eq!(
+            (&confirm["type"], &confirm["code"]),
+            (&"PASSKEY_CONFIRMATION".into(), &"ABCD-1234".into())
         );
     }
 

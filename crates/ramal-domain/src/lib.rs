@@ -7,15 +7,18 @@
 mod backoff;
 mod clock;
 mod event;
+mod health;
 mod id;
 mod key;
 mod link;
 mod message;
+mod passkey;
 mod phone;
 
 pub use backoff::Backoff;
 pub use clock::{Clock, FakeClock, SystemClock, TimeError, Timestamp};
 pub use event::{Event, EventKind, MessageEvent, NumberEvent, Peer, WebhookTest};
+pub use health::{Ailment, Illness, Losses, UnknownAilment};
 pub use id::{
     CorrelationId, DeliveryId, EventId, IdError, KeyId, MessageId, NodeId, NumberId, ProjectId,
     TenantId, WebhookId,
@@ -23,4 +26,5 @@ pub use id::{
 pub use key::{ApiToken, KeyHash, KeyScope, TokenError, WebhookSecret, WebhookSecretError};
 pub use link::{CloseReason, Input, InvalidTransition, Link, Step, WireState};
 pub use message::{Direction, MessageStatus, Place, WireId};
+pub use passkey::{Action, ActionStep, Assertion, AssertionError, AssertionJson, PasskeyRequest};
 pub use phone::{PhoneError, PhoneNumber};

@@ -22,8 +22,10 @@ pub enum CloseReason {
     PairingRefused,
     /// The phone that scanned is not the one that the number was created for; it was unlinked.
     WrongPhone,
-    /// The account asks for a passkey step that has not been taken.
+    /// The account asks for a passkey step that was not taken in time.
     PasskeyRequired,
+    /// WhatsApp refused the passkey, or the phone its confirmation.
+    PasskeyRefused,
     /// The device was unlinked, on the phone or by WhatsApp.
     LoggedOut,
     /// WhatsApp restricted the account for some time.
@@ -40,12 +42,13 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every reason, for tables and tests.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::NotPaired,
         Self::CodesExpired,
         Self::PairingRefused,
         Self::WrongPhone,
         Self::PasskeyRequired,
+        Self::PasskeyRefused,
         Self::LoggedOut,
         Self::Restricted,
         Self::Banned,
@@ -62,6 +65,7 @@ impl CloseReason {
             Self::PairingRefused => "PAIRING_REFUSED",
             Self::WrongPhone => "WRONG_PHONE",
             Self::PasskeyRequired => "PASSKEY_REQUIRED",
+            Self::PasskeyRefused => "PASSKEY_REFUSED",
             Self::LoggedOut => "LOGGED_OUT",
             Self::Restricted => "RESTRICTED_UNTIL",
             Self::Banned => "BANNED",
@@ -84,7 +88,11 @@ impl CloseReason {
                  and use the right phone"
             }
             Self::PasskeyRequired => {
-                "the account asks for a passkey while linking; finish that step, then call connect"
+                "the account asks for a passkey while linking, and that step was not finished in \
+                 time; call connect and finish it"
+            }
+            Self::PasskeyRefused => {
+                "WhatsApp refused the passkey; call connect and use the passkey of this account"
             }
             Self::LoggedOut => {
                 "the device was unlinked from the account; call connect and scan the QR code again"
@@ -223,6 +231,11 @@ impl Link {
                 (L::Resuming { reported: true }, Some(EventKind::NumberDisconnected))
             }
             (L::Resuming { reported: true }, I::OutageConfirmed) => (self, None),
+            // After a reported outage this is told a second time, for it is news: the reason is
+            // another one, and final. The same reason again is none.
+            (L::Resuming { reported: true }, I::Revoked(CloseReason::Network)) => {
+                (L::Closed(CloseReason::Network), None)
+            }
             (L::Open | L::Resuming { .. }, I::Revoked(reason)) => {
                 (L::Closed(reason), Some(EventKind::NumberDisconnected))
             }
@@ -303,6 +316,19 @@ mod tests {
 
         assert_eq!(link, Link::Open);
         assert_eq!(told, [EventKind::NumberDisconnected, EventKind::NumberConnected]);
+    }
+
+    #[test]
+    fn after_a_reported_outage_only_a_new_reason_is_told() {
+        use Input::{Lost, OutageConfirmed, Revoked};
+        let told_twice = [EventKind::NumberDisconnected, EventKind::NumberDisconnected];
+        for reason in CloseReason::ALL {
+            let (link, told) = follow(Link::Open, &[Lost, OutageConfirmed, Revoked(reason)]);
+
+            assert_eq!(link, Link::Closed(reason));
+            let again = usize::from(reason != CloseReason::Network);
+            assert_eq!(told, told_twice[..=again], "{reason:?}");
+        }
     }
 
     #[test]

@@ -7,7 +7,15 @@
 //! transaction. The queue of messages is rows; a nudge is only a hint, and every change of the link
 //! looks at the queue again. One message is in flight at a time, so order is kept.
 
-use std::{sync::Arc, time::Duration};
+mod passkey;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use ramal_domain::{
     Backoff, Clock, CloseReason, Input, Link, NumberId, PhoneNumber, Timestamp, WireId,
@@ -24,14 +32,12 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Account, Behaviour, CodeState, Connection, Mode, Options, Outcome, Pairing, PairingFailure,
-    QrCode, ReceiptKind, SendError, Signal,
+    Account, CodeState, Connection, Mode, Options, Outcome, Pairing, PairingFailure, QrCode,
+    ReceiptKind, SendError, Signal,
+    conduct::Conduct,
     ledger::{Fact, Ledger},
     pulse::Pulse,
 };
-
-/// How long a client may take to show itself as its settings say.
-const BEHAVE: Duration = Duration::from_secs(5);
 
 /// What the actor needs of the world.
 #[derive(Debug)]
@@ -41,6 +47,9 @@ pub(crate) struct Context {
     pub(crate) options: Options,
     /// Wakes the webhook worker.
     pub(crate) wake: Arc<Notify>,
+    /// Whether WhatsApp has told some number that our version is too old, and none has logged in since:
+    /// one alarm for all.
+    pub(crate) outdated: AtomicBool,
 }
 
 /// The session of one number.
@@ -51,6 +60,7 @@ pub(crate) struct Actor {
     pub(crate) epoch: Epoch,
     pub(crate) mode: Mode,
     pub(crate) connection: Arc<dyn Connection>,
+    pub(crate) conduct: Conduct,
     pub(crate) signals: mpsc::Receiver<Signal>,
     pub(crate) pairing: watch::Sender<Pairing>,
     /// Somebody queued a message.
@@ -72,13 +82,18 @@ pub(crate) struct State {
     paused_until: Option<Instant>,
     /// When the pairing code dies after the last QR code has.
     pairing_due: Option<Instant>,
+    /// When the person that the pairing waits for is out of time. From the first step of the passkey
+    /// gate to its end; codes are of no use meanwhile.
+    action_due: Option<Instant>,
+    /// When an unhealthy number has been open for long enough.
+    recovery_due: Option<Instant>,
+    /// Until when WhatsApp restricts the account, if it has said so.
+    restricted_until: Option<Timestamp>,
     dial_failures: u32,
     /// The message in flight: at most one.
     sending: JoinSet<(QueuedMessage, Result<(), SendError>)>,
     wrong_phone: bool,
     pulse: Pulse,
-    /// How the client should behave, as the settings said when the link last moved.
-    behaviour: Behaviour,
     /// A phone has answered: the credentials are good, whatever happens to the socket.
     paired: bool,
 }
@@ -92,7 +107,7 @@ impl State {
 
 /// Whether the session goes on.
 #[derive(Debug, PartialEq, Eq)]
-enum Flow {
+pub(crate) enum Flow {
     Continue,
     End,
 }
@@ -103,6 +118,8 @@ enum Woken {
     Nudged,
     OutageDue,
     PairingDue,
+    ActionDue,
+    RecoveryDue,
     RetryDue,
     /// Nothing has proven life for a while.
     Silent,
@@ -134,6 +151,7 @@ impl Actor {
     /// Every branch is cancel-safe: channels, notifications, timers and join sets by their contract.
     async fn wait(&mut self) -> Woken {
         let (outage_due, pairing_due) = (self.state.outage_due, self.state.pairing_due);
+        let (action_due, recovery_due) = (self.state.action_due, self.state.recovery_due);
         let (retry_due, paused_until) = (self.state.retry_due, self.state.paused_until);
         let open = self.state.link == Some(Link::Open);
         let patience = self.context.options.probe_after;
@@ -147,6 +165,8 @@ impl Actor {
             () = sleep_until(probe_due) => Woken::Silent,
             () = sleep_until(outage_due) => Woken::OutageDue,
             () = sleep_until(pairing_due) => Woken::PairingDue,
+            () = sleep_until(action_due) => Woken::ActionDue,
+            () = sleep_until(recovery_due) => Woken::RecoveryDue,
             () = sleep_until(retry_due) => Woken::RetryDue,
             () = sleep_until(paused_until) => Woken::PauseOver,
             () = self.nudge.notified() => Woken::Nudged,
@@ -178,6 +198,13 @@ impl Actor {
             Woken::Nudged => Flow::Continue,
             Woken::OutageDue => self.step(Input::OutageConfirmed).await,
             Woken::PairingDue => self.end_pairing(CloseReason::CodesExpired).await,
+            Woken::ActionDue => self.end_pairing(CloseReason::PasskeyRequired).await,
+            Woken::RecoveryDue => {
+                self.state.recovery_due = None;
+                let flow = self.note(Fact::Recovered, "a recovery was not noted").await;
+                self.context.wake.notify_one();
+                flow
+            }
             Woken::RetryDue => {
                 self.state.retry_due = None;
                 Flow::Continue
@@ -203,15 +230,18 @@ impl Actor {
 
     /// Presence and the like are no reason to wait long, or to end.
     async fn behave(&self) {
-        let taken = tokio::time::timeout(BEHAVE, self.connection.behave(self.state.behaviour));
-        if !matches!(taken.await, Ok(Ok(()))) {
-            tracing::debug!(number.id = %self.number, "the client did not take its settings");
+        if let Err(error) = self.conduct.apply().await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(number.id = %self.number, error, "the settings are not in effect");
         }
     }
 
     async fn on_signal(&mut self, signal: Signal) -> Flow {
         if matches!(signal, Signal::Alive | Signal::Opened(_) | Signal::Receipt { .. }) {
             self.state.pulse.beat();
+        }
+        if self.state.action_due.is_some() && is_about_codes(&signal) {
+            return Flow::Continue;
         }
         match signal {
             Signal::Qr { text, valid_for } => {
@@ -230,6 +260,12 @@ impl Actor {
             }
             Signal::DialFailed { timed_out } => return self.on_dial_failed(timed_out).await,
             Signal::CodesExhausted => return self.on_codes_exhausted().await,
+            Signal::PasskeyAsked(request) => return self.on_passkey_asked(request).await,
+            Signal::PasskeyTaken => self.on_passkey_taken(),
+            Signal::PasskeyCode(code) => return self.on_passkey_code(code).await,
+            Signal::Restricted { lasts } => {
+                self.state.restricted_until = Some(self.context.clock.now().after(lasts));
+            }
             Signal::Paired(account) => return self.on_paired(account).await,
             Signal::Opened(account) => return self.on_opened(account).await,
             Signal::Lost => return self.on_lost().await,
@@ -237,6 +273,7 @@ impl Actor {
             Signal::Receipt { wire_ids, kind, at } => {
                 return self.on_receipt(wire_ids, kind, at).await;
             }
+            Signal::Called(call) => return self.on_call(call).await,
             Signal::Alive => return self.note(Fact::Alive, "a sign of life was not noted").await,
         }
         Flow::Continue
@@ -273,13 +310,18 @@ impl Actor {
         self.state.wrong_phone = self.is_wrong_phone(&account);
         self.state.paired = true;
         self.state.pairing_due = None;
-        self.pairing.send_modify(|pairing| pairing.outcome = Outcome::Paired);
+        self.state.action_due = None;
+        self.pairing.send_modify(|pairing| {
+            pairing.action = None;
+            pairing.outcome = Outcome::Paired;
+        });
         self.remember(AttemptNote::Scanned).await;
         self.identify(account).await
     }
 
     async fn on_opened(&mut self, account: Account) -> Flow {
         self.state.dial_failures = 0;
+        self.version_is(true);
         // Asked again here: after a restart between the phone's answer and the login, the answer
         // itself is not heard again.
         let pairing = self.state.link == Some(Link::Pairing);
@@ -345,6 +387,16 @@ impl Actor {
 
     async fn on_ended(&mut self, reason: CloseReason) -> Flow {
         let pairing = self.state.link == Some(Link::Pairing);
+        let waits = self.state.action_due.is_some();
+        let reason = if waits && reason == CloseReason::CodesExpired {
+            // It was not the codes that the client waited for.
+            CloseReason::PasskeyRequired
+        } else {
+            reason
+        };
+        if reason == CloseReason::ClientOutdated {
+            self.version_is(false);
+        }
         let _ended = if reason == CloseReason::Network && (self.state.paired || !pairing) {
             // The client died, the credentials did not: the supervisor starts a new one.
             self.step(Input::Lost).await
@@ -369,6 +421,7 @@ impl Actor {
     fn fail_pairing(&self, failure: PairingFailure) {
         self.pairing.send_modify(|pairing| {
             pairing.qr = None;
+            pairing.action = None;
             pairing.outcome = Outcome::Failed(failure);
         });
     }
@@ -404,6 +457,31 @@ impl Actor {
         };
     }
 
+    /// Likewise, the row remembers since when the number has been open.
+    fn watch_recovery(&mut self, number: &Number) {
+        let ill = number.link == Link::Open && number.illness.is_some();
+        self.state.recovery_due = ill.then(|| {
+            let open = self.context.clock.now().since(number.link_since);
+            Instant::now() + self.context.options.recover_after.saturating_sub(open)
+        });
+    }
+
+    /// One alarm for all numbers: a version that is too old is not the fault of any of them.
+    fn version_is(&self, accepted: bool) {
+        let was_outdated = self.context.outdated.swap(!accepted, Ordering::SeqCst);
+        if was_outdated == accepted {
+            metrics::gauge!("whatsapp_client_outdated").set(if accepted { 0.0 } else { 1.0 });
+            if accepted {
+                tracing::info!("WhatsApp accepts this version again");
+            } else {
+                tracing::error!(
+                    "WhatsApp no longer accepts the version that this server speaks: update it; \
+                     all numbers are concerned"
+                );
+            }
+        }
+    }
+
     fn ledger(&self) -> Ledger<'_> {
         Ledger { context: &self.context, number: self.number, epoch: self.epoch }
     }
@@ -418,7 +496,7 @@ impl Actor {
     }
 
     /// Writes a fact; a session whose database is broken ends, and the supervisor starts a new one.
-    async fn note(&self, fact: Fact, loss: &'static str) -> Flow {
+    pub(crate) async fn note(&self, fact: Fact, loss: &'static str) -> Flow {
         match self.ledger().write(&fact).await {
             Ok(_stepped) => Flow::Continue,
             Err(error) => {
@@ -431,16 +509,15 @@ impl Actor {
 
     /// Moves the link; its event is in the same transaction.
     async fn step(&mut self, input: Input) -> Flow {
-        match self.ledger().write(&Fact::Link(input)).await {
-            Ok(Some(Stepped::Done { number, announced })) => {
+        let restricted_until = self.state.restricted_until;
+        match self.ledger().write(&Fact::Link { input, restricted_until }).await {
+            Ok(Some(Stepped::Done { number, .. })) => {
                 self.state.link = Some(number.link);
-                self.state.behaviour = Behaviour::of(&number.settings);
                 self.watch_outage(&number);
+                self.watch_recovery(&number);
                 let link = number.link.wire();
                 tracing::info!(number.id = %self.number, ?input, %link, "link moved");
-                if announced.is_some() {
-                    self.context.wake.notify_one();
-                }
+                self.context.wake.notify_one();
                 Flow::Continue
             }
             Ok(Some(Stepped::Refused(refused))) => {
@@ -551,12 +628,24 @@ impl Actor {
         self.pairing.send_if_modified(|pairing| {
             let waiting = matches!(pairing.outcome, Outcome::Waiting | Outcome::Paired);
             if waiting {
+                pairing.action = None;
                 pairing.outcome = Outcome::Failed(PairingFailure::Superseded);
             }
             waiting
         });
         tracing::debug!(number.id = %self.number, stopped, "session ended");
     }
+}
+
+/// Whether a signal is of no interest once a phone has answered.
+const fn is_about_codes(signal: &Signal) -> bool {
+    matches!(
+        signal,
+        Signal::Qr { .. }
+            | Signal::PairingCode { .. }
+            | Signal::NoPairingCode { .. }
+            | Signal::CodesExhausted
+    )
 }
 
 async fn sleep_until(due: Option<Instant>) {

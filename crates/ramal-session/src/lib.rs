@@ -2,6 +2,8 @@
 #![deny(missing_docs)]
 
 mod actor;
+mod calls;
+mod conduct;
 mod ledger;
 mod options;
 mod pairing;
@@ -12,7 +14,8 @@ mod supervisor;
 pub use options::Options;
 pub use pairing::{CodeState, Outcome, Pairing, PairingFailure, QrCode};
 pub use provider::{
-    Account, BehaveError, Behaviour, Connection, LogoutError, LookupError, Mode, OpenError,
-    OpenSpec, ProbeError, Provider, ReceiptKind, Registered, SendError, Signal,
+    Account, BehaveError, Behaviour, Call, Connection, LogoutError, LookupError, Mode, OpenError,
+    OpenSpec, PasskeyError, ProbeError, Provider, ReceiptKind, Registered, RejectError, SendError,
+    Signal,
 };
 pub use supervisor::{StartError, Supervisor, UnlinkError};

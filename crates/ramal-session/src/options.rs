@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+/// No more are remembered (`ramal_domain::Losses`).
+const LOSSES_MAX: usize = 16;
+
 /// `[sessions]`: how sessions behave.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -29,6 +32,18 @@ pub struct Options {
     pub retry_cap: Duration,
     /// How many dials in a row may fail before a pairing attempt is given up.
     pub dial_failures_max: u32,
+    /// How long a person may take over each step of the passkey gate, if WhatsApp does not say less;
+    /// then the pairing attempt ends.
+    #[serde(with = "humantime_serde")]
+    pub passkey_timeout: Duration,
+    /// So many lost connections within `unstable_window` make a number unhealthy.
+    pub unstable_losses: usize,
+    /// See `unstable_losses`.
+    #[serde(with = "humantime_serde")]
+    pub unstable_window: Duration,
+    /// How long an unhealthy number must have been open before it counts as recovered.
+    #[serde(with = "humantime_serde")]
+    pub recover_after: Duration,
     /// How long a stopping session may take to flush and disconnect.
     #[serde(with = "humantime_serde")]
     pub stop_timeout: Duration,
@@ -44,6 +59,10 @@ impl Default for Options {
             retry_base: Duration::from_secs(1),
             retry_cap: Duration::from_secs(30),
             dial_failures_max: 2,
+            passkey_timeout: Duration::from_mins(5),
+            unstable_losses: 3,
+            unstable_window: Duration::from_mins(10),
+            recover_after: Duration::from_mins(5),
             stop_timeout: Duration::from_secs(10),
         }
     }
@@ -57,6 +76,12 @@ impl Options {
         }
         if self.dial_failures_max == 0 {
             problems.push("sessions.dial_failures_max must be at least 1".to_owned());
+        }
+        if self.passkey_timeout.is_zero() {
+            problems.push("sessions.passkey_timeout must be above 0".to_owned());
+        }
+        if !(1..=LOSSES_MAX).contains(&self.unstable_losses) {
+            problems.push(format!("sessions.unstable_losses must be 1 to {LOSSES_MAX}"));
         }
         if self.probe_after.is_zero() {
             problems.push("sessions.probe_after must be above 0".to_owned());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ramal_domain::{CloseReason, Timestamp};
+use ramal_domain::{Action, CloseReason, Timestamp};
 
 /// How many QR codes WhatsApp gives for one attempt (wacore 0.7, `pair-device`; seen 2026-11).
 const QR_CODES: u32 = 6;
@@ -16,6 +16,8 @@ pub struct Pairing {
     pub qr: Option<QrCode>,
     /// The pairing code to type instead. It has its own clock: a new QR code does not replace it.
     pub code: CodeState,
+    /// What a person must do before it goes on.
+    pub action: Option<Action>,
     /// How the attempt stands.
     pub outcome: Outcome,
 }

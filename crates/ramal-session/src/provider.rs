@@ -5,9 +5,11 @@
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
-use ramal_domain::{CloseReason, NumberId, PhoneNumber, TenantId, Timestamp, WireId};
+use ramal_domain::{
+    Assertion, CloseReason, NumberId, PasskeyRequest, PhoneNumber, TenantId, Timestamp, WireId,
+};
 use ramal_store::Epoch;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use tokio::sync::mpsc;
 
 /// Opens connections to WhatsApp.
@@ -96,12 +98,23 @@ pub enum Signal {
     },
     /// The last QR code ran out.
     CodesExhausted,
+    /// WhatsApp wants a passkey before it goes on with the pairing. Codes are of no use from here on.
+    PasskeyAsked(PasskeyRequest),
+    /// It has accepted the passkey; the phone is next.
+    PasskeyTaken,
+    /// The phone shows this code, as `ABCD-1234`: a person must say that it does.
+    PasskeyCode(String),
     /// The phone accepted us; a login follows.
     Paired(Account),
     /// Logged in and ready to send.
     Opened(Account),
     /// The socket is gone; the client reconnects by itself.
     Lost,
+    /// WhatsApp says for how long it restricts the account; the end follows.
+    Restricted {
+        /// For how long from now.
+        lasts: Duration,
+    },
     /// The end: the client has stopped for good.
     Ended(CloseReason),
     /// The other side got or read messages of ours.
@@ -113,8 +126,25 @@ pub enum Signal {
         /// When.
         at: Timestamp,
     },
+    /// Somebody calls; the client lets it ring.
+    Called(Call),
     /// Proof that WhatsApp answers: something arrived from its server.
     Alive,
+}
+
+/// A call that rings. Ids are WhatsApp's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The call's id.
+    pub id: String,
+    /// Who signals it: a device's JID.
+    pub peer: String,
+    /// Who began it: a device's JID.
+    pub creator: String,
+    /// The caller's phone number, where the call names it.
+    pub phone: Option<PhoneNumber>,
+    /// Whether a group is called.
+    pub group: bool,
 }
 
 /// Who we are on WhatsApp.
@@ -176,6 +206,31 @@ pub trait Connection: fmt::Debug + Send + Sync {
         Ok(())
     }
 
+    /// Rejects a call that rings. Returns the caller's phone number, if it is known.
+    ///
+    /// By default, for clients that hear no calls, this fails.
+    async fn reject_call(&self, call: &Call) -> Result<Option<PhoneNumber>, RejectError> {
+        let _ = call;
+        Err(RejectError("this client cannot reject calls".into()))
+    }
+
+    /// Answers [`Signal::PasskeyAsked`], and returns once WhatsApp has accepted the answer. A refusal
+    /// is also the end of the client.
+    ///
+    /// By default, for clients that are never asked, this fails.
+    async fn answer_passkey(&self, assertion: &Assertion) -> Result<(), PasskeyError> {
+        let _ = assertion;
+        Err(PasskeyError::NotAsked)
+    }
+
+    /// Answers [`Signal::PasskeyCode`]: the phone shows the same code. A refusal is also the end of
+    /// the client.
+    ///
+    /// By default, for clients that are never asked, this fails.
+    async fn confirm_passkey(&self) -> Result<(), PasskeyError> {
+        Err(PasskeyError::NotAsked)
+    }
+
     /// Makes one round trip to WhatsApp's server.
     async fn probe(&self) -> Result<(), ProbeError>;
 
@@ -202,6 +257,20 @@ pub enum SendError {
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// Why a step of the passkey gate was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum PasskeyError {
+    /// Nothing is asked for, or it was answered already.
+    #[error("WhatsApp asks for no passkey")]
+    NotAsked,
+    /// WhatsApp refused it.
+    #[error("WhatsApp refused the passkey")]
+    Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// WhatsApp did not answer, or there is no connection.
+    #[error("WhatsApp did not answer to the passkey")]
+    Silent(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
 /// A phone number that is on WhatsApp.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registered {
@@ -217,13 +286,46 @@ pub struct Registered {
 pub struct LookupError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 
 /// What a number's settings ask of its client. The names are those of contract C.5.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches that the contract names")]
 pub struct Behaviour {
     /// Appear online (`true`) or offline (`false`) while connected; `None` leaves it to the client.
     pub always_online: Option<bool>,
     /// Mark messages as read as they come in.
-    pub read_messages: Option<bool>,
+    #[serde(deserialize_with = "switch")]
+    pub read_messages: bool,
+    /// Drop what is said in groups.
+    #[serde(deserialize_with = "switch")]
+    pub ignore_groups: bool,
+    /// Drop status posts.
+    #[serde(deserialize_with = "switch")]
+    pub ignore_status: bool,
+    /// Drop what channels post.
+    pub ignore_newsletters: bool,
+    /// Store the history that a phone shares when it is linked.
+    pub history_import_enabled: bool,
+    /// Tell customers of that history, too.
+    pub webhook_historical_messages: bool,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self {
+            always_online: None,
+            read_messages: false,
+            ignore_groups: false,
+            ignore_status: false,
+            ignore_newsletters: false,
+            history_import_enabled: true,
+            webhook_historical_messages: false,
+        }
+    }
+}
+
+/// A setting whose default, a stored `null`, is off.
+fn switch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 impl Behaviour {
@@ -241,6 +343,11 @@ impl Behaviour {
 #[error("the client could not take the settings")]
 pub struct BehaveError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 
+/// A call could not be rejected: it rings on.
+#[derive(Debug, thiserror::Error)]
+#[error("the call could not be rejected")]
+pub struct RejectError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
 /// WhatsApp did not answer a probe in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("WhatsApp did not answer")]
@@ -250,3 +357,20 @@ pub struct ProbeError;
 #[derive(Debug, thiserror::Error)]
 #[error("WhatsApp did not confirm the unlinking")]
 pub struct LogoutError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_read_with_their_defaults() {
+        let of = Behaviour::of;
+
+        assert_eq!(of("{}"), Behaviour::default());
+        assert_eq!(of(r#"{"readMessages":null,"alwaysOnline":null}"#), Behaviour::default());
+        assert!(of("{}").history_import_enabled);
+        let set = of(r#"{"readMessages":true,"ignoreGroups":true,"historyImportEnabled":false}"#);
+        assert!(set.read_messages && set.ignore_groups && !set.history_import_enabled);
+        assert_eq!(of("nonsense"), Behaviour::default());
+    }
+}

@@ -9,12 +9,17 @@
 use std::{
     collections::HashMap,
     panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use futures_util::FutureExt as _;
-use ramal_domain::{Backoff, Clock, CloseReason, Input, Link, NodeId, NumberId, PhoneNumber};
+use ramal_domain::{
+    Assertion, Backoff, Clock, CloseReason, Input, Link, NodeId, NumberId, PhoneNumber,
+};
 use ramal_store::{Epoch, Number, NumberStage, Runnable, Store, StoreError};
 use tokio::{
     sync::{Mutex as AsyncMutex, Notify, mpsc, watch},
@@ -24,8 +29,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     BehaveError, Behaviour, Connection, LookupError, Mode, OpenError, OpenSpec, Options, Outcome,
-    Pairing, Provider, Registered, Signal,
+    Pairing, PasskeyError, Provider, Registered, Signal,
     actor::{Actor, Context, State},
+    conduct::Conduct,
 };
 
 /// Signals that a client may be ahead of its session.
@@ -54,6 +60,7 @@ struct Inner {
 struct Running {
     epoch: Epoch,
     connection: Arc<dyn Connection>,
+    conduct: Conduct,
     pairing: watch::Receiver<Pairing>,
     nudge: Arc<Notify>,
     stop: CancellationToken,
@@ -106,7 +113,13 @@ impl Supervisor {
         wake: Arc<Notify>,
     ) -> Self {
         Self(Arc::new(Inner {
-            context: Arc::new(Context { store, clock, options, wake }),
+            context: Arc::new(Context {
+                store,
+                clock,
+                options,
+                wake,
+                outdated: AtomicBool::new(false),
+            }),
             provider,
             node: NodeId::mint(),
             tasks: TaskTracker::new(),
@@ -273,9 +286,12 @@ impl Supervisor {
             Err(error) => return Err(error),
         };
         let (pairing, watcher) = watch::channel(Pairing::default());
+        let store = self.0.context.store.clone();
+        let conduct = Conduct::new(store, id, Arc::clone(&connection));
         let running = Running {
             epoch: number.epoch,
             connection: Arc::clone(&connection),
+            conduct: conduct.clone(),
             pairing: watcher.clone(),
             nudge: Arc::new(Notify::new()),
             stop: self.0.shutdown.child_token(),
@@ -289,6 +305,7 @@ impl Supervisor {
             epoch: number.epoch,
             mode,
             connection,
+            conduct,
             signals,
             pairing,
             nudge: running.nudge,
@@ -498,13 +515,38 @@ impl Supervisor {
     /// # Errors
     ///
     /// [`BehaveError`]; the settings take effect with the next connection.
-    pub async fn behave(
+    pub async fn behave(&self, id: NumberId) -> Result<Option<()>, BehaveError> {
+        let Some(running) = self.find(id) else { return Ok(None) };
+        running.conduct.apply().await.map(Some)
+    }
+
+    /// Hands a passkey to WhatsApp, for the pairing attempt that asks for one.
+    ///
+    /// # Errors
+    ///
+    /// [`PasskeyError`]; a refusal ends the attempt.
+    pub async fn answer_passkey(
         &self,
         id: NumberId,
-        behaviour: Behaviour,
-    ) -> Result<Option<()>, BehaveError> {
-        let Some(running) = self.find(id) else { return Ok(None) };
-        running.connection.behave(behaviour).await.map(Some)
+        assertion: &Assertion,
+    ) -> Result<(), PasskeyError> {
+        let running = self.find(id).ok_or(PasskeyError::NotAsked)?;
+        running.connection.answer_passkey(assertion).await
+    }
+
+    /// Tells WhatsApp that the phone shows the code that the pairing attempt shows.
+    ///
+    /// # Errors
+    ///
+    /// [`PasskeyError`]; a refusal ends the attempt.
+    pub async fn confirm_passkey(&self, id: NumberId) -> Result<(), PasskeyError> {
+        let running = self.find(id).ok_or(PasskeyError::NotAsked)?;
+        running.connection.confirm_passkey().await
+    }
+
+    /// Whether WhatsApp no longer accepts our version, as far as any number has been told.
+    pub fn is_outdated(&self) -> bool {
+        self.0.context.outdated.load(Ordering::SeqCst)
     }
 
     /// Tells a session that its queue has grown. Only a hint: it looks by itself as well.

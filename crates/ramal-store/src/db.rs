@@ -11,8 +11,8 @@ use sqlx::{
 use ramal_domain::NumberId;
 
 use crate::{
-    Deliveries, Epoch, Events, Idempotency, Keys, Messages, Numbers, PairingAttempts, Projects, SessionState,
-    StoreError, Tenants, Vault, Webhooks,
+    Deliveries, Epoch, Events, Idempotency, Keys, Messages, Numbers, PairingAttempts, Projects,
+    SessionState, StoreError, Tenants, Vault, Webhooks,
 };
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");

@@ -127,5 +127,6 @@ impl Events<'_> {
 
 /// `events` is the JSON array that `webhooks.rs` wrote: names without anything to escape.
 fn subscribes(events: &str, kind: EventKind) -> bool {
-    crate::webhooks::names(events).any(|name| name == EVERYTHING || name == kind.name())
+    crate::webhooks::names(events)
+        .any(|name| name == EVERYTHING || (kind.is_selectable() && name == kind.name()))
 }

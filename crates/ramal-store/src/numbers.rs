@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ramal_domain::{
-    CloseReason, Event, EventKind, Input, InvalidTransition, Link, NodeId, NumberEvent, NumberId,
-    PhoneNumber, TenantId, Timestamp,
+    CloseReason, Event, EventKind, Illness, Input, InvalidTransition, Link, Losses, NodeId,
+    NumberEvent, NumberId, PhoneNumber, TenantId, Timestamp,
 };
 use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
 
@@ -13,7 +13,7 @@ use crate::{Epoch, StoreError, Tx, row};
 const COLUMNS: &str = "id, tenant_id, phone, name, stage, link, outage_reported, close_reason, \
      link_since_ms, connected_at_ms, checked_at_ms, profile_name, jid, lid, epoch, \
      unlink_pending, settings, pii_mode, pii_retention_days, restorable_until_ms, \
-     created_at_ms, updated_at_ms";
+     health, health_since_ms, health_until_ms, losses, created_at_ms, updated_at_ms";
 
 /// A reservation older than this was left behind: no creation takes so long.
 const RESERVATION_MAX: Duration = Duration::from_mins(10);
@@ -73,6 +73,10 @@ pub struct Number {
     pub pii_mode: String,
     /// For how many days, with `STORE_X_DAYS`.
     pub pii_retention_days: Option<i64>,
+    /// What is wrong with it, beyond its not being connected.
+    pub illness: Option<Illness>,
+    /// When its connection was last lost.
+    pub losses: Losses,
     /// Until when a removed number can be restored.
     pub restorable_until: Option<Timestamp>,
     /// When it was created.
@@ -96,15 +100,19 @@ impl Number {
     pub fn event(&self, kind: EventKind, at: Timestamp) -> Event {
         let disconnected = kind == EventKind::NumberDisconnected;
         let reason = self.link.reason().filter(|_| disconnected);
+        NumberEvent { reason, ..self.about() }.build(kind, at)
+    }
+
+    /// What every event about it says.
+    pub(crate) fn about(&self) -> NumberEvent {
         NumberEvent {
             tenant: self.tenant,
             number: self.id,
             phone: self.phone.clone(),
             display_name: self.name.clone(),
             profile_name: self.identity.profile_name.clone(),
-            reason,
+            reason: None,
         }
-        .build(kind, at)
     }
 }
 
@@ -361,7 +369,7 @@ impl Numbers<'_> {
         self.select(id, "").await
     }
 
-    async fn select(
+    pub(crate) async fn select(
         &mut self,
         id: NumberId,
         suffix: &'static str,
@@ -453,6 +461,9 @@ impl Numbers<'_> {
                 number.connected_at = Some(now);
             }
         }
+        if number.link == Link::Open && matches!(step.next, Link::Resuming { .. }) {
+            number.losses.note(now);
+        }
         number.link = step.next;
         number.updated_at = now;
         self.write_link(&number, input == Input::PairingStarted).await?;
@@ -492,7 +503,7 @@ impl Numbers<'_> {
         sqlx::query(
             "update numbers set link = $2, outage_reported = $3, close_reason = $4,
                link_since_ms = $5, connected_at_ms = $6, checked_at_ms = $7, updated_at_ms = $8,
-               jid = case when $9 = 1 then null else jid end
+               jid = case when $9 = 1 then null else jid end, losses = $10
              where id = $1",
         )
         .bind(number.id.to_string())
@@ -504,6 +515,7 @@ impl Numbers<'_> {
         .bind(number.checked_at.map(Timestamp::as_millis))
         .bind(number.updated_at.as_millis())
         .bind(i64::from(forget_jid))
+        .bind(number.losses.to_string())
         .execute(&mut *self.0.inner)
         .await?;
         Ok(())
@@ -769,6 +781,8 @@ fn number(row: &AnyRow) -> Result<Number, StoreError> {
         settings: row.try_get("settings")?,
         pii_mode: row.try_get("pii_mode")?,
         pii_retention_days: row.try_get("pii_retention_days")?,
+        illness: crate::health::illness(row)?,
+        losses: row::parsed(row, "numbers.losses")?,
         restorable_until: row::time_opt(row, "numbers.restorable_until_ms")?,
         created_at: row::time(row, "numbers.created_at_ms")?,
         updated_at: row::time(row, "numbers.updated_at_ms")?,

@@ -48,6 +48,7 @@ impl AttemptOutcome {
             R::PairingRefused
             | R::WrongPhone
             | R::PasskeyRequired
+            | R::PasskeyRefused
             | R::LoggedOut
             | R::Restricted
             | R::Banned
@@ -87,6 +88,8 @@ pub struct PairingAttempt {
     pub qr_codes: i64,
     /// When its (last) pairing code was given.
     pub code_at: Option<Timestamp>,
+    /// When a person was (last) asked to do something, such as a passkey.
+    pub action_at: Option<Timestamp>,
     /// When the phone answered.
     pub scanned_at: Option<Timestamp>,
     /// When it ended; `None` while it is under way.
@@ -104,6 +107,8 @@ pub enum AttemptNote {
     Qr,
     /// A pairing code was given.
     Code,
+    /// A person was asked to do something.
+    Action,
     /// The phone answered.
     Scanned,
 }
@@ -204,6 +209,10 @@ impl PairingAttempts<'_> {
                 "update pairing_attempts set code_at_ms = $3
                  where number_id = $1 and epoch = $2 and ended_at_ms is null"
             }
+            AttemptNote::Action => {
+                "update pairing_attempts set action_at_ms = $3
+                 where number_id = $1 and epoch = $2 and ended_at_ms is null"
+            }
             AttemptNote::Scanned => {
                 "update pairing_attempts set scanned_at_ms = $3
                  where number_id = $1 and epoch = $2 and ended_at_ms is null"
@@ -229,8 +238,8 @@ impl PairingAttempts<'_> {
         number: NumberId,
     ) -> Result<Vec<PairingAttempt>, StoreError> {
         let rows = sqlx::query(
-            "select a.started_at_ms, a.qr_at_ms, a.qr_codes, a.code_at_ms, a.scanned_at_ms,
-               a.ended_at_ms, a.outcome, a.reason
+            "select a.started_at_ms, a.qr_at_ms, a.qr_codes, a.code_at_ms, a.action_at_ms,
+               a.scanned_at_ms, a.ended_at_ms, a.outcome, a.reason
              from pairing_attempts a join numbers n on n.id = a.number_id
              where a.number_id = $1 and n.tenant_id = $2 and n.stage = 'live'
              order by a.epoch desc",
@@ -249,6 +258,7 @@ fn attempt(row: &AnyRow) -> Result<PairingAttempt, StoreError> {
         qr_at: row::time_opt(row, "pairing_attempts.qr_at_ms")?,
         qr_codes: row.try_get("qr_codes")?,
         code_at: row::time_opt(row, "pairing_attempts.code_at_ms")?,
+        action_at: row::time_opt(row, "pairing_attempts.action_at_ms")?,
         scanned_at: row::time_opt(row, "pairing_attempts.scanned_at_ms")?,
         ended_at: row::time_opt(row, "pairing_attempts.ended_at_ms")?,
         outcome: row::parsed_opt(row, "pairing_attempts.outcome")?,

@@ -38,13 +38,16 @@ async fn alive() -> Json<Value> {
     Json(json!({"status": "ok"}))
 }
 
-/// The process answers, its database too, and it is not stopping.
+/// The process answers, its database too, and it is not stopping. `clientOutdated` is the one alarm for
+/// all numbers when WhatsApp no longer accepts our version.
 async fn ready(State(web): State<Web>) -> (StatusCode, Json<Value>) {
     let database = web.app.store().ping().await.is_ok();
     let ready = web.readiness.get() && database;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = if ready { "ready" } else { "not ready" };
-    (status, Json(json!({"status": word, "database": database})))
+    // A restart does not help against an outdated version, so that leaves us ready.
+    let outdated = web.app.sessions().is_outdated();
+    (status, Json(json!({"status": word, "database": database, "clientOutdated": outdated})))
 }
 
 /// Prometheus' text format.

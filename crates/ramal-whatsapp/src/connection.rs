@@ -9,10 +9,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use ramal_domain::{CloseReason, NumberId, PhoneNumber, WireId};
+use ramal_domain::{Assertion, CloseReason, NumberId, PhoneNumber, WireId};
 use ramal_session::{
-    BehaveError, Behaviour, Connection, LogoutError, LookupError, ProbeError, Registered,
-    SendError, Signal,
+    BehaveError, Behaviour, Call, Connection, LogoutError, LookupError, PasskeyError, ProbeError,
+    Registered, RejectError, SendError, Signal,
 };
 use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -26,7 +26,8 @@ use whatsapp_rust::{
 };
 
 use crate::{
-    acks::Acks, inbound::Inbox, manners::Manners, reporter::Reporter, runtime::ClientRuntime,
+    acks::Acks, identity::Identity, inbound::Inbox, manners::Manners, passkey, reporter::Reporter,
+    runtime::ClientRuntime,
 };
 
 /// How many recipients are remembered as existing. The oldest knowledge is not worth sorting out:
@@ -201,6 +202,7 @@ impl Connection for Running {
 
     async fn behave(&self, behaviour: Behaviour) -> Result<(), BehaveError> {
         self.manners.set(behaviour);
+        self.client.set_skip_history_sync(!behaviour.history_import_enabled);
         let Some(online) = behaviour.always_online else { return Ok(()) };
         show(&self.client, online).await.map_err(BehaveError)?;
         let client = Arc::clone(&self.client);
@@ -211,6 +213,25 @@ impl Connection for Running {
             }
         }));
         Ok(())
+    }
+
+    async fn reject_call(&self, call: &Call) -> Result<Option<PhoneNumber>, RejectError> {
+        let jid = |text: &str| text.parse::<Jid>().map_err(|error| RejectError(error.into()));
+        let (peer, creator) = (jid(&call.peer)?, jid(&call.creator)?);
+        let rejected = self.client.voip().reject_call(&call.id, &peer, &creator).await;
+        rejected.map_err(|error| RejectError(error.into()))?;
+        if call.phone.is_some() {
+            return Ok(call.phone.clone());
+        }
+        Ok(Identity::named([&creator, &peer]).learned(&self.client).await.phone)
+    }
+
+    async fn answer_passkey(&self, assertion: &Assertion) -> Result<(), PasskeyError> {
+        passkey::answer(&self.line, &self.client, assertion).await
+    }
+
+    async fn confirm_passkey(&self) -> Result<(), PasskeyError> {
+        passkey::confirm(&self.line, &self.client).await
     }
 
     async fn probe(&self) -> Result<(), ProbeError> {
@@ -287,7 +308,7 @@ async fn carry(
     let keep = |batch: wacore::types::events::MessageBatch| {
         let (inbox, client) = (&inbox, &client);
         async move {
-            if let Err(error) = inbox.keep(client, &batch.messages).await {
+            if let Err(error) = inbox.keep_at_last(client, &batch.messages).await {
                 tracing::error!(
                     number.id = %inbox.number,
                     messages.count = batch.len(),

@@ -1,24 +1,34 @@
 //! From the library's events to signals: pure, but for the handler at the end.
 
-use std::sync::{
-    Arc, OnceLock, Weak,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc, OnceLock, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
-use ramal_domain::{CloseReason, Timestamp, WireId};
-use ramal_session::{Account, ReceiptKind, Signal};
-use tokio::sync::Notify;
-use wacore::types::{
-    events::{
-        ConnectFailureReason, Event, EventHandler, EventInterest, EventKind, MessageBatch, Receipt,
-        ServerAck,
+use ramal_domain::{CloseReason, PasskeyRequest, Timestamp, WireId};
+use ramal_session::{Account, Call, ReceiptKind, Signal};
+use tokio::sync::{Notify, mpsc};
+use wacore::{
+    stanza::groups::GroupNotificationAction,
+    types::{
+        call::{CallAction, IncomingCall},
+        events::{
+            ConnectFailureReason, Event, EventHandler, EventInterest, EventKind, LoggedOut,
+            MessageBatch, Receipt, ServerAck,
+        },
+        presence::ReceiptType,
     },
-    presence::ReceiptType,
 };
-use whatsapp_rust::{Client, Jid};
+use whatsapp_rust::{Client, Jid, wacore_binary::Node};
 
 use crate::{
     acks::{Acks, Nack},
+    identity::phone_of,
+    names::Names,
+    passkey::Gate,
     reporter::Reporter,
 };
 
@@ -27,6 +37,12 @@ use crate::{
 pub(crate) enum Meaning {
     /// The session is told.
     Tell(Signal),
+    /// A person must sign with the account's passkey.
+    AskForPasskey(PasskeyRequest),
+    /// A person must compare this code with the phone's.
+    Compare(String),
+    /// The client must stop, for the account is restricted for so long.
+    Restrict(Duration),
     /// Logged in; who we are is read from the client.
     Opened,
     /// Our profile name is another one now.
@@ -77,23 +93,47 @@ pub(crate) fn read(event: &Event, own: &[Jid]) -> Meaning {
             profile_name: Some(pair.business_name.clone()).filter(|name| !name.is_empty()),
         })),
         Event::PairError(_) => Meaning::End(CloseReason::PairingRefused),
-        Event::PairPasskeyRequest(_) | Event::PairPasskeyError(_) => {
-            Meaning::End(CloseReason::PasskeyRequired)
+        Event::PairPasskeyRequest(request) => {
+            let request = PasskeyRequest::parse(&request.request_options_json);
+            // What cannot be read cannot be answered.
+            let unanswerable = Meaning::End(CloseReason::PasskeyRequired);
+            request.map_or(unanswerable, Meaning::AskForPasskey)
         }
+        Event::PairPasskeyConfirmation(confirmation) => Meaning::Compare(confirmation.code.clone()),
+        // After the assertion it is a refusal; before, WhatsApp did not say what it wants.
+        Event::PairPasskeyError(error) if error.continuation => {
+            Meaning::End(CloseReason::PasskeyRefused)
+        }
+        Event::PairPasskeyError(_) => Meaning::End(CloseReason::PasskeyRequired),
         Event::Connected(_) => Meaning::Opened,
         Event::SelfPushNameUpdated(_) => Meaning::Renamed,
         Event::Disconnected(_) => Meaning::Lost,
+        Event::LoggedOut(logged_out) if !is_confirmed(logged_out) => {
+            Meaning::End(CloseReason::Network)
+        }
         Event::LoggedOut(logged_out) => Meaning::End(refusal(logged_out.reason)),
         Event::StreamReplaced(_) => Meaning::End(CloseReason::Replaced),
-        Event::TemporaryBan(_) => Meaning::End(CloseReason::Restricted),
+        Event::TemporaryBan(ban) => Meaning::Restrict(ban.expire.to_std().unwrap_or_default()),
         Event::ClientOutdated(_) => Meaning::End(CloseReason::ClientOutdated),
         // The library connects again after these two.
         Event::ConnectFailure(failure) if failure.reason.should_reconnect() => Meaning::Lost,
         Event::ConnectFailure(failure) => Meaning::End(refusal(failure.reason)),
         Event::Receipt(receipt) => read_receipt(receipt, own),
         Event::ServerAck(ack) => read_ack(ack),
+        Event::IncomingCall(call) => read_call(call),
         _ => Meaning::Nothing,
     }
+}
+
+/// Whether a logout is one for certain: the login was refused, or the end of the stream says that the
+/// device was removed. A bare 401 in the middle of a stream may be anything, so the login after it
+/// has the last word; until then the credentials are believed good.
+fn is_confirmed(logged_out: &LoggedOut) -> bool {
+    let removed = |stanza: &Node| {
+        let code = stanza.attrs().optional_string("code").is_some_and(|code| *code == *"516");
+        code || stanza.get_optional_child("conflict").is_some()
+    };
+    logged_out.on_connect || logged_out.raw.as_ref().is_some_and(removed)
 }
 
 /// What a `<failure>` at login means. Names as WhatsApp Web has them (2026): 403 is "locked", 406 is
@@ -146,6 +186,22 @@ fn read_ack(ack: &ServerAck) -> Meaning {
     Meaning::Ack { wire_id: ack.id.clone(), outcome }
 }
 
+/// Only a fresh offer rings. One from the time when we were away comes as another event: that caller
+/// has long given up.
+fn read_call(call: &IncomingCall) -> Meaning {
+    let CallAction::Offer { call_id, call_creator, caller_pn, group_jid, .. } = &call.action else {
+        return Meaning::Nothing;
+    };
+    let names = caller_pn.iter().chain([call_creator, &call.from]);
+    Meaning::Tell(Signal::Called(Call {
+        id: call_id.clone(),
+        peer: call.from.to_string(),
+        creator: call_creator.to_string(),
+        phone: names.into_iter().find_map(phone_of),
+        group: group_jid.is_some() || call.group.is_some(),
+    }))
+}
+
 /// `ABCD1234` as WhatsApp shows it on the phone: `ABCD-1234`.
 fn with_dash(code: &str) -> String {
     match code.split_at_checked(4) {
@@ -175,11 +231,17 @@ pub(crate) struct Ears {
     pub(crate) client: Arc<OnceLock<Weak<Client>>>,
     /// Rung when the pairing code is void.
     pub(crate) renew_code: Arc<Notify>,
+    /// Closed while a passkey is asked for.
+    pub(crate) gate: Gate,
+    /// Learns the new names of groups.
+    pub(crate) names: Names,
+    /// Takes the chunks of history that the phone shares.
+    pub(crate) history: mpsc::Sender<Arc<Event>>,
     /// Whether codes are still of use. Cleared by the first pairing or login.
     pub(crate) pairing: AtomicBool,
 }
 
-const INTERESTS: [EventKind; 20] = [
+const INTERESTS: [EventKind; 24] = [
     EventKind::PairingQrCode,
     EventKind::PairingCode,
     EventKind::PairingCodeError,
@@ -188,6 +250,7 @@ const INTERESTS: [EventKind; 20] = [
     EventKind::PairSuccess,
     EventKind::PairError,
     EventKind::PairPasskeyRequest,
+    EventKind::PairPasskeyConfirmation,
     EventKind::PairPasskeyError,
     EventKind::Connected,
     EventKind::SelfPushNameUpdated,
@@ -200,6 +263,9 @@ const INTERESTS: [EventKind; 20] = [
     EventKind::Receipt,
     EventKind::ServerAck,
     EventKind::Messages,
+    EventKind::IncomingCall,
+    EventKind::GroupUpdate,
+    EventKind::HistorySync,
 ];
 
 impl EventHandler for Ears {
@@ -208,8 +274,7 @@ impl EventHandler for Ears {
         if !matches!(*event, Event::PairingCodeError(_) | Event::Disconnected(_)) {
             self.reporter.answered();
         }
-        if let Event::Messages(batch) = event.as_ref() {
-            self.hear_messages(batch);
+        if self.hear(&event) {
             return;
         }
         let client = self.client.get().and_then(Weak::upgrade);
@@ -223,9 +288,16 @@ impl EventHandler for Ears {
             Meaning::Tell(signal) => {
                 if matches!(signal, Signal::Paired(_)) {
                     self.pairing.store(false, Ordering::SeqCst);
+                    self.gate.open();
                 }
                 self.reporter.tell(signal);
             }
+            Meaning::AskForPasskey(request) => {
+                if self.pairing.load(Ordering::SeqCst) {
+                    self.gate.ask(request, &self.reporter);
+                }
+            }
+            Meaning::Compare(code) => self.gate.compare(code, &self.reporter),
             Meaning::Opened => {
                 if let Some(client) = client {
                     self.pairing.store(false, Ordering::SeqCst);
@@ -240,17 +312,29 @@ impl EventHandler for Ears {
             Meaning::Lost => {
                 self.acks.give_up();
                 self.reporter.lost();
-                if self.pairing.load(Ordering::SeqCst) {
+                if self.gate.is_closed() {
+                    // The server forgets the question, too.
+                    self.reporter.end(CloseReason::PasskeyRequired);
+                } else if self.pairing.load(Ordering::SeqCst) {
                     // The server forgets the code together with the socket.
                     self.renew_code.notify_one();
                 }
             }
-            Meaning::RenewCode => self.renew_code.notify_one(),
+            Meaning::RenewCode => {
+                if !self.gate.is_closed() {
+                    self.renew_code.notify_one();
+                }
+            }
             Meaning::CodesExhausted { over } => {
                 self.reporter.tell(Signal::CodesExhausted);
                 if over {
                     self.reporter.end(CloseReason::CodesExpired);
                 }
+            }
+            Meaning::Restrict(lasts) => {
+                self.acks.give_up();
+                self.reporter.tell(Signal::Restricted { lasts });
+                self.reporter.end(CloseReason::Restricted);
             }
             Meaning::End(reason) => {
                 self.acks.give_up();
@@ -267,6 +351,26 @@ impl EventHandler for Ears {
 }
 
 impl Ears {
+    /// Takes what does not concern the session; returns whether this was such.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is read elsewhere")]
+    fn hear(&self, event: &Arc<Event>) -> bool {
+        match event.as_ref() {
+            Event::Messages(batch) => self.hear_messages(batch),
+            Event::GroupUpdate(update) => {
+                if let GroupNotificationAction::Subject { subject, .. } = &update.action {
+                    self.names.learn(&update.group_jid, subject);
+                }
+            }
+            Event::HistorySync(_) => {
+                if self.history.try_send(Arc::clone(event)).is_err() {
+                    tracing::warn!("the phone shares more history than can wait; a chunk is lost");
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
     /// Messages pass the durability hook before they come here, but for those that the phone
     /// recovered for us (placeholders) and newsletters.
     fn hear_messages(&self, batch: &MessageBatch) {

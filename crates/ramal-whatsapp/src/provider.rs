@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use ramal_domain::Clock;
 use ramal_session::{Connection, Mode, OpenError, OpenSpec, Provider};
 use ramal_store::{SessionStateError, Store, StoreError};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wacore::store::{DevicePropsOverride, traits::DeviceStore as _};
 use whatsapp_rust::{
@@ -22,10 +22,12 @@ use crate::{
     acks::Acks,
     connection::{Line, Running},
     events::Ears,
-    http,
+    history, http,
     inbound::{Inbox, Intake},
     keeping::Keeper,
     manners::Manners,
+    names::Names,
+    passkey::Gate,
     reporter::Reporter,
     runtime::ClientRuntime,
     transport::{Address, Dialer},
@@ -85,6 +87,7 @@ impl Provider for WhatsApp {
             tasks: self.tasks.clone(),
             cut: CancellationToken::new(),
             reporter: Arc::clone(&reporter),
+            gate: Gate::new(),
         };
         let inbox = Inbox {
             store: self.store.clone(),
@@ -93,6 +96,7 @@ impl Provider for WhatsApp {
             tenant: spec.tenant,
             number: spec.number,
             manners: Manners::new(spec.behaviour),
+            names: Names::default(),
         };
         let line = Line {
             number: spec.number,
@@ -104,11 +108,15 @@ impl Provider for WhatsApp {
         };
         let renew_code = Arc::new(Notify::new());
         let slot = Arc::new(OnceLock::new());
+        let (history, chunks) = mpsc::channel(history::CHUNKS_MAX);
         let ears = Ears {
             reporter: Arc::clone(&line.reporter),
             acks: line.acks.clone(),
             client: Arc::clone(&slot),
             renew_code: Arc::clone(&renew_code),
+            gate: line.runtime.gate.clone(),
+            names: inbox.names.clone(),
+            history,
             pairing: AtomicBool::new(spec.mode == Mode::Pair),
         };
         let keeper = match spec.mode {
@@ -130,6 +138,9 @@ impl Provider for WhatsApp {
             let asking = ask_for_codes(Arc::clone(&client), digits, renew_code);
             drop(line.runtime.start(asking));
         }
+        client.set_skip_history_sync(!spec.behaviour.history_import_enabled);
+        let importing = history::import(inbox.clone(), client, self.tasks.clone(), chunks);
+        drop(line.runtime.start(importing));
         Ok(Box::new(Running::start(line, bot, inbox, spec.signals)))
     }
 }
@@ -158,9 +169,6 @@ impl WhatsApp {
             .with_inbound_durability_hook(Intake::new(inbox, line.runtime.clone()));
         if let Some([primary, secondary, tertiary]) = self.options.app_version {
             builder = builder.with_version((primary, secondary, tertiary));
-        }
-        if !self.options.history_sync {
-            builder = builder.skip_history_sync();
         }
         builder.build().await.map_err(build_error)
     }

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wacore::runtime::{AbortHandle, Runtime};
 
-use crate::reporter::Reporter;
+use crate::{passkey::Gate, reporter::Reporter};
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
 
@@ -22,6 +22,8 @@ pub(crate) struct ClientRuntime {
     pub(crate) cut: CancellationToken,
     /// Where a panic is reported.
     pub(crate) reporter: Arc<Reporter>,
+    /// Holds the QR codes' clock while a passkey is asked for.
+    pub(crate) gate: Gate,
 }
 
 impl ClientRuntime {
@@ -51,7 +53,11 @@ impl Runtime for ClientRuntime {
     }
 
     fn sleep(&self, duration: Duration) -> Task {
-        Box::pin(tokio::time::sleep(duration))
+        let gate = self.gate.clone();
+        Box::pin(async move {
+            tokio::time::sleep(duration).await;
+            gate.hold(duration).await;
+        })
     }
 
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send + 'static>) -> Task {
@@ -78,6 +84,7 @@ mod tests {
             tasks: TaskTracker::new(),
             cut: CancellationToken::new(),
             reporter: Arc::new(Reporter::new()),
+            gate: Gate::new(),
         }
     }
 

@@ -54,8 +54,8 @@ async fn other_endings_close_the_number_and_keep_its_credentials() {
         scene.until_closed(id, reason).await;
         assert!(scene.has_state(id).await, "{reason:?}");
         assert!(scene.row(id).await.unwrap().identity.jid.is_some(), "{reason:?}");
-        let told = [NumberConnected, NumberDisconnected];
-        assert_eq!(scene.events(id).await, told, "{reason:?}");
+        let told = scene.events(id).await;
+        assert_eq!(told[..2], [NumberConnected, NumberDisconnected], "{reason:?}");
     }
 }
 

@@ -166,7 +166,10 @@ async fn perform(mut client: Client, seed: u64, calm: CancellationToken) {
             4 => client.tell(Signal::Lost).await,
             5 => return,
             6 => {
-                let reason = CloseReason::ALL.get(rng.random_range(0..11)).copied().unwrap();
+                let reason = CloseReason::ALL
+                    .get(rng.random_range(0..CloseReason::ALL.len()))
+                    .copied()
+                    .unwrap();
                 return client.end(reason).await;
             }
             7 if !paired => client.tell(Signal::CodesExhausted).await,

@@ -6,13 +6,16 @@
 )]
 
 mod endings;
+mod health;
 mod interleaving;
 mod outages;
 mod pairing;
 mod panics;
+mod passkey;
 mod queue;
 mod races;
 mod recovery;
 mod scene;
 mod script;
+mod settings;
 mod unlinking;

@@ -9,7 +9,7 @@ use ramal_session::{Mode, Options, Signal};
 
 use crate::{
     scene::{Scene, brisk, patient},
-    script::{Did, Panics},
+    script::{Call, Did},
 };
 
 const SOON: Duration = Duration::from_millis(20);
@@ -196,7 +196,7 @@ async fn a_probe_that_panics_proves_nothing() {
     let mut scene = Scene::with(Options { probe_after: SOON, ..patient() }).await;
     let (id, _first) = scene.connected(1).await;
 
-    scene.script.panic_at(id, Panics::Probe);
+    scene.script.panic_at(id, Call::Probe);
 
     let second = scene.client_of(id).await;
     second.open().await;

@@ -25,7 +25,7 @@ pub(crate) fn assert_one_at_a_time(script: &Script, id: ramal_domain::NumberId) 
                 assert_eq!(open, Some(epoch), "closed what was not open");
                 open = None;
             }
-            Did::Logout(_) => {}
+            Did::Logout(_) | Did::Passkey(_) | Did::Confirm => {}
         }
     }
     assert_eq!(open, None, "left open");

@@ -36,6 +36,7 @@ pub(crate) fn brisk() -> Options {
         retry_cap: Duration::from_millis(20),
         dial_failures_max: 2,
         stop_timeout: Duration::from_secs(5),
+        ..Options::default()
     }
 }
 

@@ -7,10 +7,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use ramal_domain::{CloseReason, NumberId, PhoneNumber, WireId};
+use ramal_domain::{Assertion, CloseReason, NumberId, PhoneNumber, WireId};
 use ramal_session::{
-    Account, Connection, LogoutError, Mode, OpenError, OpenSpec, ProbeError, Provider, SendError,
-    Signal,
+    Account, BehaveError, Behaviour, Call as Ring, Connection, LogoutError, Mode, OpenError,
+    OpenSpec, PasskeyError, ProbeError, Provider, RejectError, SendError, Signal,
 };
 use ramal_store::{Epoch, SessionState, StateWrite, Store};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -38,6 +38,10 @@ pub(crate) enum Did {
     Open(Mode, Epoch),
     /// Whether it was confirmed.
     Logout(bool),
+    /// Handed a passkey to WhatsApp.
+    Passkey(Assertion),
+    /// Said that the codes are the same.
+    Confirm,
     Close(Epoch),
 }
 
@@ -62,6 +66,9 @@ struct Told {
     /// What logouts come to; `true` when nothing is left.
     logouts: VecDeque<bool>,
     journal: Vec<(NumberId, Did)>,
+    /// How clients were last told to behave.
+    behaviours: HashMap<NumberId, Behaviour>,
+    rejected: Vec<(NumberId, String)>,
     live: HashMap<NumberId, u32>,
     /// The most clients of one number at once.
     live_max: u32,
@@ -120,6 +127,21 @@ impl Script {
     pub(crate) fn journal(&self, number: NumberId) -> Vec<Did> {
         let told = self.told();
         told.journal.iter().filter(|(of, _)| *of == number).map(|(_, did)| did.clone()).collect()
+    }
+
+    /// How a number's client was last told to behave.
+    pub(crate) fn behaviour(&self, number: NumberId) -> Option<Behaviour> {
+        self.told().behaviours.get(&number).copied()
+    }
+
+    pub(crate) fn forget_behaviour(&self, number: NumberId) {
+        self.told().behaviours.remove(&number);
+    }
+
+    /// The calls to a number that were rejected.
+    pub(crate) fn rejected(&self, number: NumberId) -> Vec<String> {
+        let told = self.told();
+        told.rejected.iter().filter(|(of, _)| *of == number).map(|(_, id)| id.clone()).collect()
     }
 
     /// How many clients of a number are open.
@@ -234,6 +256,26 @@ impl Connection for Line {
         let sending = Sending { wire_id, to, text, answer };
         self.sends.send(sending).await.map_err(|_no_client| offline())?;
         answered.await.map_err(|_no_answer| offline())?
+    }
+
+    async fn answer_passkey(&self, assertion: &Assertion) -> Result<(), PasskeyError> {
+        self.script.told().journal.push((self.number, Did::Passkey(assertion.clone())));
+        Ok(())
+    }
+
+    async fn confirm_passkey(&self) -> Result<(), PasskeyError> {
+        self.script.told().journal.push((self.number, Did::Confirm));
+        Ok(())
+    }
+
+    async fn behave(&self, behaviour: Behaviour) -> Result<(), BehaveError> {
+        self.script.told().behaviours.insert(self.number, behaviour);
+        Ok(())
+    }
+
+    async fn reject_call(&self, ring: &Ring) -> Result<Option<PhoneNumber>, RejectError> {
+        self.script.told().rejected.push((self.number, ring.id.clone()));
+        Ok(ring.phone.clone())
     }
 
     async fn probe(&self) -> Result<(), ProbeError> {

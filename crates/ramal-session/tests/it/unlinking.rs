@@ -17,7 +17,7 @@ fn logouts(scene: &Scene, id: NumberId) -> Vec<bool> {
     journal
         .filter_map(|did| match did {
             Did::Logout(confirmed) => Some(confirmed),
-            Did::Open(..) | Did::Close(_) => None,
+            Did::Open(..) | Did::Close(_) | Did::Passkey(_) | Did::Confirm => None,
         })
         .collect()
 }

@@ -37,6 +37,7 @@ async fn an_attempt_is_remembered_from_its_codes_to_its_end(Db { store, .. }: Db
     note(&store, id, epoch, AttemptNote::Qr, 1).await;
     note(&store, id, epoch, AttemptNote::Code, 2).await;
     note(&store, id, epoch, AttemptNote::Qr, 61).await;
+    note(&store, id, epoch, AttemptNote::Action, 65).await;
     note(&store, id, epoch, AttemptNote::Scanned, 70).await;
     assert_eq!(attempts(&store, owner, id).await[0].ended_at, None);
     step(&store, id, epoch, Input::Opened, 71).await;
@@ -47,6 +48,7 @@ async fn an_attempt_is_remembered_from_its_codes_to_its_end(Db { store, .. }: Db
         qr_at: Some(at(1)),
         qr_codes: 2,
         code_at: Some(at(2)),
+        action_at: Some(at(65)),
         scanned_at: Some(at(70)),
         ended_at: Some(at(71)),
         outcome: Some(AttemptOutcome::Open),

@@ -11,18 +11,23 @@ use axum::{
     },
 };
 use futures_util::stream::{self, Stream};
-use http::header::{CACHE_CONTROL, HeaderName};
+use http::{
+    StatusCode,
+    header::{CACHE_CONTROL, HeaderName},
+};
 use ramal_app::{Followed, PairingAttempt, PairingNews};
-use ramal_domain::{CloseReason, Timestamp};
+use ramal_domain::{Action, ActionStep, AssertionJson, CloseReason, Timestamp};
 use ramal_store::AttemptOutcome;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::Done;
 use crate::{
     QrPicture, Web,
+    body::Body,
     error::ApiError,
     extract::{Authenticated, Path},
 };
@@ -33,7 +38,11 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 pub(crate) fn router() -> OpenApiRouter<Web> {
-    OpenApiRouter::new().routes(routes!(attempts)).routes(routes!(events))
+    OpenApiRouter::new()
+        .routes(routes!(attempts))
+        .routes(routes!(events))
+        .routes(routes!(answer_passkey))
+        .routes(routes!(confirm_passkey))
 }
 
 /// The pairing attempts of a number, newest first.
@@ -56,6 +65,9 @@ struct Attempt {
     qr_codes: i64,
     #[schema(required = true, format = DateTime)]
     pairing_code_issued_at: Option<String>,
+    /// When a person was (last) asked to do something, such as a passkey; null when none was.
+    #[schema(required = true, format = DateTime)]
+    action_required_at: Option<String>,
     /// When a phone scanned, or typed the code; null when none did.
     #[schema(required = true, format = DateTime)]
     scanned_at: Option<String>,
@@ -82,11 +94,52 @@ impl From<&PairingAttempt> for Attempt {
             qr_issued_at: at(attempt.qr_at),
             qr_codes: attempt.qr_codes,
             pairing_code_issued_at: at(attempt.code_at),
+            action_required_at: at(attempt.action_at),
             scanned_at: at(attempt.scanned_at),
             ended_at: at(attempt.ended_at),
             outcome: attempt.outcome.map(AttemptOutcome::name),
             reason: attempt.reason.clone(),
             explanation: reason.map(CloseReason::explain),
+        }
+    }
+}
+
+/// What a person must do before a pairing goes on.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ActionRequired {
+    /// `PASSKEY`: sign, and send the assertion to `pairing/passkey`. `PASSKEY_CONFIRMATION`: compare
+    /// the code with the phone's, and say so to `pairing/passkey/confirm`.
+    #[serde(rename = "type")]
+    #[schema(example = "PASSKEY")]
+    step: &'static str,
+    /// With `PASSKEY`: the `publicKey` of `navigator.credentials.get`, as WhatsApp sent it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<Object>)]
+    public_key: Option<serde_json::Value>,
+    /// With `PASSKEY_CONFIRMATION`: what the phone should show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "ABCD-1234")]
+    code: Option<String>,
+    #[schema(format = DateTime)]
+    asked_at: String,
+    /// When the attempt ends if it is not done.
+    #[schema(format = DateTime)]
+    expires_at: String,
+}
+
+impl From<&Action> for ActionRequired {
+    fn from(action: &Action) -> Self {
+        let (public_key, code) = match &action.step {
+            ActionStep::Passkey(request) => (Some(request.options().clone()), None),
+            ActionStep::Confirm { code } => (None, Some(code.clone())),
+        };
+        Self {
+            step: action.step.name(),
+            public_key,
+            code,
+            asked_at: action.asked_at.to_string(),
+            expires_at: action.expires_at.to_string(),
         }
     }
 }
@@ -145,6 +198,98 @@ async fn events(
     Ok(([(CACHE_CONTROL, "no-store"), (NO_BUFFERING, "no")], sse).into_response())
 }
 
+/// An assertion as `PublicKeyCredential.toJSON()` gives it. What else is in it is not looked at.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PasskeyAssertion)]
+struct PasskeyBody {
+    #[schema(max_length = 16384, pattern = "^(?:[A-Za-z0-9_-]{4})*[A-Za-z0-9_-]{2,4}$")]
+    id: String,
+    /// The same as `id`.
+    #[schema(max_length = 16384, pattern = "^(?:[A-Za-z0-9_-]{4})*[A-Za-z0-9_-]{2,4}$")]
+    raw_id: String,
+    #[serde(rename = "type")]
+    #[schema(pattern = "^public-key$")]
+    kind: String,
+    response: AuthenticatorResponse,
+}
+
+/// What the authenticator says, in base64url.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PasskeyAssertionResponse)]
+struct AuthenticatorResponse {
+    #[serde(rename = "clientDataJSON")]
+    #[schema(max_length = 16384, pattern = "^(?:[A-Za-z0-9_-]{4})*[A-Za-z0-9_-]{2,4}$")]
+    client_data_json: String,
+    #[schema(max_length = 16384, pattern = "^(?:[A-Za-z0-9_-]{4})*[A-Za-z0-9_-]{2,4}$")]
+    authenticator_data: String,
+    #[schema(max_length = 16384, pattern = "^(?:[A-Za-z0-9_-]{4})*[A-Za-z0-9_-]{2,4}$")]
+    signature: String,
+    #[schema(max_length = 16384, pattern = "^(?:[A-Za-z0-9_-]{4})*[A-Za-z0-9_-]{2,4}$")]
+    user_handle: Option<String>,
+}
+
+impl From<PasskeyBody> for AssertionJson {
+    fn from(body: PasskeyBody) -> Self {
+        Self {
+            id: body.id,
+            raw_id: body.raw_id,
+            kind: body.kind,
+            client_data_json: body.response.client_data_json,
+            authenticator_data: body.response.authenticator_data,
+            signature: body.response.signature,
+            user_handle: body.response.user_handle,
+        }
+    }
+}
+
+/// Hands the passkey that a pairing waits for to WhatsApp.
+///
+/// 202 says that WhatsApp has accepted it; the pairing's events say what comes next. A refusal ends the
+/// attempt.
+#[utoipa::path(
+    post,
+    path = "/numbers/{id}/pairing/passkey",
+    operation_id = "answerPasskey",
+    tag = "numbers",
+    params(("id" = String, Path, description = "The number's id", example = "wa_01kdhz4q6yf5svj7g2m9n3t8xw")),
+    request_body(content = PasskeyBody, example = json!({"id": "Y3JlZA", "rawId": "Y3JlZA", "type": "public-key", "response": {"clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0IiwiY2hhbGxlbmdlIjoiWTJnIn0", "authenticatorData": "ZGF0YQ", "signature": "c2ln", "userHandle": null}})),
+    responses((status = 202, description = "WhatsApp has accepted it", body = Done)),
+    extensions(("x-errors" = json!(["NUMBER_NOT_FOUND", "PASSKEY_NOT_REQUESTED", "PASSKEY_REFUSED", "UPSTREAM_TIMEOUT"]))),
+)]
+async fn answer_passkey(
+    State(web): State<Web>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+    body: Body<PasskeyBody>,
+) -> Result<(StatusCode, Json<Done>), ApiError> {
+    web.app.answer_passkey(&caller, &id, body.value.into()).await?;
+    Ok((StatusCode::ACCEPTED, Json(Done::OK)))
+}
+
+/// Says that the phone shows the code that the pairing shows.
+///
+/// Only after a person has compared them: whoever confirms a code that the phone does not show lets
+/// somebody else in. 202 says that WhatsApp has it; the phone finishes the pairing.
+#[utoipa::path(
+    post,
+    path = "/numbers/{id}/pairing/passkey/confirm",
+    operation_id = "confirmPasskey",
+    tag = "numbers",
+    params(("id" = String, Path, description = "The number's id", example = "wa_01kdhz4q6yf5svj7g2m9n3t8xw")),
+    responses((status = 202, description = "WhatsApp has it", body = Done)),
+    extensions(("x-errors" = json!(["NUMBER_NOT_FOUND", "PASSKEY_NOT_REQUESTED", "PASSKEY_REFUSED", "UPSTREAM_TIMEOUT"]))),
+)]
+async fn confirm_passkey(
+    State(web): State<Web>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+) -> Result<(StatusCode, Json<Done>), ApiError> {
+    web.app.confirm_passkey(&caller, &id).await?;
+    Ok((StatusCode::ACCEPTED, Json(Done::OK)))
+}
+
 /// Ends when the server stops, so that stopping never waits for who only listens.
 fn event_stream(
     followed: Followed,
@@ -173,6 +318,9 @@ fn event(news: &PairingNews) -> Event {
         }
         PairingNews::Code { code, expires_at } => {
             ("code", json!({"pairingCode": code, "expiresAt": expires_at.to_string()}))
+        }
+        PairingNews::ActionRequired(action) => {
+            ("action_required", json!(ActionRequired::from(action)))
         }
         PairingNews::Scanned => ("scanned", json!({})),
         PairingNews::Open => ("open", json!({})),

@@ -36,7 +36,7 @@ use On::{Delivery, Message, Number, Own, Scope, Webhook};
 
 /// The table. An operation of the document without a row fails the test, and so does a row without
 /// an operation. Operations that destroy what later rows need come last.
-const TABLE: [(&str, &str, On, NumberKey); 31] = [
+const TABLE: [(&str, &str, On, NumberKey); 33] = [
     ("get", "/v1/numbers", Own, May),
     ("post", "/v1/numbers", Own, May),
     ("get", "/v1/numbers/{id}", Number, May),
@@ -45,6 +45,8 @@ const TABLE: [(&str, &str, On, NumberKey); 31] = [
     ("get", "/v1/numbers/{id}/connect", Number, May),
     ("get", "/v1/numbers/{id}/pairing", Number, May),
     ("get", "/v1/numbers/{id}/pairing/events", Number, May),
+    ("post", "/v1/numbers/{id}/pairing/passkey", Number, May),
+    ("post", "/v1/numbers/{id}/pairing/passkey/confirm", Number, May),
     ("post", "/v1/numbers/check", Scope, May),
     ("post", "/v1/numbers/{id}/pay", Number, MayNot),
     ("post", "/v1/numbers/{id}/upgrade-to-dual", Number, May),
@@ -112,6 +114,9 @@ impl Things {
             ("POST", "/v1/webhooks") => ask.body(json!({
                 "url": "https://93.184.216.34/", "whatsappNumberId": self.account.number
             })),
+            ("POST", "/v1/numbers/{id}/pairing/passkey") => {
+                ask.body(crate::passkey::assertion(b"good", "Y2hhbGxlbmdl"))
+            }
             ("PATCH", "/v1/numbers/{id}") => ask.body(json!({"settings": {"rejectCall": true}})),
             ("POST", "/v1/numbers/check") => ask.body(json!({"number": "+5511988887777"})),
             ("POST", "/v1/webhooks/{id}/replay") => {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     scene::{Account, Answer, Ask, PAIRING_BURST, Scene},
-    whatsapp::{SILENT, UNREACHABLE},
+    whatsapp::{BAD, CHALLENGE, SILENT, UNREACHABLE},
 };
 
 /// Codes that are produced with their status.
@@ -45,6 +45,7 @@ async fn every_code_is_produced() {
     limits(&scene, &ours, &mut seen).await;
     idempotency(&scene, &ours, &mut seen).await;
     broken_rows(&scene, &ours, &mut seen).await;
+    passkeys(&scene, &ours, &mut seen).await;
     states(&scene, &ours, &mut seen).await;
     busy(&scene, &ours, &mut seen).await;
 
@@ -171,6 +172,15 @@ async fn broken_rows(scene: &Scene, ours: &Account, seen: &mut Seen) {
     let broken = scene.number(ours.tenant, "+5511999990777", "not JSON").await;
     let detail = Ask::new("GET", format!("/v1/numbers/{broken}")).key(&ours.tenant_key);
     note(seen, &scene.ask(&detail).await, 500, "INTERNAL");
+}
+
+async fn passkeys(scene: &Scene, ours: &Account, seen: &mut Seen) {
+    let number = crate::passkey::gated(scene, ours).await;
+    let refused = crate::passkey::assertion(BAD, CHALLENGE);
+    let ask = crate::passkey::answer(ours, number, refused);
+    note(seen, &scene.ask(&ask).await, 409, "PASSKEY_REFUSED");
+    scene.app().sessions().stop(number).await;
+    note(seen, &scene.ask(&ask).await, 409, "PASSKEY_NOT_REQUESTED");
 }
 
 async fn states(scene: &Scene, ours: &Account, seen: &mut Seen) {

@@ -10,6 +10,7 @@
 mod authorisation;
 mod documents;
 mod errors;
+mod passkey;
 mod scene;
 mod webhook_tools;
 mod whatsapp;

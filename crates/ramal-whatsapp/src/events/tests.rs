@@ -2,11 +2,15 @@ use std::time::Duration;
 
 use wacore::types::{
     events::{
-        ClientOutdated, ConnectFailure, Connected, Disconnected, LoggedOut, PairError, PairSuccess,
-        PairingCode, PairingCodeError, PairingQrCode, PairingQrCodesExhausted, StreamReplaced,
+        ClientOutdated, ConnectFailure, Connected, Disconnected, LoggedOut, PairError,
+        PairPasskeyConfirmation, PairPasskeyError, PairPasskeyRequest, PairSuccess, PairingCode,
+        PairingCodeError, PairingQrCode, PairingQrCodesExhausted, StreamError, StreamReplaced,
+        TempBanReason, TemporaryBan,
     },
     message::MessageSource,
 };
+
+use whatsapp_rust::NodeBuilder;
 
 use super::*;
 
@@ -108,6 +112,74 @@ fn a_refused_pairing_ends_the_attempt() {
 }
 
 #[test]
+fn a_passkey_is_asked_for_compared_or_refused() {
+    let ask = |options: &str| {
+        let request =
+            PairPasskeyRequest::builder().request_options_json(options.to_owned()).build();
+        read(&Event::PairPasskeyRequest(request), &[])
+    };
+    let options = r#"{"challenge":"Y2hhbGxlbmdl","rpId":"web.whatsapp.com"}"#;
+    let request = PasskeyRequest::parse(options).unwrap();
+    assert_eq!(ask(options), Meaning::AskForPasskey(request));
+    assert_eq!(ask("{}"), Meaning::End(CloseReason::PasskeyRequired));
+
+    let code = "ABCD-1234".to_owned();
+    let confirmation =
+        PairPasskeyConfirmation::builder().code(code.clone()).skip_handoff_ux(false).build();
+    assert_eq!(read(&Event::PairPasskeyConfirmation(confirmation), &[]), Meaning::Compare(code));
+    for (continuation, reason) in
+        [(false, CloseReason::PasskeyRequired), (true, CloseReason::PasskeyRefused)]
+    {
+        let error =
+            PairPasskeyError::builder().error(String::new()).continuation(continuation).build();
+        assert_eq!(read(&Event::PairPasskeyError(error), &[]), Meaning::End(reason));
+    }
+}
+
+#[test]
+fn a_restriction_says_for_how_long() {
+    let ban = TemporaryBan::builder()
+        .code(TempBanReason::SentToTooManyPeople)
+        .expire(whatsapp_rust::chrono::Duration::seconds(3_600))
+        .build();
+
+    assert_eq!(read(&Event::TemporaryBan(ban), &[]), Meaning::Restrict(Duration::from_secs(3_600)));
+}
+
+/// The end of a stream, as the library reports it: a logout that nobody has confirmed yet.
+fn stream_401(node: NodeBuilder) -> Event {
+    let reason = ConnectFailureReason::LoggedOut;
+    Event::LoggedOut(
+        LoggedOut::builder().on_connect(false).reason(reason).raw(node.build()).build(),
+    )
+}
+
+#[test]
+fn only_a_confirmed_logout_is_one() {
+    let error = || NodeBuilder::new("stream:error");
+    let removed = NodeBuilder::new("conflict").attr("type", "device_removed").build();
+    for (event, reason) in [
+        (stream_401(error().attr("code", "401")), CloseReason::Network),
+        (stream_401(error().attr("code", "401").children([removed])), CloseReason::LoggedOut),
+        (stream_401(error().attr("code", "516")), CloseReason::LoggedOut),
+        (logged_out(ConnectFailureReason::LoggedOut), CloseReason::LoggedOut),
+        (logged_out(ConnectFailureReason::AccountLocked), CloseReason::Banned),
+        (failed(ConnectFailureReason::Generic), CloseReason::Network),
+        (failed(ConnectFailureReason::CatExpired), CloseReason::Network),
+    ] {
+        let meaning = read(&event, &[]);
+        assert_eq!(meaning, Meaning::End(reason));
+        assert_eq!(reason.forgets_credentials(), reason == CloseReason::LoggedOut);
+    }
+}
+
+#[test]
+fn a_stream_error_is_no_end_by_itself() {
+    let error = StreamError::builder().code("503".to_owned()).build();
+    assert_eq!(read(&Event::StreamError(error), &[]), Meaning::Nothing);
+}
+
+#[test]
 fn every_end_has_its_reason() {
     use ConnectFailureReason as R;
     let replaced = Event::StreamReplaced(StreamReplaced::builder().build());
@@ -194,4 +266,55 @@ fn acks_of_messages_are_the_servers_word() {
         Meaning::Ack { wire_id, outcome: Err(Nack("463".to_owned())) }
     );
     assert_eq!(read(&ack("receipt", None), &[]), Meaning::Nothing);
+}
+
+fn ringing(action: CallAction) -> Event {
+    let at = whatsapp_rust::chrono::DateTime::from_timestamp(1_780_000_000, 0).unwrap();
+    Event::IncomingCall(
+        IncomingCall::builder()
+            .from(jid("900:1@lid"))
+            .stanza_id("1".to_owned())
+            .timestamp(at)
+            .offline(false)
+            .action(action)
+            .build(),
+    )
+}
+
+fn offer(caller_pn: Option<&str>, group: Option<&str>) -> CallAction {
+    CallAction::Offer {
+        call_id: "AB".to_owned(),
+        call_creator: jid("900@lid"),
+        caller_pn: caller_pn.map(jid),
+        caller_country_code: None,
+        device_class: None,
+        joinable: false,
+        is_video: false,
+        audio: Vec::new(),
+        group_jid: group.map(jid),
+    }
+}
+
+#[test]
+fn a_call_rings_once_it_is_offered_and_names_its_caller() {
+    let called = |phone: Option<&str>, group| {
+        Meaning::Tell(Signal::Called(Call {
+            id: "AB".to_owned(),
+            peer: "900:1@lid".to_owned(),
+            creator: "900@lid".to_owned(),
+            phone: phone.map(|phone| phone.parse().unwrap()),
+            group,
+        }))
+    };
+
+    let known = offer(Some("5511999999999@s.whatsapp.net"), None);
+    assert_eq!(read(&ringing(known), &[]), called(Some("+5511999999999"), false));
+    assert_eq!(read(&ringing(offer(None, None)), &[]), called(None, false));
+    assert_eq!(read(&ringing(offer(None, Some("1@g.us"))), &[]), called(None, true));
+    let accepted = CallAction::Accept {
+        call_id: "AB".to_owned(),
+        call_creator: jid("900@lid"),
+        audio: Vec::new(),
+    };
+    assert_eq!(read(&ringing(accepted), &[]), Meaning::Nothing);
 }

@@ -8,7 +8,7 @@ use ramal_store::Number;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::QrPicture;
+use crate::{QrPicture, api::pairing::ActionRequired};
 
 /// Every number of ours is QR-paired; official ones will say `META`.
 const PROVIDER: &str = "PILOT_STATUS";
@@ -250,6 +250,36 @@ struct Health {
     #[schema(required = true)]
     reason: Option<&'static str>,
     sendable: bool,
+    /// Until when WhatsApp restricts the account, if it says so. An extension of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, format = DateTime)]
+    restricted_until: Option<String>,
+}
+
+impl From<&Number> for Health {
+    fn from(number: &Number) -> Self {
+        // Why it is closed comes first; what is wrong with it outlives that, until it has been open
+        // for a while.
+        let (code, reason) = match (number.link, number.illness) {
+            (Link::Open | Link::Pairing | Link::Resuming { .. }, Some(ill)) => {
+                (Some(ill.ailment.code()), Some(ill.ailment.explain()))
+            }
+            (link, _) => {
+                let reason = link.reason();
+                (reason.map(CloseReason::code), reason.map(CloseReason::explain))
+            }
+        };
+        Self {
+            quality_rating: None,
+            messaging_limit_tier: None,
+            portfolio_messaging_limit_tier: None,
+            meta_status: None,
+            code,
+            reason,
+            sendable: number.link == Link::Open,
+            restricted_until: time(number.illness.and_then(|ill| ill.until)),
+        }
+    }
 }
 
 /// One number, with its settings and health.
@@ -264,6 +294,11 @@ pub(super) struct NumberDetail {
     pii_retention_days: Option<i64>,
     settings: Settings,
     health: Health,
+    /// What a person must do before the pairing goes on; absent when there is nothing. An extension
+    /// of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    action_required: Option<ActionRequired>,
     /// Official numbers only.
     #[schema(required = true, value_type = Option<Object>)]
     meta: Option<()>,
@@ -281,21 +316,13 @@ pub(super) struct NumberDetail {
 impl From<&NumberView> for NumberDetail {
     fn from(view: &NumberView) -> Self {
         let number = &view.number;
-        let reason = number.link.reason();
         Self {
             number: number.into(),
             pii_mode: number.pii_mode.clone(),
             pii_retention_days: number.pii_retention_days,
             settings: (&view.settings).into(),
-            health: Health {
-                quality_rating: None,
-                messaging_limit_tier: None,
-                portfolio_messaging_limit_tier: None,
-                meta_status: None,
-                code: reason.map(CloseReason::code),
-                reason: reason.map(CloseReason::explain),
-                sendable: number.link == Link::Open,
-            },
+            health: number.into(),
+            action_required: view.action.as_ref().map(Into::into),
             meta: None,
             coexistence: None,
             extra_charge_unpaid_since: None,
@@ -405,6 +432,11 @@ pub(super) struct NumberStatus {
     is_fully_connected: bool,
     #[schema(required = true)]
     state_reason: Option<&'static str>,
+    /// What a person must do before the pairing goes on; absent when there is nothing. An extension
+    /// of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    action_required: Option<ActionRequired>,
     /// False: a live reading, with `checkedAt`. True: remembered, with `lastKnownAt`.
     stale: bool,
     /// With a live reading only.
@@ -426,6 +458,7 @@ impl From<&LiveState> for NumberStatus {
             state: number.link.into(),
             is_fully_connected: number.link == Link::Open,
             state_reason: number.link.reason().map(CloseReason::code),
+            action_required: live.action.as_ref().map(Into::into),
             stale: live.checked_at.is_none(),
             checked_at: time(live.checked_at),
             last_known_at: live.checked_at.is_none().then(|| known_at.to_string()),
