@@ -35,6 +35,7 @@ pub(crate) async fn serve(
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(head_timeout);
     let (connections, requests) = (GracefulShutdown::new(), TaskTracker::new());
+    let tasks = TaskTracker::new();
     let tracker = requests.clone();
     let router = router.layer(from_fn(move |request: Request, next: Next| {
         tracker.track_future(next.run(request))
@@ -53,7 +54,7 @@ pub(crate) async fn serve(
         }
         let service = TowerToHyperService::new(router.clone());
         let connection = connections.watch(http.serve_connection(TokioIo::new(stream), service));
-        tokio::spawn(async move {
+        tasks.spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended early");
             }
@@ -91,6 +92,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let router = Router::new().route("/", get(|| async { "hello" }));
         let shutdown = CancellationToken::new();
+        #[expect(clippy::disallowed_methods, reason = "the test waits for it")]
         let serving = tokio::spawn(serve(listener, router, head_timeout, shutdown.clone()));
         (TcpStream::connect(address).await.unwrap(), shutdown, serving)
     }

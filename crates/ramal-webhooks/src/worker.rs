@@ -19,7 +19,7 @@ use ramal_store::{AttemptRecord, DueDelivery, LeaseLimits, Settled, Store, Store
 use tokio::{
     sync::{
         Notify,
-        mpsc::{self, UnboundedSender},
+        mpsc::{self, Sender},
     },
     task::{JoinError, JoinSet},
     time::{Instant, sleep},
@@ -33,6 +33,8 @@ use crate::{EgressError, Options, egress::Egress, schedule::Outcome, signature};
 const SETTLE_TRIES: u32 = 3;
 /// Most first attempts in one run.
 const RUN_LENGTH: u32 = 64;
+/// How much news waits for the loop before runs wait for it.
+const NEWS_MAX: usize = 1_024;
 /// How long a run goes on: then what was changed about its webhook meanwhile is seen.
 const RUN_MAX: Duration = Duration::from_millis(500);
 /// Pause between two of these.
@@ -113,7 +115,7 @@ impl Worker {
 
     /// Delivers until `shutdown`, then lets the attempts in flight finish.
     pub async fn run(self, shutdown: CancellationToken) {
-        let (tell, mut told) = mpsc::unbounded_channel();
+        let (tell, mut told) = mpsc::channel(NEWS_MAX);
         let mut running = JoinSet::new();
         let mut ended = Ended::default();
         let mut counted: Option<Instant> = None;
@@ -143,8 +145,11 @@ impl Worker {
             }
         }
         // Each attempt has its own deadline, so this ends; a kill costs a duplicate, not a loss.
-        while let Some(done) = running.join_next().await {
-            mourn(&done);
+        while !running.is_empty() {
+            tokio::select! {
+                Some(news) = told.recv() => ended.take_in(news),
+                Some(done) = running.join_next() => mourn(&done),
+            }
         }
         while let Ok(news) = told.try_recv() {
             ended.take_in(news);
@@ -264,7 +269,7 @@ impl Courier {
     async fn make(
         self: Arc<Self>,
         run: Vec<DueDelivery>,
-        tell: UnboundedSender<News>,
+        tell: Sender<News>,
         shutdown: CancellationToken,
     ) {
         let started = Instant::now();
@@ -272,7 +277,7 @@ impl Courier {
         for delivery in rest.by_ref() {
             let (record, verdict) = self.attempt(&delivery).await;
             // The loop outlives its runs, so somebody listens.
-            let _heard = tell.send(News::Attempted(Box::new(record), verdict));
+            let _heard = tell.send(News::Attempted(Box::new(record), verdict)).await;
             let over = verdict != Verdict::Done || started.elapsed() >= RUN_MAX;
             if over || shutdown.is_cancelled() {
                 break;
@@ -280,7 +285,7 @@ impl Courier {
         }
         let rest: Vec<_> = rest.collect();
         if !rest.is_empty() {
-            let _heard = tell.send(News::Unposted(rest));
+            let _heard = tell.send(News::Unposted(rest)).await;
         }
     }
 
