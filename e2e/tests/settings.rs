@@ -388,6 +388,7 @@ async fn history_is_told_once_when_asked_for() {
     assert_eq!((&sent["from"], &sent["to"]), (&json!(NUMBER), &json!(FRIEND)));
     let group = scene.received("message.group", "bom dia").await;
     assert_eq!(group["groupId"], "120363000000000001@g.us");
+    assert_eq!((&group["groupName"], &group["from"]), (&json!("Família"), &json!(OTHER)));
 
     scene.link_again().await;
     scene.sentinel("after the second import").await;

@@ -39,6 +39,8 @@ const PAUSES: [Duration; 4] = [
 struct Past {
     scene: Scene,
     chat: Jid,
+    /// What the phone calls the chat.
+    chat_name: Option<String>,
     /// Who wrote it, or whom the number wrote to, by every name that is given.
     names: Vec<Jid>,
     id: String,
@@ -99,7 +101,7 @@ async fn store(inbox: &Inbox, client: &Client, messages: Vec<Past>) -> Result<()
     let mut rows = Vec::with_capacity(messages.len());
     for past in messages.iter().filter(|past| past.scene.is_wanted(behaviour)) {
         let other = Identity::named(&past.names).learned(client).await;
-        let name = inbox.names.get(&past.chat);
+        let name = inbox.names.get(&past.chat).or_else(|| past.chat_name.clone());
         let jid = past.names.first().unwrap_or(&past.chat);
         let message = InboundMessage {
             tenant: inbox.tenant,
@@ -107,7 +109,7 @@ async fn store(inbox: &Inbox, client: &Client, messages: Vec<Past>) -> Result<()
             wire_id: WireId::from_text(storable(&past.id)),
             from: other.peer(jid),
             lid: other.lid,
-            place: past.scene.place(&past.chat, name),
+            place: past.scene.place(&past.chat, name.as_deref()),
             kind: past.content.kind,
             content: past.content.text.as_deref().map(storable).filter(|text| !text.is_empty()),
             sender_name: past.sender_name.as_deref().map(storable),
@@ -151,7 +153,8 @@ fn read(conversation: &wa::Conversation) -> Vec<Past> {
         .filter_map(|jid| jid.as_deref()?.parse().ok())
         .collect();
     let infos = conversation.messages.iter().rev().filter_map(|entry| entry.message.as_option());
-    infos.filter_map(|info| read_one(&chat, scene, &aliases, info)).collect()
+    let messages = infos.filter_map(|info| read_one(&chat, scene, &aliases, info));
+    messages.map(|past| Past { chat_name: conversation.name.clone(), ..past }).collect()
 }
 
 fn read_one(chat: &Jid, scene: Scene, aliases: &[Jid], info: &wa::WebMessageInfo) -> Option<Past> {
@@ -175,6 +178,7 @@ fn read_one(chat: &Jid, scene: Scene, aliases: &[Jid], info: &wa::WebMessageInfo
     Some(Past {
         scene,
         chat: chat.clone(),
+        chat_name: None,
         names,
         id: key.id.clone().filter(|id| !id.is_empty())?,
         sent,
@@ -247,8 +251,13 @@ mod tests {
     #[test]
     fn in_a_group_others_are_senders_and_our_own_go_to_the_group() {
         let messages = vec![info("2", true, None), info("1", false, Some("900@lid"))];
-        let read = read(&conversation("1@g.us", messages));
+        let group = wa::Conversation {
+            name: Some("Family".to_owned()),
+            ..conversation("1@g.us", messages)
+        };
+        let read = read(&group);
 
+        assert!(read.iter().all(|past| past.chat_name.as_deref() == Some("Family")));
         let names: Vec<_> = read.iter().map(|past| past.names.clone()).collect();
         assert_eq!(names, [[jid("900@lid")], [jid("1@g.us")]]);
     }

@@ -128,15 +128,15 @@ impl Inbox {
                 wanted.push((info, scene, content));
             }
         }
-        let named = wanted.iter().filter(|(_, scene, _)| scene.is_named());
-        let named: HashSet<&Jid> = named.map(|(info, _, _)| &info.source.chat).collect();
-        self.names.ask(client, named).await;
+        let crowds = wanted.iter().filter(|(_, scene, _)| scene.is_named());
+        let places: HashSet<&Jid> = crowds.map(|(info, _, _)| &info.source.chat).collect();
+        self.names.ask(client, places).await;
         let mut messages = Vec::with_capacity(wanted.len());
         for (info, scene, content) in wanted {
             let source = &info.source;
             let names = std::iter::once(&source.sender).chain(&source.sender_alt);
             let sender = Identity::named(names).learned(client).await;
-            messages.push(self.translate(info, scene, &sender, content));
+            messages.push(self.translate(info, scene, sender, &content));
         }
         if messages.is_empty() {
             return Ok(());
@@ -174,8 +174,8 @@ impl Inbox {
         &self,
         info: &MessageInfo,
         scene: Scene,
-        sender: &Identity,
-        content: content::Content,
+        sender: Identity,
+        content: &content::Content,
     ) -> InboundMessage {
         let chat = &info.source.chat;
         let name = scene.is_named().then(|| self.names.get(chat)).flatten();
@@ -184,8 +184,8 @@ impl Inbox {
             number: self.number,
             wire_id: WireId::from_text(storable(&info.id)),
             from: sender.peer(&info.source.sender),
-            lid: sender.lid.clone(),
-            place: scene.place(chat, name),
+            lid: sender.lid,
+            place: scene.place(chat, name.as_deref()),
             kind: content.kind,
             content: content.text.as_deref().map(storable).filter(|text| !text.is_empty()),
             sender_name: Some(storable(&info.push_name)).filter(|name| !name.is_empty()),
@@ -242,9 +242,9 @@ impl Scene {
         matches!(self, Self::Group | Self::Newsletter)
     }
 
-    pub(crate) fn place(self, chat: &Jid, name: Option<String>) -> Place {
+    pub(crate) fn place(self, chat: &Jid, name: Option<&str>) -> Place {
         let id = storable(&chat.to_non_ad().to_string());
-        let name = name.as_deref().map(storable).filter(|name| !name.is_empty());
+        let name = name.map(storable).filter(|name| !name.is_empty());
         match self {
             Self::Direct => Place::Direct,
             Self::Group => Place::Group { id, name },

@@ -89,15 +89,7 @@ impl Provider for WhatsApp {
             reporter: Arc::clone(&reporter),
             gate: Gate::new(),
         };
-        let inbox = Inbox {
-            store: self.store.clone(),
-            clock: Arc::clone(&self.clock),
-            wake: Arc::clone(&self.wake),
-            tenant: spec.tenant,
-            number: spec.number,
-            manners: Manners::new(spec.behaviour),
-            names: Names::default(),
-        };
+        let inbox = self.inbox(&spec);
         let line = Line {
             number: spec.number,
             reporter,
@@ -146,6 +138,18 @@ impl Provider for WhatsApp {
 }
 
 impl WhatsApp {
+    fn inbox(&self, spec: &OpenSpec) -> Inbox {
+        Inbox {
+            store: self.store.clone(),
+            clock: Arc::clone(&self.clock),
+            wake: Arc::clone(&self.wake),
+            tenant: spec.tenant,
+            number: spec.number,
+            manners: Manners::new(spec.behaviour),
+            names: Names::default(),
+        }
+    }
+
     async fn build(
         &self,
         backend: SessionBackend,
