@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, ExitStatus},
     time::Duration,
 };
@@ -134,9 +134,14 @@ impl Product {
         self.api.with_key(key.unwrap_or_else(|| panic!("no key in {printed:?}")))
     }
 
+    /// Its data folder.
+    pub fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
     /// Its database, which can be read whether it runs or not.
     pub fn database(&self) -> Database {
-        Database::of(&self.dir.path().join("data"))
+        Database::of(&self.data())
     }
 
     /// What it has logged.

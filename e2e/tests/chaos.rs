@@ -84,6 +84,8 @@ impl Town {
             ("SESSIONS__RECONCILE", "500ms"),
             ("SESSIONS__RETRY_BASE", "200ms"),
             ("SESSIONS__RETRY_CAP", "2s"),
+            // What was refused for long must not be waited for as long.
+            ("WEBHOOKS__RETRY_CAP", "2s"),
             // A slow machine is no outage.
             ("SESSIONS__CONFIRM_OUTAGE", "10m"),
             // A customer who insists is not the subject here.

@@ -218,32 +218,3 @@ async fn asked_to_stop_it_stops_with_success_and_starts_where_it_was() {
     assert!(receiver.events("number", "number.disconnected").is_empty(), "a stop is no outage");
     assert_ne!(world.api().state(&pairing.id).await, "OPEN");
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn pending_webhooks_survive_a_crash_and_keep_their_ids() {
-    let (mut world, receiver) = (World::start().await, Receiver::start().await);
-    let number = world.open_number(NUMBER).await;
-    let (_, secret) = world.api().webhook(&number.id, &receiver.url("number"), &["*"]).await;
-    receiver.answer_with(503);
-    world.phones().send(FRIEND, NUMBER, "hold this").await;
-    let refused = eventually("a first attempt", async || receiver.all("number").pop()).await;
-    let id = refused.id().to_owned();
-
-    world.product.kill_9();
-    world.product.start_again().await;
-    receiver.answer_with(200);
-
-    let delivered = receiver.wait_for("number", "message.received", |_| true).await;
-    assert_eq!(delivered.id(), id);
-    assert_eq!(delivered.body, refused.body);
-    delivered.verify(&secret);
-    let log = eventually("the log has the success", async || {
-        let hooks = world.api().get("/v1/webhooks").await.expect(200);
-        let path = format!("/v1/webhooks/{}/logs", hooks[0]["id"].as_str()?);
-        let log = world.api().get(&path).await.expect(200);
-        log.as_array()?.iter().any(|row| row["status"] == "SUCCESS").then_some(log)
-    })
-    .await;
-    let failed = |row: &Value| row["status"] == "FAILED" && row["statusCode"] == 503;
-    assert!(log.as_array().unwrap().iter().any(failed), "{log}");
-}

@@ -11,46 +11,6 @@ const FRIEND: &str = "+5511999990009";
 const REFUSED_SOON: Duration = Duration::from_secs(15);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_short_drop_all_numbers_come_back_and_nobody_is_told() {
-    let (world, receiver) = (World::start().await, Receiver::start().await);
-    let numbers = ["+5511999990001", "+5511999990002", "+5511999990003"];
-    let mut open = Vec::new();
-    for number in numbers {
-        let created = world.open_number(number).await;
-        world
-            .api()
-            .webhook(&created.id, &receiver.url(number.trim_start_matches('+')), &["*"])
-            .await;
-        open.push((number, created.id, world.phones().companions(number).await));
-    }
-
-    for round in ["first", "second"] {
-        world.phones().network(json!({"dropConnections": true})).await;
-        for number in numbers {
-            world.phones().send(FRIEND, number, round).await;
-        }
-        // What was cut is back when what was sent afterwards has come in.
-        for number in numbers {
-            let arrived = |data: &Value| data["content"] == round;
-            receiver.wait_for(number.trim_start_matches('+'), "message.received", arrived).await;
-        }
-    }
-
-    for (number, id, companions) in open {
-        world.api().wait_until_open(&id).await;
-        let same = eventually("the companion is connected", async || {
-            let now = world.phones().companions(number).await;
-            now.iter().all(|one| one["connected"] == true).then_some(now)
-        });
-        assert_eq!(same.await, companions, "the same device, no new one");
-        let mut told = receiver.names(number.trim_start_matches('+'));
-        // The numbers that were created after this one.
-        told.retain(|name| name != "number.created");
-        assert_eq!(told, ["message.received", "message.received"], "{number}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_long_outage_is_told_once_and_its_end_too() {
     let settings = [("SESSIONS__CONFIRM_OUTAGE", "2s")];
     let (world, receiver) = (World::with(&settings).await, Receiver::start().await);
@@ -78,32 +38,6 @@ async fn a_long_outage_is_told_once_and_its_end_too() {
     let about_the_number: Vec<&str> =
         names.iter().map(String::as_str).filter(|name| name.starts_with("number.")).collect();
     assert_eq!(about_the_number, ["number.disconnected", "number.connected"]);
-    assert_eq!(world.phones().companions(NUMBER).await.len(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn unlinking_on_the_phone_is_told_once_and_connect_pairs_anew() {
-    let (world, receiver) = (World::start().await, Receiver::start().await);
-    let number = world.open_number(NUMBER).await;
-    world.api().webhook(&number.id, &receiver.url("number"), &["*"]).await;
-
-    world.phones().unlink(NUMBER, 1).await;
-
-    world.api().wait_for_state(&number.id, "CLOSE").await;
-    let told = receiver.wait_for("number", "number.disconnected", |_| true).await;
-    assert_eq!(told.data()["errorCode"], "LOGGED_OUT");
-    assert_eq!(told.data()["phone"], NUMBER);
-
-    let codes = world.api().get(&format!("/v1/numbers/{}/connect", number.id)).await.expect(200);
-    let qr = codes["qrcodeBase64"].as_str().expect("a QR code");
-    world.phones().scan(NUMBER, qr).await.expect(200);
-    world.api().wait_until_open(&number.id).await;
-    receiver.wait_for("number", "number.connected", |_| true).await;
-
-    world.phones().send(FRIEND, NUMBER, "are you back?").await;
-    receiver.wait_for("number", "message.received", |_| true).await;
-    let names = receiver.names("number");
-    assert_eq!(names, ["number.disconnected", "number.connected", "message.received"]);
     assert_eq!(world.phones().companions(NUMBER).await.len(), 1);
 }
 
@@ -147,32 +81,4 @@ async fn a_create_that_whatsapp_does_not_answer_times_out_and_leaves_no_trace() 
     assert!(world.api().numbers().await.is_empty());
     world.phones().network(json!({"delayMs": 0})).await;
     world.api().post("/v1/numbers", body).await.expect(201);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_number_deleted_while_whatsapp_is_away_is_unlinked_when_it_is_back() {
-    let (mut world, receiver) = (World::start().await, Receiver::start().await);
-    let number = world.open_number(NUMBER).await;
-    let other = world.open_number("+5511999990002").await;
-    world.api().webhook(&number.id, &receiver.url("number"), &["*"]).await;
-    world.phones().network(json!({"refuse": true, "dropConnections": true})).await;
-
-    for id in [&number.id, &other.id] {
-        world.api().delete(&format!("/v1/numbers/{id}")).await.expect(200);
-    }
-
-    receiver.wait_for("number", "number.removed", |_| true).await;
-    assert!(world.api().numbers().await.is_empty());
-    assert_eq!(world.phones().companions(NUMBER).await.len(), 1, "not reachable yet");
-    // Not even a crash makes it forget.
-    world.product.kill_9();
-    world.product.start_again().await;
-    world.phones().network(json!({"refuse": false})).await;
-    for phone in [NUMBER, "+5511999990002"] {
-        eventually("the device is unlinked", async || {
-            world.phones().companions(phone).await.is_empty().then_some(())
-        })
-        .await;
-    }
-    assert_eq!(receiver.names("number"), ["number.removed"]);
 }

@@ -57,7 +57,8 @@ async fn settle(town: &Town, stories: &[Story]) {
         "deliveries where state = 'pending'",
         "numbers where stage = 'reserved'",
         "numbers where unlink_pending = 1",
-        "numbers where stage = 'removed' and restorable_until_ms <= unixepoch() * 1000",
+        // An hour is far away from now.
+        "numbers where stage = 'removed' and restorable_until_ms < (unixepoch() + 600) * 1000",
         "messages where status = 'QUEUED'",
     ] {
         within(SETTLING, &format!("no {what}"), async || {
