@@ -218,6 +218,30 @@ class Conformance(unittest.TestCase):
         with self.assertRaises(pilot_status.ValidationError):
             self.own.messages.send({"destinationNumber": FRIEND, "text": "x", "markRead": "yes"})
 
+    def test_remote_pairing(self):
+        phone = "+5511999990222"
+        created = self.tenant.numbers.remote_pairing({"name": "Maria", "number": phone})
+        self.conforms(created, types.RemotePairingResult)
+        self.assertEqual(created["instance"]["state"], "CLOSE")
+        self.assertIsNone(created["linkedApiKeyId"])
+        token = created["remotePairingToken"]
+        links = self.tenant.remote_pairing
+        self.conforms(links.get_info(token), types.RemotePairingInfo)
+        self.assertEqual(links.get_info(token)["maskedNumber"], "+551199****0222")
+        self.conforms(links.get_status(token), types.RemotePairingStatus)
+        codes = links.connect(token)
+        self.conforms(codes, types.RemotePairingConnectResult)
+        self.sandbox.phone("POST", phone, "/scan", {"qrcodeBase64": codes["qrcodeBase64"]})
+        until("the link to have paired", lambda: links.get_status(token)["isFullyConnected"])
+        self.conforms(links.get_status(token), types.RemotePairingStatus)
+        with self.assertRaises(pilot_status.ConflictError):
+            links.connect(token)
+        with self.assertRaises(pilot_status.NotFoundError) as caught:
+            links.get_info("0b7f6c3e-0d0e-4e58-9b0a-1f1a5d8f0c11")
+        self.conforms(caught.exception.body, types.RemotePairingInfo)
+        with self.assertRaises(pilot_status.ConflictError):
+            self.tenant.numbers.remote_pairing({"name": "Maria", "number": phone})
+
     def test_projects(self):
         created = self.tenant.projects.create({"name": "Sales & Support", "description": "Both"})
 

@@ -5,6 +5,8 @@ use std::error::Error;
 use ramal_session::{OpenError, StartError};
 use ramal_store::StoreError;
 
+use crate::DeadLink;
+
 /// Why a use case did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
@@ -108,6 +110,9 @@ pub enum Refusal {
     /// WhatsApp refused the passkey; the attempt is over.
     #[error("WhatsApp refused the passkey; call connect and use the passkey of this account")]
     PasskeyRefused,
+    /// The token of a pairing link opens nothing.
+    #[error("this pairing link is not valid: ask who sent it for a new one")]
+    PairingLinkInvalid(DeadLink),
     /// The number has no connection to ask through.
     #[error("the number is not connected to WhatsApp: connect it first")]
     NotConnected,
@@ -168,6 +173,7 @@ impl Refusal {
             Self::WebhookNotFound => (K::NotFound, "WEBHOOK_NOT_FOUND"),
             Self::DeliveryNotFound => (K::NotFound, "DELIVERY_NOT_FOUND"),
             Self::MessageNotFound => (K::NotFound, "MESSAGE_NOT_FOUND"),
+            Self::PairingLinkInvalid(_) => (K::NotFound, "REMOTE_PAIRING_INVALID"),
             Self::NumberAlreadyActive => (K::Conflict, "NUMBER_ALREADY_ACTIVE"),
             Self::NumberSoftDeleted => (K::Conflict, "NUMBER_SOFT_DELETED"),
             Self::WebhookInactive => (K::Conflict, "WEBHOOK_INACTIVE"),
@@ -212,6 +218,7 @@ impl Refusal {
             Self::NumberAlreadyConnected,
             Self::PasskeyNotRequested,
             Self::PasskeyRefused,
+            Self::PairingLinkInvalid(DeadLink::Unknown),
             Self::NotConnected,
             Self::NoAnswer,
             Self::RateLimited { retry_after_seconds: 1 },

@@ -9,12 +9,14 @@ mod error;
 mod idempotency;
 mod keys;
 mod limits;
+mod links;
 mod messages;
 mod names;
 mod numbers;
 mod pairing;
 mod passkey;
 mod projects;
+mod remote_pairing;
 mod settings;
 mod tenants;
 mod webhook_tools;
@@ -37,11 +39,13 @@ pub use error::{AppError, ErrorKind, Refusal};
 pub use idempotency::{Attempt, Claimed, IdempotencyKey, Memo};
 pub use keys::{KeyOfNumber, MaskedKey, NewRawKey};
 pub use limits::LimitOptions;
+pub use links::Language;
 pub use messages::{Sent, TextMessage};
 pub use numbers::{Codes, CreateNumber, Created, LiveState, NumberView, Removed};
 pub use pairing::{Followed, PairingNews};
 pub use projects::TenantProjects;
 pub use ramal_store::{PairingAttempt, StoredAnswer};
+pub use remote_pairing::{CreatedPairingLink, DeadLink, LiveLink, NewPairingLink, Sending};
 pub use settings::{NumberPatch, NumberSettings, PiiMode, SettingsPatch};
 pub use webhook_tools::{Replay, RotatedSecret};
 pub use webhooks::{CreatedWebhook, WebhookDraft, WebhookPatch, event_names};
@@ -99,6 +103,8 @@ pub struct App {
     /// Wakes the webhook worker.
     wake: Arc<Notify>,
     limits: Arc<Limits>,
+    /// What links for people begin with, such as `https://wa.acme.com`.
+    public_url: Arc<str>,
     /// Owns work that must not stop half-way when a caller hangs up.
     tasks: TaskTracker,
 }
@@ -114,7 +120,23 @@ impl App {
         wake: Arc<Notify>,
     ) -> Self {
         let limits = Arc::new(Limits::new(&LimitOptions::default()));
-        Self { store, sessions, clock, options, webhooks, wake, limits, tasks: TaskTracker::new() }
+        Self {
+            store,
+            sessions,
+            clock,
+            options,
+            webhooks,
+            wake,
+            limits,
+            public_url: Arc::from(""),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Says what links for people begin with.
+    #[must_use]
+    pub fn with_public_url(self, url: &str) -> Self {
+        Self { public_url: Arc::from(url.trim_end_matches('/')), ..self }
     }
 
     /// Sets other limits than the default ones.

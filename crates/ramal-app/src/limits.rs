@@ -6,7 +6,7 @@ use governor::{
     DefaultKeyedRateLimiter, Quota, RateLimiter,
     clock::{Clock as _, DefaultClock},
 };
-use ramal_domain::{KeyId, PhoneNumber, TenantId};
+use ramal_domain::{KeyId, PairingLinkId, PhoneNumber, TenantId};
 use serde::Deserialize;
 
 use crate::Refusal;
@@ -19,6 +19,10 @@ pub struct LimitOptions {
     pub key_burst: u32,
     /// How many requests a second one key may send in the long run.
     pub key_per_second: u32,
+    /// How many requests one pairing link may send at once; 0: as many as it likes.
+    pub link_burst: u32,
+    /// How many requests a second one pairing link may send in the long run.
+    pub link_per_second: u32,
     /// How many pairing attempts one phone number may begin at once; 0: as many as it likes.
     pub pairing_burst: u32,
     /// How long until one of them is forgotten.
@@ -31,6 +35,8 @@ impl Default for LimitOptions {
         Self {
             key_burst: 500,
             key_per_second: 100,
+            link_burst: 60,
+            link_per_second: 5,
             pairing_burst: 30,
             pairing_every: Duration::from_secs(30),
         }
@@ -43,6 +49,9 @@ impl LimitOptions {
         if self.key_per_second == 0 {
             problems.push("limits.key_per_second must be at least 1".to_owned());
         }
+        if self.link_per_second == 0 {
+            problems.push("limits.link_per_second must be at least 1".to_owned());
+        }
         if self.pairing_every.is_zero() {
             problems.push("limits.pairing_every must be above 0".to_owned());
         }
@@ -53,15 +62,18 @@ impl LimitOptions {
 #[derive(Debug)]
 pub(crate) struct Limits {
     keys: Buckets<KeyId>,
+    links: Buckets<PairingLinkId>,
     pairings: Buckets<(TenantId, String)>,
 }
 
 impl Limits {
     pub(crate) fn new(options: &LimitOptions) -> Self {
         let per_second = NonZeroU32::new(options.key_per_second).map(Quota::per_second);
+        let link = NonZeroU32::new(options.link_per_second).map(Quota::per_second);
         let pairing = Quota::with_period(options.pairing_every);
         Self {
             keys: Buckets::new(options.key_burst, per_second),
+            links: Buckets::new(options.link_burst, link),
             pairings: Buckets::new(options.pairing_burst, pairing),
         }
     }
@@ -69,6 +81,11 @@ impl Limits {
     /// One request of a key.
     pub(crate) fn request(&self, key: KeyId) -> Result<(), Refusal> {
         self.keys.take(&key)
+    }
+
+    /// One request of a pairing link.
+    pub(crate) fn link(&self, link: PairingLinkId) -> Result<(), Refusal> {
+        self.links.take(&link)
     }
 
     /// One pairing attempt of a phone number.
@@ -79,6 +96,7 @@ impl Limits {
     /// Forgets full buckets, so that memory is bounded by what is in use.
     pub(crate) fn tidy(&self) {
         self.keys.tidy();
+        self.links.tidy();
         self.pairings.tidy();
     }
 }

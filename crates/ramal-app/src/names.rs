@@ -9,10 +9,15 @@ pub(crate) const NAME_MAX: usize = 100;
 pub(crate) fn check_name(name: &str) -> Result<String, AppError> {
     let name = name.trim();
     let length = name.chars().count();
-    if length == 0 || length > NAME_MAX || name.chars().any(char::is_control) {
+    if length == 0 || length > NAME_MAX || has_control(name) {
         return Err(AppError::invalid(format!(
             "name has 1 to {NAME_MAX} characters and no control characters"
         )));
     }
     Ok(name.to_owned())
+}
+
+/// Whether a text has characters that no name has.
+pub(crate) fn has_control(text: &str) -> bool {
+    text.chars().any(char::is_control)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ramal_domain::{Action, EventKind, KeyId, Link, NumberId, PhoneNumber, Timestamp};
 use ramal_session::{CodeState, Outcome, Pairing, PairingFailure, QrCode};
-use ramal_store::{Failure, Key, NewNumber, Number, Reservation};
+use ramal_store::{Failure, Key, NewNumber, Number, Reservation, Tx};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
@@ -86,16 +86,16 @@ pub struct Removed {
 }
 
 /// A checked [`CreateNumber`].
-struct Wanted {
-    id: NumberId,
+pub(crate) struct Wanted {
+    pub(crate) id: NumberId,
     name: String,
     phone: PhoneNumber,
     settings: NumberSettings,
-    link_to_api_key: bool,
+    pub(crate) link_to_api_key: bool,
 }
 
 impl CreateNumber {
-    fn check(self) -> Result<Wanted, AppError> {
+    pub(crate) fn check(self) -> Result<Wanted, AppError> {
         let name = check_name(&self.name)?;
         let phone =
             self.number.parse().map_err(|error| AppError::invalid(format!("number: {error}")))?;
@@ -138,6 +138,18 @@ impl App {
     }
 
     async fn reserve(&self, caller: &Caller, wanted: &Wanted) -> Result<(), AppError> {
+        let mut tx = self.store.begin().await?;
+        self.reserve_in(&mut tx, caller, wanted).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Holds a phone number, within a unit of work.
+    pub(crate) async fn reserve_in(
+        &self,
+        tx: &mut Tx,
+        caller: &Caller,
+        wanted: &Wanted,
+    ) -> Result<(), AppError> {
         let settings = wanted.settings.write()?;
         let new = NewNumber {
             id: wanted.id,
@@ -146,9 +158,8 @@ impl App {
             name: &wanted.name,
             settings: &settings,
         };
-        let mut tx = self.store.begin().await?;
         match tx.numbers().reserve(&new, self.sessions.node(), self.clock.now()).await? {
-            Reservation::Reserved(_) => Ok(tx.commit().await?),
+            Reservation::Reserved(_) => Ok(()),
             Reservation::AlreadyActive => Err(Refusal::NumberAlreadyActive.into()),
             Reservation::SoftDeleted => Err(Refusal::NumberSoftDeleted.into()),
         }
@@ -296,6 +307,15 @@ impl App {
     pub async fn connect(&self, caller: &Caller, id: &str) -> Result<Codes, AppError> {
         let deadline = Instant::now() + self.options.qr_deadline;
         let number = self.find_number(caller, parse_number_id(id)?).await?;
+        self.connect_number(number, deadline).await
+    }
+
+    /// Starts a fresh pairing attempt of a number that the caller has found; see [`App::connect`].
+    pub(crate) async fn connect_number(
+        &self,
+        number: Number,
+        deadline: Instant,
+    ) -> Result<Codes, AppError> {
         if number.link == Link::Open {
             return Err(Refusal::NumberAlreadyConnected.into());
         }
@@ -455,6 +475,7 @@ impl App {
         let mut tx = self.store.begin().await?;
         tx.numbers().purge_due(now).await?;
         tx.idempotency().purge(now).await?;
+        self.sweep_links(&mut tx, now).await?;
         let given_up = tx.messages().expire_queued(now).await?;
         tx.commit().await?;
         if given_up > 0 {

@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 
-use ramal_domain::{Action, CloseReason, Link, Timestamp};
+use ramal_domain::{Action, CloseReason, Link, NumberId, TenantId, Timestamp};
 use ramal_session::{CodeState, Outcome, Pairing, PairingFailure, QrCode};
 use ramal_store::PairingAttempt;
 use tokio::sync::watch;
 
-use crate::{App, AppError, Caller, auth::parse_number_id};
+use crate::{App, AppError, Caller, Refusal, auth::parse_number_id};
 
 /// What to call an attempt that ended because another one, or the server's stopping, took over.
 const SUPERSEDED: &str = "SUPERSEDED";
@@ -175,10 +175,19 @@ impl App {
     ///
     /// [`crate::Refusal::NumberNotFound`].
     pub async fn follow_pairing(&self, caller: &Caller, id: &str) -> Result<Followed, AppError> {
-        let id = parse_number_id(id)?;
+        self.follow_number(caller.tenant(), parse_number_id(id)?).await
+    }
+
+    /// Follows the pairing attempt of a number of `tenant`; see [`App::follow_pairing`].
+    pub(crate) async fn follow_number(
+        &self,
+        tenant: TenantId,
+        id: NumberId,
+    ) -> Result<Followed, AppError> {
         // The session first: whatever moves the link after this is seen by the watcher.
         let watcher = self.sessions.pairing(id);
-        let number = self.find_number(caller, id).await?;
+        let found = self.store.read().await?.numbers().find(tenant, id).await?;
+        let number = found.ok_or(Refusal::NumberNotFound)?;
         Ok(match (number.link, watcher) {
             (Link::Open, _) => Followed::over(PairingNews::Open),
             (Link::Pairing, Some(watcher)) => Followed::running(watcher),

@@ -107,6 +107,8 @@ ids! {
     EventId = "evt_";
     /// One event on its way to one webhook.
     DeliveryId = "dlv_";
+    /// A hosted pairing link (not its secret token).
+    PairingLinkId = "lnk_";
     /// An older grouping of a tenant's things (contract C.22).
     ProjectId = "prj_";
     /// A running process of Ramal, as the owner of sessions.

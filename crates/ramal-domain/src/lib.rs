@@ -12,6 +12,7 @@ mod id;
 mod key;
 mod link;
 mod message;
+mod pairing_token;
 mod passkey;
 mod phone;
 
@@ -20,11 +21,12 @@ pub use clock::{Clock, FakeClock, SystemClock, TimeError, Timestamp};
 pub use event::{Event, EventKind, MessageEvent, NumberEvent, Peer, WebhookTest};
 pub use health::{Ailment, Illness, Losses, UnknownAilment};
 pub use id::{
-    CorrelationId, DeliveryId, EventId, IdError, KeyId, MessageId, NodeId, NumberId, ProjectId,
-    TenantId, WebhookId,
+    CorrelationId, DeliveryId, EventId, IdError, KeyId, MessageId, NodeId, NumberId, PairingLinkId,
+    ProjectId, TenantId, WebhookId,
 };
 pub use key::{ApiToken, KeyHash, KeyScope, TokenError, WebhookSecret, WebhookSecretError};
 pub use link::{CloseReason, Input, InvalidTransition, Link, Step, WireState};
 pub use message::{Direction, MessageStatus, Place, WireId};
+pub use pairing_token::{PairingToken, PairingTokenError, PairingTokenHash};
 pub use passkey::{Action, ActionStep, Assertion, AssertionError, AssertionJson, PasskeyRequest};
 pub use phone::{PhoneError, PhoneNumber};

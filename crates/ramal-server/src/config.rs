@@ -58,6 +58,8 @@ pub struct Config {
 pub struct ServerOptions {
     /// Where to listen; port 0 lets the system choose.
     pub listen: SocketAddr,
+    /// What links for people begin with; empty: the address that the server listens on.
+    pub public_url: String,
     /// How long a request's head may take to arrive, and a connection be idle.
     #[serde(with = "humantime_serde")]
     pub head_timeout: Duration,

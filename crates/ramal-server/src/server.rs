@@ -102,10 +102,11 @@ impl Server {
             Arc::clone(&wake),
         );
         release(&store).await.context("what a dead process held")?;
-        let app = app.with_limits(&config.limits);
+        let address = listener.local_addr()?;
+        let app = app.with_limits(&config.limits).with_public_url(&public_url(config, address));
         let first_key = app.ensure_tenant().await.context("the default tenant")?;
         let server = Self {
-            address: listener.local_addr()?,
+            address,
             first_key,
             app,
             store,
@@ -259,6 +260,12 @@ pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Store> {
         );
     }
     Ok(store)
+}
+
+/// What links for people begin with.
+fn public_url(config: &Config, address: SocketAddr) -> String {
+    let configured = &config.server.public_url;
+    if configured.is_empty() { format!("http://{address}") } else { configured.clone() }
 }
 
 /// The process's one metrics recorder; tests may start several servers in a process.

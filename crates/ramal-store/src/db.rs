@@ -11,8 +11,8 @@ use sqlx::{
 use ramal_domain::NumberId;
 
 use crate::{
-    Deliveries, Epoch, Events, Idempotency, Keys, Messages, Numbers, PairingAttempts, Projects,
-    SessionState, StoreError, Tenants, Vault, Webhooks,
+    Deliveries, Epoch, Events, Idempotency, Keys, Messages, Numbers, PairingAttempts, PairingLinks,
+    Projects, SessionState, StoreError, Tenants, Vault, Webhooks,
 };
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -198,6 +198,11 @@ impl Tx {
     /// Pairing attempts.
     pub const fn pairing_attempts(&mut self) -> PairingAttempts<'_> {
         PairingAttempts(self)
+    }
+
+    /// Hosted pairing links.
+    pub const fn pairing_links(&mut self) -> PairingLinks<'_> {
+        PairingLinks(self)
     }
 
     /// Projects.

@@ -21,6 +21,7 @@ mod leases;
 mod messages;
 mod numbers;
 mod pairing_attempts;
+mod pairing_links;
 mod projects;
 mod replays;
 mod row;
@@ -48,6 +49,7 @@ pub use numbers::{
 pub use pairing_attempts::{
     AttemptNote, AttemptOutcome, PairingAttempt, PairingAttempts, UnknownOutcome,
 };
+pub use pairing_links::{PairingLink, PairingLinks};
 pub use projects::{Project, Projects};
 pub use replays::{Missed, Replayed};
 pub use session_state::{Epoch, SessionState, SessionStateError, StateWrite};

@@ -261,6 +261,29 @@ impl Numbers<'_> {
         if done.rows_affected() == 1 { self.get(id).await } else { Ok(None) }
     }
 
+    /// Lists a reserved number from now on, not connected: nobody pairs it yet. Returns it, or
+    /// `None` when the reservation is gone.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn publish_unpaired(
+        &mut self,
+        id: NumberId,
+        now: Timestamp,
+    ) -> Result<Option<Number>, StoreError> {
+        sqlx::query(
+            "update numbers set link = 'closed', close_reason = $2, link_since_ms = $3
+             where id = $1 and stage = 'reserved'",
+        )
+        .bind(id.to_string())
+        .bind(CloseReason::NotPaired.code())
+        .bind(now.as_millis())
+        .execute(&mut *self.0.inner)
+        .await?;
+        self.publish(id, now).await
+    }
+
     /// Undoes a reservation completely.
     ///
     /// # Errors

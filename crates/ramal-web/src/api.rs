@@ -8,6 +8,7 @@ mod messages;
 mod numbers;
 mod pairing;
 mod projects;
+mod remote_pairing;
 mod webhooks;
 
 use serde::Serialize;
@@ -24,6 +25,12 @@ pub(crate) fn router() -> OpenApiRouter<Web> {
         .merge(webhooks::router())
         .merge(messages::router())
         .merge(projects::router())
+        .merge(remote_pairing::router())
+}
+
+/// What people's browsers may call without a key: a token in the path is the credential.
+pub(crate) fn public_router() -> OpenApiRouter<Web> {
+    remote_pairing::public_router()
 }
 
 /// It is done; there is nothing else to say.

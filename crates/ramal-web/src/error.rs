@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
-use ramal_app::{AppError, ErrorKind, Refusal};
+use ramal_app::{AppError, DeadLink, ErrorKind, Refusal};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -46,6 +46,13 @@ impl ApiError {
         }
     }
 
+    const fn dead_link(&self) -> Option<DeadLink> {
+        match self {
+            Self::App(AppError::Refused(Refusal::PairingLinkInvalid(dead))) => Some(*dead),
+            Self::App(_) | Self::Request { .. } => None,
+        }
+    }
+
     const fn retry_after_seconds(&self) -> Option<u64> {
         match self {
             Self::App(AppError::Refused(Refusal::RateLimited { retry_after_seconds })) => {
@@ -68,8 +75,7 @@ impl ApiError {
         if status != StatusCode::NOT_FOUND {
             return self.into_response();
         }
-        (status, Json(Envelope { error: &self.sentence(), code: None, retry_after_seconds: None }))
-            .into_response()
+        (status, Json(Envelope { error: &self.sentence(), ..Envelope::default() })).into_response()
     }
 }
 
@@ -99,6 +105,12 @@ pub(crate) struct ErrorBody {
     /// With 429: when to try again, as in the `Retry-After` header.
     #[schema(nullable = false, rename = "retryAfterSeconds")]
     retry_after_seconds: Option<u64>,
+    /// With `REMOTE_PAIRING_INVALID`: false.
+    #[schema(nullable = false)]
+    valid: Option<bool>,
+    /// With `REMOTE_PAIRING_INVALID`: `unknown`, `expired`, `used` or `revoked`.
+    #[schema(nullable = false)]
+    reason: Option<String>,
 }
 
 /// Every code with its status and a sample of its sentence, for the document.
@@ -127,7 +139,7 @@ pub(crate) const NO_BROWSERS: &str = "API keys belong on your backend, and this 
 pub(crate) const TOO_LARGE: &str = "the body is larger than this server accepts";
 const FAILED: &str = "the server failed; the request id helps us find out why";
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Envelope<'a> {
     error: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -135,6 +147,12 @@ struct Envelope<'a> {
     /// With 429 (contract D.1).
     #[serde(rename = "retryAfterSeconds", skip_serializing_if = "Option::is_none")]
     retry_after_seconds: Option<u64>,
+    /// Always false, for readers who expect it of a dead pairing link (contract H11).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    valid: Option<bool>,
+    /// Why a pairing link is dead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
 }
 
 impl IntoResponse for ApiError {
@@ -146,7 +164,14 @@ impl IntoResponse for ApiError {
         }
         let retry_after_seconds = self.retry_after_seconds();
         let sentence = self.sentence();
-        let body = Json(Envelope { error: &sentence, code: Some(code), retry_after_seconds });
+        let dead = self.dead_link();
+        let body = Json(Envelope {
+            error: &sentence,
+            code: Some(code),
+            retry_after_seconds,
+            valid: dead.map(|_dead| false),
+            reason: dead.map(DeadLink::name),
+        });
         match retry_after_seconds {
             Some(seconds) => {
                 (status, [(RETRY_AFTER, HeaderValue::from(seconds))], body).into_response()

@@ -26,6 +26,18 @@ impl MakeRequestId for MintRequestId {
     }
 }
 
+/// A path without the token of a pairing link, which is a credential.
+fn without_token(path: &str) -> String {
+    const BEFORE_TOKEN: [&str; 2] = ["connect", "remote-pairing"];
+    let mut follows = false;
+    let parts = path.split('/').map(|part| {
+        let hidden = follows && !part.is_empty();
+        follows = BEFORE_TOKEN.contains(&part);
+        if hidden { "…" } else { part }
+    });
+    parts.collect::<Vec<_>>().join("/")
+}
+
 pub(crate) fn apply(routes: Router) -> Router {
     let trace = TraceLayer::new_for_http()
         .make_span_with(|request: &Request<_>| {
@@ -36,7 +48,7 @@ pub(crate) fn apply(routes: Router) -> Router {
                 .unwrap_or_default()
                 .to_owned();
             // The path and not the URI: query strings may carry what is private.
-            let path = request.uri().path().to_owned();
+            let path = without_token(request.uri().path());
             tracing::info_span!("http", request.id = id, method = %request.method(), path)
         })
         .on_response(|response: &Response<_>, latency: std::time::Duration, _: &tracing::Span| {
@@ -67,4 +79,21 @@ pub(crate) fn apply(routes: Router) -> Router {
         }))
         .layer(DefaultBodyLimit::max(BODY_MAX));
     routes.layer(stack)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_of_links_are_not_logged() {
+        for (path, logged) in [
+            ("/v1/remote-pairing/0b7f/status", "/v1/remote-pairing/…/status"),
+            ("/connect/0b7f", "/connect/…"),
+            ("/v1/numbers/remote-pairing", "/v1/numbers/remote-pairing"),
+            ("/v1/numbers/wa_1/connect", "/v1/numbers/wa_1/connect"),
+        ] {
+            assert_eq!(without_token(path), logged);
+        }
+    }
 }

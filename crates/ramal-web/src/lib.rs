@@ -67,6 +67,7 @@ impl Web {
         if self.auth.refuse_browsers {
             api = api.layer(from_fn(guard::refuse_browsers));
         }
+        let api = api.merge(Router::from(api::public_router()));
         let routes = Router::new()
             .nest("/v1", api.clone())
             .nest("/api/v1", api)

@@ -16,9 +16,12 @@ use crate::{Web, api, error};
 
 /// What a handler's annotation calls its list of codes.
 const ERRORS: &str = "x-errors";
+/// What a handler's annotation says of an operation that needs no key.
+const PUBLIC: &str = "x-public";
 /// What every operation may answer.
-const EVERYWHERE: [&str; 5] =
-    ["UNAUTHORIZED", "BROWSER_NOT_ALLOWED", "RATE_LIMITED", "BUSY", "INTERNAL"];
+const EVERYWHERE: [&str; 3] = ["RATE_LIMITED", "BUSY", "INTERNAL"];
+/// What every operation that needs a key may answer.
+const WITH_A_KEY: [&str; 2] = ["UNAUTHORIZED", "BROWSER_NOT_ALLOWED"];
 /// What every operation with a body may answer.
 const WITH_A_BODY: [&str; 2] = ["VALIDATION_ERROR", "BODY_TOO_LARGE"];
 
@@ -40,7 +43,9 @@ pub(crate) fn router() -> Router<Web> {
 
 /// The document as text, as it is committed in `openapi.json`.
 pub fn document() -> String {
-    let (_, generated) = OpenApiRouter::new().nest("/v1", api::router()).split_for_parts();
+    let (_, generated) = OpenApiRouter::new()
+        .nest("/v1", api::router().merge(api::public_router()))
+        .split_for_parts();
     // Printing what was parsed from the code cannot fail.
     let mut document = serde_json::to_value(generated).unwrap_or_default();
     introduce(&mut document);
@@ -89,11 +94,18 @@ fn operations(document: &mut Value) -> Vec<&mut Map<String, Value>> {
 }
 
 fn spell_out_errors(operation: &mut Map<String, Value>) {
+    let public = operation.remove(PUBLIC).is_some();
+    if public {
+        operation.insert("security".to_owned(), json!([]));
+    }
     let mut codes: Vec<String> = operation
         .remove(ERRORS)
         .and_then(|codes| serde_json::from_value(codes).ok())
         .unwrap_or_default();
     codes.extend(EVERYWHERE.map(str::to_owned));
+    if !public {
+        codes.extend(WITH_A_KEY.map(str::to_owned));
+    }
     if operation.contains_key("requestBody") {
         codes.extend(WITH_A_BODY.map(str::to_owned));
     }
@@ -152,7 +164,9 @@ mod tests {
 
     #[test]
     fn every_code_that_a_handler_names_exists() {
-        let (_, generated) = OpenApiRouter::new().nest("/v1", api::router()).split_for_parts();
+        let (_, generated) = OpenApiRouter::new()
+            .nest("/v1", api::router().merge(api::public_router()))
+            .split_for_parts();
         let mut generated = serde_json::to_value(generated).unwrap();
         let known: Vec<&str> = error::catalogue().iter().map(|(_, code, _)| *code).collect();
 

@@ -19,9 +19,9 @@ use utoipa_axum::{
 
 use self::answers::{
     ChangedNumber, CheckedNumber, CheckedNumbers, CreatedNumber, NumberDetail, NumberListItem,
-    NumberStatus, Paid, PairingCodes, RemovedNumber, RestoredNumber,
+    NumberStatus, Paid, RemovedNumber, RestoredNumber,
 };
-pub(crate) use self::answers::{LinkState, instance_name};
+pub(crate) use self::answers::{LinkInfo, LinkState, NewInstance, PairingCodes, instance_name};
 use super::Done;
 use crate::{
     Web,
@@ -69,7 +69,7 @@ struct CreateBody {
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 #[expect(dead_code, reason = "the shape is for the document only")]
-struct SettingsChange {
+pub(super) struct SettingsChange {
     #[schema(nullable = false)]
     history_import_enabled: Option<bool>,
     #[schema(nullable = false)]

@@ -166,7 +166,7 @@ async fn attempts(
 /// One event of the stream.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the shape is for the document only")]
-struct PairingEvent {
+pub(super) struct PairingEvent {
     /// `qr`, `code`, `scanned`, `action_required`; and, as the last one, `open`, `expired` or `failed`.
     #[schema(example = "qr")]
     event: String,
@@ -193,9 +193,14 @@ async fn events(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let followed = web.app.follow_pairing(&caller, &id).await?;
+    Ok(stream(followed, &web))
+}
+
+/// An attempt as server-sent events.
+pub(super) fn stream(followed: Followed, web: &Web) -> Response {
     let stream = event_stream(followed, web.closing.clone());
     let sse = Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
-    Ok(([(CACHE_CONTROL, "no-store"), (NO_BUFFERING, "no")], sse).into_response())
+    ([(CACHE_CONTROL, "no-store"), (NO_BUFFERING, "no")], sse).into_response()
 }
 
 /// An assertion as `PublicKeyCredential.toJSON()` gives it. What else is in it is not looked at.

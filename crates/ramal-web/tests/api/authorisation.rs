@@ -17,6 +17,8 @@ enum On {
     Webhook,
     /// A webhook in the path and a delivery of it that is not there: everybody gets 404.
     Delivery,
+    /// A pairing link's token in the path: public, and one that is not there gives everybody 404.
+    Link,
     /// A message in the path, of the number that the key acts on: a stranger gets 404.
     Message,
     /// The number that the key acts on; the tenant's key needs the header.
@@ -32,11 +34,11 @@ enum NumberKey {
 }
 
 use NumberKey::{May, MayNot};
-use On::{Delivery, Message, Number, Own, Scope, Webhook};
+use On::{Delivery, Link, Message, Number, Own, Scope, Webhook};
 
 /// The table. An operation of the document without a row fails the test, and so does a row without
 /// an operation. Operations that destroy what later rows need come last.
-const TABLE: [(&str, &str, On, NumberKey); 33] = [
+const TABLE: [(&str, &str, On, NumberKey); 38] = [
     ("get", "/v1/numbers", Own, May),
     ("post", "/v1/numbers", Own, May),
     ("get", "/v1/numbers/{id}", Number, May),
@@ -48,6 +50,11 @@ const TABLE: [(&str, &str, On, NumberKey); 33] = [
     ("post", "/v1/numbers/{id}/pairing/passkey", Number, May),
     ("post", "/v1/numbers/{id}/pairing/passkey/confirm", Number, May),
     ("post", "/v1/numbers/check", Scope, May),
+    ("post", "/v1/numbers/remote-pairing", Own, May),
+    ("get", "/v1/remote-pairing/{token}", Link, May),
+    ("get", "/v1/remote-pairing/{token}/status", Link, May),
+    ("get", "/v1/remote-pairing/{token}/events", Link, May),
+    ("post", "/v1/remote-pairing/{token}/connect", Link, May),
     ("post", "/v1/numbers/{id}/pay", Number, MayNot),
     ("post", "/v1/numbers/{id}/upgrade-to-dual", Number, May),
     ("get", "/v1/projects", Own, May),
@@ -72,6 +79,9 @@ const TABLE: [(&str, &str, On, NumberKey); 33] = [
     ("delete", "/v1/numbers/{id}/purge", Number, MayNot),
 ];
 
+/// The token of no link.
+const NO_TOKEN: &str = "0b7f6c3e-0d0e-4e58-9b0a-1f1a5d8f0c11";
+
 /// What belongs to one account.
 struct Things {
     account: Account,
@@ -93,7 +103,7 @@ impl Things {
         let id = match on {
             Webhook | Delivery => &self.webhook,
             Message => &self.message,
-            Own | Number | Scope => &self.account.number,
+            Own | Number | Link | Scope => &self.account.number,
         };
         let method = match method {
             "get" => "GET",
@@ -104,10 +114,11 @@ impl Things {
         };
         let delivery = "dlv_01h455vb4pex5vsknk084sn02q";
         let path_of_ours = path.replace("{id}", id).replace("{delivery}", delivery);
+        let path_of_ours = path_of_ours.replace("{token}", NO_TOKEN);
         let ask = Ask::new(method, path_of_ours);
         match (method, path) {
             // Of a phone that the tenant has already: 409 shows that the caller was let in.
-            ("POST", "/v1/numbers") => {
+            ("POST", "/v1/numbers" | "/v1/numbers/remote-pairing") => {
                 ask.body(json!({"name": "Sales", "number": self.account.phone}))
             }
             ("POST", "/v1/projects") => ask.body(json!({"name": "Sales"})),
@@ -167,7 +178,9 @@ async fn nobody_is_let_in_without_a_key() {
             ours.request(method, path, on).key("ps_0000000000000000000000000000000000000000000"),
         ] {
             let answer = scene.ask(&ask).await;
-            assert_eq!((answer.status, answer.code().as_str()), (401, "UNAUTHORIZED"), "{path}");
+            let expected =
+                if on == Link { (404, "REMOTE_PAIRING_INVALID") } else { (401, "UNAUTHORIZED") };
+            assert_eq!((answer.status, answer.code().as_str()), expected, "{path}");
         }
     }
 }
@@ -201,12 +214,12 @@ fn check_stranger(path: &str, on: On, allowed: NumberKey, is_number_key: bool, a
     let expected: &[u16] = match (on, is_number_key) {
         (_, true) if allowed == MayNot => &[403],
         // That we have a phone already is no conflict for others: the second try meets their own.
-        (Own, _) if path == "/v1/numbers" => &[200, 201, 409],
+        (Own, _) if path.starts_with("/v1/numbers") => &[200, 201, 409],
         // A number's key ignores the header and acts on its own number.
         (Own, _) | (Scope, true) => &[200, 201, 202, 409],
         // A body that names another number than the key's.
         (Number, true) if path == "/v1/webhooks" => &[400],
-        (Number | Webhook | Delivery | Message | Scope, _) => &[404],
+        (Number | Webhook | Delivery | Link | Message | Scope, _) => &[404],
     };
     assert!(expected.contains(&answer.status), "{path}: {} {}", answer.status, answer.text);
 }
@@ -244,7 +257,8 @@ async fn each_scope_may_do_what_the_table_says() {
                 // 400: not offered; 409: exists or is connected already; 404: the delivery that
                 // is not there. The caller was let in.
                 let let_in = matches!(answer.status, 200..=299 | 400 | 409)
-                    || (on == Delivery && answer.code() == "DELIVERY_NOT_FOUND");
+                    || (on == Delivery && answer.code() == "DELIVERY_NOT_FOUND")
+                    || (on == Link && answer.code() == "REMOTE_PAIRING_INVALID");
                 assert!(let_in, "{shown}");
             }
         }

@@ -140,6 +140,7 @@ async fn missing_things(scene: &Scene, ours: &Account, seen: &mut Seen) {
         ("/v1/webhooks/wh_none", "WEBHOOK_NOT_FOUND"),
         ("/v1/messages/msg_none", "MESSAGE_NOT_FOUND"),
         ("/v1/nothing", "NOT_FOUND"),
+        ("/v1/remote-pairing/no-token", "REMOTE_PAIRING_INVALID"),
     ] {
         let answer = scene.ask(&Ask::new("GET", path).key(&ours.number_key)).await;
         note(seen, &answer, 404, code);

@@ -11,6 +11,7 @@ mod authorisation;
 mod documents;
 mod errors;
 mod passkey;
+mod remote_pairing;
 mod scene;
 mod webhook_tools;
 mod whatsapp;

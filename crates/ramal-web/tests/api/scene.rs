@@ -112,6 +112,7 @@ impl Scene {
         let webhooks = ramal_webhooks::Options::default();
         let limits = LimitOptions { pairing_burst: PAIRING_BURST, ..LimitOptions::default() };
         let app = App::new(store, sessions, clock, numbers, webhooks, wake).with_limits(&limits);
+        let app = app.with_public_url("https://wa.acme.com/");
         let closing = CancellationToken::new();
         let router = Web::new(app.clone(), Readiness::default(), Arc::new(String::new), closing)
             .router(|routes| routes);

@@ -40,11 +40,19 @@ impl From<Link> for LinkState {
 /// One session of a number.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct LinkInfo {
+pub(crate) struct LinkInfo {
     state: LinkState,
     /// Since when it is open; null when it is not.
     #[schema(required = true, format = DateTime)]
     connected_at: Option<String>,
+}
+
+impl From<&Number> for LinkInfo {
+    fn from(number: &Number) -> Self {
+        let open = number.link == Link::Open;
+        let connected_at = open.then_some(number.connected_at).flatten();
+        Self { state: number.link.into(), connected_at: time(connected_at) }
+    }
 }
 
 /// The keys that list, detail and `instance` share.
@@ -77,16 +85,14 @@ pub(super) struct NumberSummary {
 impl From<&Number> for NumberSummary {
     fn from(number: &Number) -> Self {
         let open = number.link == Link::Open;
-        let connected_at = open.then_some(number.connected_at).flatten();
-        let state = LinkState::from(number.link);
         Self {
             id: number.id.to_string(),
             number: number.phone.digits().to_owned(),
             name: number.name.clone(),
             provider: PROVIDER,
-            state,
+            state: number.link.into(),
             is_fully_connected: open,
-            primary_link: LinkInfo { state, connected_at: time(connected_at) },
+            primary_link: number.into(),
             secondary_link: None,
             state_reason: number.link.reason().map(CloseReason::code),
             created_at: number.created_at.to_string(),
@@ -107,7 +113,7 @@ fn time(at: Option<Timestamp>) -> Option<String> {
 /// A number as creation answers it.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct NewInstance {
+pub(crate) struct NewInstance {
     #[serde(flatten)]
     number: NumberSummary,
     tenant_id: String,
@@ -334,7 +340,7 @@ impl From<&NumberView> for NumberDetail {
 /// What to show the person who owns the phone.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct PairingCodes {
+pub(crate) struct PairingCodes {
     /// A PNG as a data URI.
     #[schema(example = "data:image/png;base64,iVBORw0KGgo…")]
     qrcode_base64: String,
@@ -362,7 +368,7 @@ struct PairingClocks {
 }
 
 impl PairingCodes {
-    pub(super) fn draw(codes: &Codes) -> Result<Self, AppError> {
+    pub(crate) fn draw(codes: &Codes) -> Result<Self, AppError> {
         let picture =
             QrPicture::draw(&codes.qr.text).map_err(|error| AppError::Internal(Box::new(error)))?;
         let (code, code_expires_at) = codes.pairing_code.clone().unzip();

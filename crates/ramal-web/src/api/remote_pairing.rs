@@ -1,0 +1,310 @@
+//! `/v1/remote-pairing/{token}` (contract F.2): what a pairing link's page asks for. Public: the token
+//! is the credential.
+
+use axum::{Json, extract::State, response::Response};
+use http::StatusCode;
+use ramal_app::{
+    AppError, CreateNumber, CreatedPairingLink, LiveLink, NewPairingLink, Refusal, Sending,
+};
+use ramal_domain::Link;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    numbers::{LinkInfo, LinkState, NewInstance, PairingCodes, SettingsChange},
+    pairing::{PairingEvent, stream},
+};
+use crate::{
+    Web,
+    body::Body,
+    error::ApiError,
+    extract::{Authenticated, Path},
+    idempotent::{self, Request},
+};
+
+/// What needs no key.
+pub(crate) fn public_router() -> OpenApiRouter<Web> {
+    OpenApiRouter::new()
+        .routes(routes!(info))
+        .routes(routes!(status))
+        .routes(routes!(connect))
+        .routes(routes!(events))
+}
+
+/// What needs one.
+pub(crate) fn router() -> OpenApiRouter<Web> {
+    OpenApiRouter::new().routes(routes!(create))
+}
+
+/// A number to be created, and the link by which its owner connects it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = CreatePairingLink)]
+struct CreateBody {
+    /// The display name.
+    #[schema(min_length = 1, max_length = 100, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
+    name: String,
+    /// E.164, with or without `+`.
+    #[schema(pattern = "^\\+?[1-9][0-9]{9,14}$", example = "+5511999999999")]
+    number: String,
+    /// `PILOT_STATUS`; official numbers come later.
+    provider: Option<String>,
+    /// As for creating a number.
+    #[schema(default = true)]
+    link_to_api_key: Option<bool>,
+    /// Sends the link to that number, from the first connected number of yours.
+    #[schema(default = false)]
+    send_via_whats_app: Option<bool>,
+    #[schema(value_type = Option<SettingsChange>)]
+    #[serde(default, deserialize_with = "crate::body::object")]
+    settings: Option<ramal_app::SettingsPatch>,
+    /// How the page looks: `logoUrl`, `primaryColor`, `backgroundColor`, `companyName`, `subtitle`,
+    /// `supportUrl`, `defaultRedirectUrl`, `hidePilotStatusBranding`.
+    #[schema(value_type = Option<Object>)]
+    branding: Option<Map<String, Value>>,
+    /// The same under its other name.
+    #[schema(value_type = Option<Object>)]
+    branding_override: Option<Map<String, Value>>,
+    /// Where the page goes after success; https.
+    #[schema(max_length = 2048, example = "https://acme.com/connected")]
+    redirect_url: Option<String>,
+    /// Your own reference, given back as it is.
+    #[schema(max_length = 255)]
+    external_ref: Option<String>,
+    /// `pt-BR`, `en` or `es`; the browser's when absent.
+    #[schema(example = "pt-BR")]
+    language: Option<String>,
+}
+
+/// A link that was just created.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = CreatedPairingLink)]
+struct CreatedLink {
+    #[schema(example = "PILOT_STATUS")]
+    provider: &'static str,
+    /// The number, not connected.
+    instance: NewInstance,
+    number_id: String,
+    /// The link's secret: shown here and nowhere else.
+    remote_pairing_token: String,
+    /// What to send to the person who owns the phone.
+    remote_pairing_url: String,
+    #[schema(example = "+551199****9999")]
+    masked_number: String,
+    /// Whether the link is on its way by WhatsApp.
+    message_sent: bool,
+    /// Why it is not, when that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    message_error: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    external_ref: Option<String>,
+    /// The calling key, when it moved to the new number; null with the tenant's key.
+    #[schema(required = true)]
+    linked_api_key_id: Option<String>,
+}
+
+impl From<&CreatedPairingLink> for CreatedLink {
+    fn from(created: &CreatedPairingLink) -> Self {
+        let nobody = created.sending == Some(Sending::NobodyToSend);
+        Self {
+            provider: "PILOT_STATUS",
+            instance: (&created.number).into(),
+            number_id: created.number.id.to_string(),
+            remote_pairing_token: created.token.expose().to_owned(),
+            remote_pairing_url: created.url.clone(),
+            masked_number: created.number.phone.masked(),
+            message_sent: created.sending == Some(Sending::Queued),
+            message_error: nobody.then_some("none of your numbers is connected to send it from"),
+            external_ref: created.external_ref.clone(),
+            linked_api_key_id: created.linked_key.map(|id| id.to_string()),
+        }
+    }
+}
+
+/// Creates a number, not connected, and a link by which its owner connects it.
+///
+/// The link is good for 24 hours and one connection.
+#[utoipa::path(
+    post,
+    path = "/numbers/remote-pairing",
+    operation_id = "createPairingLink",
+    tag = "remote-pairing",
+    params(("idempotency-key" = Option<String>, Header, description = "Makes a repeat safe for a day", min_length = 1, max_length = 255, nullable = false)),
+    request_body(content = CreateBody, example = json!({"name": "Support", "number": "+5511999999999"})),
+    responses((status = 201, description = "Created; send the link", body = CreatedLink, headers(("idempotent-replayed" = String, description = "`true` when the answer is a stored one")))),
+    extensions(("x-errors" = json!(["VALIDATION_ERROR", "FEATURE_NOT_SUPPORTED", "NUMBER_ALREADY_ACTIVE", "NUMBER_SOFT_DELETED", "IDEMPOTENCY_KEY_INVALID", "IDEMPOTENCY_KEY_REUSED", "IDEMPOTENCY_KEY_IN_USE"]))),
+)]
+async fn create(
+    State(web): State<Web>,
+    Authenticated(caller): Authenticated,
+    headers: http::HeaderMap,
+    body: Body<CreateBody>,
+) -> Result<Response, ApiError> {
+    let Body { value, raw } = body;
+    match value.provider.as_deref() {
+        None | Some("PILOT_STATUS") => {}
+        Some("META") => {
+            let sentence = "links for official numbers are not offered yet";
+            return Err(Refusal::NotSupported(sentence.to_owned()).into());
+        }
+        Some(_) => return Err(ApiError::invalid("provider is PILOT_STATUS or META")),
+    }
+    let wish = NewPairingLink {
+        number: CreateNumber {
+            name: value.name,
+            number: value.number,
+            link_to_api_key: value.link_to_api_key.unwrap_or(true),
+            settings: value.settings.unwrap_or_default(),
+        },
+        send_via_whatsapp: value.send_via_whats_app.unwrap_or(false),
+        language: value.language,
+        branding: value.branding.or(value.branding_override).unwrap_or_default(),
+        redirect_url: value.redirect_url,
+        external_ref: value.external_ref,
+    };
+    let (app, creator) = (web.app.clone(), caller.clone());
+    let work = move |claimed| async move {
+        let memo = idempotent::memo(claimed, created_answer);
+        created_answer(&app.create_pairing_link(&creator, wish, memo).await?)
+    };
+    let operation = "numbers.remote-pairing";
+    let request = Request { caller: &caller, operation, headers: &headers, body: &raw };
+    idempotent::answer(&web.app, request, work).await
+}
+
+fn created_answer(created: &CreatedPairingLink) -> Result<(StatusCode, Value), AppError> {
+    Ok((StatusCode::CREATED, idempotent::print(&CreatedLink::from(created))?))
+}
+
+/// A link that is in force. The number is masked: whoever has the link sees it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PairingLinkInfo)]
+struct Info {
+    valid: bool,
+    name: String,
+    masked_number: String,
+    state: LinkState,
+    primary_link: LinkInfo,
+    /// Always null: one session per number.
+    #[schema(required = true)]
+    secondary_link: Option<LinkInfo>,
+    /// When the link dies unused.
+    #[schema(format = DateTime)]
+    expires_at: String,
+}
+
+impl From<&LiveLink> for Info {
+    fn from(live: &LiveLink) -> Self {
+        Self {
+            valid: true,
+            name: live.number.name.clone(),
+            masked_number: live.number.phone.masked(),
+            state: live.number.link.into(),
+            primary_link: (&live.number).into(),
+            secondary_link: None,
+            expires_at: live.link.expires_at.to_string(),
+        }
+    }
+}
+
+/// What a pairing link is for. Needs no key.
+#[utoipa::path(
+    get,
+    path = "/remote-pairing/{token}",
+    operation_id = "getPairingLink",
+    tag = "remote-pairing",
+    params(("token" = String, Path, description = "What the link ends with", example = "0b7f6c3e-0d0e-4e58-9b0a-1f1a5d8f0c11")),
+    responses((status = 200, description = "The link is in force", body = Info)),
+    extensions(("x-errors" = json!(["REMOTE_PAIRING_INVALID"])), ("x-public" = json!(true))),
+)]
+async fn info(State(web): State<Web>, Path(token): Path<String>) -> Result<Json<Info>, ApiError> {
+    Ok(Json((&web.app.pairing_link(&token).await?).into()))
+}
+
+/// The state of a pairing link's number.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PairingLinkStatus)]
+struct Status {
+    state: LinkState,
+    is_fully_connected: bool,
+    primary_link: LinkInfo,
+    /// Always null: one session per number.
+    #[schema(required = true)]
+    secondary_link: Option<LinkInfo>,
+}
+
+/// Whether the number of a pairing link is connected. Needs no key.
+#[utoipa::path(
+    get,
+    path = "/remote-pairing/{token}/status",
+    operation_id = "getPairingLinkStatus",
+    tag = "remote-pairing",
+    params(("token" = String, Path, description = "What the link ends with", example = "0b7f6c3e-0d0e-4e58-9b0a-1f1a5d8f0c11")),
+    responses((status = 200, description = "Its state", body = Status)),
+    extensions(("x-errors" = json!(["REMOTE_PAIRING_INVALID"])), ("x-public" = json!(true))),
+)]
+async fn status(
+    State(web): State<Web>,
+    Path(token): Path<String>,
+) -> Result<Json<Status>, ApiError> {
+    let live = web.app.pairing_link(&token).await?;
+    Ok(Json(Status {
+        state: live.number.link.into(),
+        is_fully_connected: live.number.link == Link::Open,
+        primary_link: (&live.number).into(),
+        secondary_link: None,
+    }))
+}
+
+/// A fresh QR code and pairing code.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PairingLinkCodes)]
+struct LinkCodes {
+    #[serde(flatten)]
+    codes: PairingCodes,
+    /// Always null: one session per number.
+    #[schema(required = true, value_type = Option<Object>)]
+    secondary_link: Option<()>,
+}
+
+/// A fresh QR code and pairing code for the number of a pairing link. Needs no key.
+#[utoipa::path(
+    post,
+    path = "/remote-pairing/{token}/connect",
+    operation_id = "connectByPairingLink",
+    tag = "remote-pairing",
+    params(("token" = String, Path, description = "What the link ends with", example = "0b7f6c3e-0d0e-4e58-9b0a-1f1a5d8f0c11")),
+    responses((status = 200, description = "The codes", body = LinkCodes)),
+    extensions(("x-errors" = json!(["REMOTE_PAIRING_INVALID", "NUMBER_ALREADY_CONNECTED", "UPSTREAM_ERROR", "UPSTREAM_TIMEOUT"])), ("x-public" = json!(true))),
+)]
+async fn connect(
+    State(web): State<Web>,
+    Path(token): Path<String>,
+) -> Result<Json<LinkCodes>, ApiError> {
+    let codes = web.app.connect_by_link(&token).await?;
+    Ok(Json(LinkCodes { codes: PairingCodes::draw(&codes)?, secondary_link: None }))
+}
+
+/// The pairing attempt of a pairing link's number, as server-sent events. Needs no key.
+///
+/// As `GET /v1/numbers/{id}/pairing/events`.
+#[utoipa::path(
+    get,
+    path = "/remote-pairing/{token}/events",
+    operation_id = "followPairingLink",
+    tag = "remote-pairing",
+    params(("token" = String, Path, description = "What the link ends with", example = "0b7f6c3e-0d0e-4e58-9b0a-1f1a5d8f0c11")),
+    responses((status = 200, description = "A stream that ends with the attempt", body = PairingEvent, content_type = "text/event-stream")),
+    extensions(("x-errors" = json!(["REMOTE_PAIRING_INVALID"])), ("x-public" = json!(true))),
+)]
+async fn events(State(web): State<Web>, Path(token): Path<String>) -> Result<Response, ApiError> {
+    Ok(stream(web.app.follow_link(&token).await?, &web))
+}

@@ -1,0 +1,133 @@
+//! Pairing links: creation, and what their token opens.
+
+use serde_json::{Value, json};
+
+use crate::scene::{Ask, Scene};
+
+const PHONE: &str = "+5511999990123";
+
+async fn create(scene: &Scene, key: &str, body: Value) -> crate::scene::Answer {
+    scene.ask(&Ask::new("POST", "/v1/numbers/remote-pairing").key(key).body(body)).await
+}
+
+fn public(token: &str, tail: &str) -> Ask {
+    Ask::new("GET", format!("/v1/remote-pairing/{token}{tail}"))
+}
+
+#[tokio::test]
+async fn a_link_pairs_its_number_without_a_key_and_shows_it_masked() {
+    let scene = Scene::start().await;
+    let ours = scene.account(1).await;
+    let wish = json!({"name": "Maria", "number": PHONE, "externalRef": "order 7"});
+
+    let created = create(&scene, &ours.tenant_key, wish).await;
+
+    assert_eq!(created.status, 201, "{}", created.text);
+    let created = created.json();
+    let token = created["remotePairingToken"].as_str().unwrap();
+    assert_eq!(created["remotePairingUrl"], format!("https://wa.acme.com/connect/{token}"));
+    assert_eq!(created["instance"]["state"], "CLOSE");
+    assert_eq!(created["instance"]["id"], created["numberId"]);
+    assert_eq!(created["maskedNumber"], "+551199****0123");
+    assert_eq!((&created["messageSent"], &created["messageError"]), (&json!(false), &Value::Null));
+    assert_eq!(created["externalRef"], "order 7");
+    assert_eq!(created["linkedApiKeyId"], Value::Null);
+
+    // As a browser asks: without a key, with an origin.
+    let info = scene.ask(&public(token, "").header("origin", "https://wa.acme.com")).await;
+    assert_eq!(info.status, 200, "{}", info.text);
+    assert_eq!((&info.json()["valid"], &info.json()["name"]), (&json!(true), &json!("Maria")));
+    let status = scene.ask(&public(token, "/status")).await;
+    assert_eq!(status.json()["state"], "CLOSE");
+    let path = format!("/v1/remote-pairing/{token}/connect");
+    let codes = scene.ask(&Ask::new("POST", &path)).await;
+    assert_eq!(codes.status, 200, "{}", codes.text);
+    assert!(codes.json()["qrcodeBase64"].as_str().unwrap().starts_with("data:image/png;base64,"));
+    assert_eq!(codes.json()["pairingCode"], "ABCD-1234");
+    for answer in [info, status, codes] {
+        assert!(!answer.text.contains("5511999990123"), "{}", answer.text);
+    }
+    scene.open(created["numberId"].as_str().unwrap()).await;
+    let status = scene.ask(&public(token, "/status")).await;
+    assert_eq!(status.json()["isFullyConnected"], true, "for a while after success");
+    assert_eq!(scene.ask(&Ask::new("POST", &path)).await.code(), "NUMBER_ALREADY_CONNECTED");
+}
+
+#[tokio::test]
+async fn a_dead_link_says_why() {
+    let scene = Scene::start().await;
+    let ours = scene.account(1).await;
+    let created = create(&scene, &ours.tenant_key, json!({"name": "M", "number": PHONE})).await;
+    let created = created.json();
+    let token = created["remotePairingToken"].as_str().unwrap();
+    let path = format!("/v1/numbers/{}", created["numberId"].as_str().unwrap());
+    let removed = scene.ask(&Ask::new("DELETE", path).key(&ours.tenant_key)).await;
+    assert_eq!(removed.status, 200);
+
+    for tail in ["", "/status", "/events"] {
+        let answer = scene.ask(&public(token, tail)).await;
+        assert_eq!((answer.status, answer.code().as_str()), (404, "REMOTE_PAIRING_INVALID"));
+        let body = answer.json();
+        assert_eq!((&body["valid"], &body["reason"]), (&json!(false), &json!("unknown")));
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_wish_creates_nothing() {
+    let scene = Scene::start().await;
+    let ours = scene.account(1).await;
+    for (extra, code) in [
+        (json!({"language": "tlh"}), "VALIDATION_ERROR"),
+        (json!({"redirectUrl": "http://acme.com"}), "VALIDATION_ERROR"),
+        (json!({"redirectUrl": "javascript:alert(1)"}), "VALIDATION_ERROR"),
+        (json!({"branding": {"primaryColor": "red"}}), "VALIDATION_ERROR"),
+        (json!({"brandingOverride": {"companyName": 1}}), "VALIDATION_ERROR"),
+        (json!({"branding": []}), "VALIDATION_ERROR"),
+        (json!({"externalRef": "x".repeat(256)}), "VALIDATION_ERROR"),
+        (json!({"sendViaWhatsApp": "yes"}), "VALIDATION_ERROR"),
+        (json!({"provider": "FAX"}), "VALIDATION_ERROR"),
+        (json!({"provider": "META"}), "FEATURE_NOT_SUPPORTED"),
+        (json!({"number": "123"}), "VALIDATION_ERROR"),
+        (json!({"number": ours.phone}), "NUMBER_ALREADY_ACTIVE"),
+    ] {
+        let mut wish = json!({"name": "Maria", "number": PHONE});
+        let fields = wish.as_object_mut().unwrap();
+        fields.extend(extra.as_object().unwrap().clone());
+        let answer = create(&scene, &ours.tenant_key, wish).await;
+        assert_eq!(answer.code(), code, "{extra}: {}", answer.text);
+    }
+    let list = scene.ask(&Ask::new("GET", "/v1/numbers").key(&ours.tenant_key)).await;
+    assert_eq!(list.json().as_array().unwrap().len(), 1, "{}", list.text);
+}
+
+#[tokio::test]
+async fn a_link_is_sent_by_a_connected_number_or_the_answer_says_why_not() {
+    let scene = Scene::start().await;
+    let ours = scene.account(1).await;
+    let wish = |number: &str| json!({"name": "M", "number": number, "sendViaWhatsApp": true});
+
+    let unsent = create(&scene, &ours.tenant_key, wish(PHONE)).await.json();
+    scene.open(&ours.number).await;
+    let sent = create(&scene, &ours.tenant_key, wish("+5511999990124")).await.json();
+
+    assert_eq!(unsent["messageSent"], false);
+    assert!(unsent["messageError"].is_string(), "{unsent}");
+    assert_eq!((&sent["messageSent"], &sent["messageError"]), (&json!(true), &Value::Null));
+}
+
+#[tokio::test]
+async fn a_repeated_creation_gives_the_same_link() {
+    let scene = Scene::start().await;
+    let ours = scene.account(1).await;
+    let ask = Ask::new("POST", "/v1/numbers/remote-pairing")
+        .key(&ours.tenant_key)
+        .header("idempotency-key", "order-7")
+        .body(json!({"name": "Maria", "number": PHONE}));
+
+    let first = scene.ask(&ask).await;
+    let again = scene.ask(&ask).await;
+
+    assert_eq!((first.status, again.status), (201, 201));
+    assert_eq!(first.json()["remotePairingUrl"], again.json()["remotePairingUrl"]);
+    assert!(again.head.contains("idempotent-replayed: true"), "{}", again.head);
+}
