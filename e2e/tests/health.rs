@@ -139,9 +139,9 @@ async fn only_a_confirmed_logout_drops_the_credentials() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outdated_client_is_one_alarm_for_all_numbers() {
-    let (world, receiver) = (World::with(&SETTINGS).await, Receiver::start().await);
-    let number = open(&world, &receiver).await;
+    let (mut world, receiver) = (World::with(&SETTINGS).await, Receiver::start().await);
     world.open_number(OTHER).await;
+    let number = open(&world, &receiver).await;
     assert_eq!(ready(&world).await["clientOutdated"], false);
 
     meet(&world, json!({"failure": 405})).await;
@@ -151,7 +151,16 @@ async fn an_outdated_client_is_one_alarm_for_all_numbers() {
     assert_eq!(health(&world, &number.id).await["code"], "CLIENT_OUTDATED");
     let log = world.product.log();
     assert_eq!(log.matches("no longer accepts the version").count(), 1, "once");
-    assert!(stored(&world, &number.id).await > 0);
+
+    // An update is a restart.
+    lift(&world).await;
+    world.product.kill_9();
+    world.product.start_again().await;
+    world.api().wait_until_open(&number.id).await;
+    receiver.wait_for("all", "number.recovered", |_| true).await;
+    let all = ["disconnected", "health_degraded", "connected", "recovered"];
+    assert_eq!(told(&receiver), all.map(|name| format!("number.{name}")));
+    assert_eq!(world.phones().companions(NUMBER).await.len(), 1, "the same device");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -31,7 +31,7 @@ impl App {
         let sessions = self.sessions.clone();
         self.detached(async move {
             let answered = sessions.answer_passkey(number.id, &assertion).await;
-            answered.map_err(|error| refusal_of(error).into())
+            answered.map_err(|error| refusal_of(&error).into())
         })
         .await
     }
@@ -47,7 +47,7 @@ impl App {
         let sessions = self.sessions.clone();
         self.detached(async move {
             let confirmed = sessions.confirm_passkey(number.id).await;
-            confirmed.map_err(|error| refusal_of(error).into())
+            confirmed.map_err(|error| refusal_of(&error).into())
         })
         .await
     }
@@ -60,7 +60,7 @@ impl App {
     }
 }
 
-fn refusal_of(error: PasskeyError) -> Refusal {
+const fn refusal_of(error: &PasskeyError) -> Refusal {
     match error {
         PasskeyError::NotAsked => Refusal::PasskeyNotRequested,
         PasskeyError::Refused(_) => Refusal::PasskeyRefused,

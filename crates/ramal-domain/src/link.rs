@@ -104,7 +104,8 @@ impl CloseReason {
                 "WhatsApp banned the account; the owner must appeal in the WhatsApp app"
             }
             Self::ClientOutdated => {
-                "WhatsApp no longer accepts this protocol version; update the server"
+                "WhatsApp no longer accepts this protocol version; update the server, and the \
+                 number connects by itself"
             }
             Self::Replaced => {
                 "another process uses the credentials of this number; stop it, then call connect"

@@ -1,7 +1,7 @@
 //! The passkey step of a pairing: what WhatsApp asks a person for, and what the person's browser or
 //! phone answers.
 //!
-//! The shapes are those of WebAuthn Level 3: `PublicKeyCredentialRequestOptionsJSON` and
+//! The shapes are those of `WebAuthn` Level 3: `PublicKeyCredentialRequestOptionsJSON` and
 //! `AuthenticationResponseJSON`.
 
 use std::time::Duration;

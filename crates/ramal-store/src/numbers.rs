@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ramal_domain::{
-    CloseReason, Event, EventKind, Illness, Input, InvalidTransition, Link, Losses, NodeId,
-    NumberEvent, NumberId, PhoneNumber, TenantId, Timestamp,
+    Ailment, CloseReason, Event, EventKind, Illness, Input, InvalidTransition, Link, Losses,
+    NodeId, NumberEvent, NumberId, PhoneNumber, TenantId, Timestamp,
 };
 use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
 
@@ -299,7 +299,8 @@ impl Numbers<'_> {
 
     /// Undoes what dead processes left half-done: reservations of other owners are deleted, and
     /// what was open is open no longer until its new session says so. Returns how many of each.
-    /// Pairings are left to the new sessions: only they can tell whether a phone had answered.
+    /// Pairings are left to the new sessions: only they can tell whether a phone had answered. A
+    /// number that was told that our version is too old is tried again: this may be a newer one.
     ///
     /// # Errors
     ///
@@ -320,6 +321,17 @@ impl Numbers<'_> {
         )
         .bind(living.to_string())
         .bind(now.as_millis())
+        .execute(&mut *self.0.inner)
+        .await?;
+        sqlx::query(
+            "update numbers set link = 'resuming', outage_reported = 1, close_reason = null,
+               link_since_ms = $2, updated_at_ms = $2
+             where stage = 'live' and link = 'closed' and close_reason = $3 and jid is not null
+               and owner <> $1",
+        )
+        .bind(living.to_string())
+        .bind(now.as_millis())
+        .bind(CloseReason::ClientOutdated.code())
         .execute(&mut *self.0.inner)
         .await?;
         Ok((reserved.rows_affected(), open.rows_affected()))
@@ -487,10 +499,15 @@ impl Numbers<'_> {
         if number.link == Link::Open && matches!(step.next, Link::Resuming { .. }) {
             number.losses.note(now);
         }
+        // A reason that was told before, and since when nothing was well, is no news.
+        let known = number.link == Link::Resuming { reported: true }
+            && step.next.reason().and_then(Ailment::of).is_some_and(|ailment| {
+                number.illness.is_some_and(|illness| illness.ailment == ailment)
+            });
         number.link = step.next;
         number.updated_at = now;
         self.write_link(&number, input == Input::PairingStarted).await?;
-        let announced = step.announce.filter(|_| number.stage == NumberStage::Live);
+        let announced = step.announce.filter(|_| number.stage == NumberStage::Live && !known);
         if let Some(kind) = announced {
             self.0.events().record(&number.event(kind, now)).await?;
         }
