@@ -363,7 +363,10 @@ async fn history_is_stored_by_default_and_nobody_is_told() {
 
     let own = scene.sandbox.api.on_number(&scene.id);
     let sent = own.get("/v1/messages/OLD2").await.expect(200);
-    assert_eq!((&sent["status"], &sent["externalMessageId"]), (&json!("DELIVERED"), &json!("OLD2")));
+    assert_eq!(
+        (&sent["status"], &sent["externalMessageId"]),
+        (&json!("DELIVERED"), &json!("OLD2"))
+    );
     assert_eq!(sent["createdAt"], "2023-11-14T22:14:20.000Z");
     let before = own.get("/v1/messages/OLD1").await.expect(200);
 
@@ -388,7 +391,10 @@ async fn history_is_told_once_when_asked_for() {
     assert_eq!((&sent["from"], &sent["to"]), (&json!(NUMBER), &json!(FRIEND)));
     let group = scene.received("message.group", "bom dia").await;
     assert_eq!(group["groupId"], "120363000000000001@g.us");
-    assert_eq!((&group["groupName"], &group["from"]), (&json!("Família"), &json!(OTHER)));
+    assert_eq!(group["groupName"], "Família");
+    // The writer's phone number is not known: this number has never had to do with them.
+    let from = group["from"].as_str().expect("a sender");
+    assert!(from.ends_with("@lid"), "{from}");
 
     scene.link_again().await;
     scene.sentinel("after the second import").await;
