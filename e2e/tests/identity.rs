@@ -1,11 +1,5 @@
 //! One contact, one identity: LID and phone number lead to one peer, and to one event per message.
 
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "the tests' helpers fail by panicking, as the tests do"
-)]
-
 use ramal_tests::{Receiver, World};
 use serde_json::{Value, json};
 
