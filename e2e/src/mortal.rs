@@ -1,13 +1,10 @@
 //! A product that may die at any moment, while its customers go on.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::Value;
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex, watch};
 
 use crate::{Answer, Api, Database, Phones, Product, WhatsApp, World, within};
 
@@ -21,8 +18,10 @@ const LOOK: Duration = Duration::from_millis(50);
 /// The product, the offline WhatsApp that outlives it, and the address of its latest start.
 #[derive(Debug)]
 pub struct Mortal {
-    product: AsyncMutex<Product>,
-    api: Mutex<Api>,
+    product: Mutex<Product>,
+    /// `None` while it is dead. Nobody knocks at a closed port then: a socket that dials a free port
+    /// of its own machine may happen to dial itself.
+    api: watch::Sender<Option<Api>>,
     database: Database,
     whatsapp: WhatsApp,
 }
@@ -40,13 +39,16 @@ impl Mortal {
     /// Starts both, the product with these settings.
     pub async fn start(settings: &[(&str, &str)]) -> Self {
         let World { product, whatsapp } = World::with(settings).await;
-        let (api, database) = (Mutex::new(product.api.clone()), product.database());
-        Self { product: AsyncMutex::new(product), api, database, whatsapp }
+        let api = watch::Sender::new(Some(product.api.clone()));
+        let database = product.database();
+        Self { product: Mutex::new(product), api, database, whatsapp }
     }
 
-    /// The API of the latest start, which may be dead already.
-    pub fn api(&self) -> Api {
-        self.api.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The API, once it lives; it may be dead again when it is asked.
+    pub async fn api(&self) -> Api {
+        let mut api = self.api.subscribe();
+        let living = api.wait_for(Option::is_some).await.expect("the sender is ours");
+        living.clone().expect("it lives")
     }
 
     /// The virtual phones.
@@ -63,8 +65,9 @@ impl Mortal {
     pub async fn die_and_come_back(&self) {
         let mut product = self.product.lock().await;
         product.kill_9();
+        self.api.send_replace(None);
         product.start_again().await;
-        *self.api.lock().unwrap_or_else(PoisonError::into_inner) = product.api.clone();
+        self.api.send_replace(Some(product.api.clone()));
     }
 
     /// What the product has logged, over all its lives.
@@ -87,7 +90,7 @@ impl Mortal {
     ) -> Insisted {
         let (what, mut asked_before) = (format!("an answer to {method} {path}"), false);
         within(INSISTENCE, &what, async || {
-            match self.api().ask(method.clone(), path, headers, body).await {
+            match self.api().await.ask(method.clone(), path, headers, body).await {
                 Ok(answer) if tries_again(&answer) => None,
                 Ok(answer) => Some(Insisted { answer, asked_before }),
                 Err(_died) => {
@@ -123,14 +126,14 @@ impl Mortal {
 
     /// `None` when it died over the question.
     async fn is_open(&self, status: &str) -> Option<bool> {
-        let answer = self.api().ask(Method::GET, status, &[], None).await.ok()?.expect(200);
+        let answer = self.api().await.ask(Method::GET, status, &[], None).await.ok()?.expect(200);
         Some(answer["state"] == "OPEN" && answer["stale"] == false)
     }
 
     /// `None` when it is connected by now, is on its way to be, or died over the question.
     async fn fresh_qr(&self, id: &str) -> Option<String> {
         let path = format!("/v1/numbers/{id}/connect");
-        let codes = self.api().ask(Method::GET, &path, &[], None).await.ok()?;
+        let codes = self.api().await.ask(Method::GET, &path, &[], None).await.ok()?;
         let code = (codes.status == 200).then(|| codes.json()["qrcodeBase64"].clone())?;
         code.as_str().map(str::to_owned)
     }

@@ -93,9 +93,9 @@ impl Town {
             ("LIMITS__KEY_BURST", "0"),
         ];
         let (mortal, receiver) = (Mortal::start(&settings).await, Receiver::start().await);
-        let watcher = mortal.api().create("+5511999990000").await;
+        let watcher = mortal.api().await.create("+5511999990000").await;
         let created = ["number.created"];
-        mortal.api().webhook(&watcher.id, &receiver.url(WATCHER), &created).await;
+        mortal.api().await.webhook(&watcher.id, &receiver.url(WATCHER), &created).await;
         Self { mortal, receiver, restorable }
     }
 

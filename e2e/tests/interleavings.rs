@@ -95,7 +95,7 @@ async fn race(mortal: Rc<Mortal>, mut rng: StdRng) {
             8 => (Method::DELETE, format!("{path}/purge"), None),
             _ => (Method::GET, format!("{path}/status"), None),
         };
-        let Ok(answer) = mortal.api().ask(method, &path, &[], body.as_ref()).await else {
+        let Ok(answer) = mortal.api().await.ask(method, &path, &[], body.as_ref()).await else {
             continue;
         };
         is_sensible(&answer, &path);
@@ -159,7 +159,7 @@ async fn come_to_rest(mortal: &Mortal, round: u64) {
         assert!(Instant::now() < deadline, "no rest after round {round}: {state:?}");
         tokio::time::sleep(LOOK).await;
     }
-    let listed = mortal.api().numbers().await;
+    let listed = mortal.api().await.numbers().await;
     assert!(listed.len() <= 1, "one number of a phone: {listed:?}");
 }
 
@@ -209,7 +209,7 @@ async fn purge(mortal: &Mortal) {
 }
 
 async fn pair_afresh(mortal: &Mortal) {
-    let created = mortal.api().create(PHONE).await;
+    let created = mortal.api().await.create(PHONE).await;
     mortal.pair(&created.id, PHONE, Some(created.qrcode)).await;
     assert_eq!(mortal.phones().companions(PHONE).await.len(), 1);
 }

@@ -1,8 +1,10 @@
 //! What users of other gateways complain about, one test for each lesson. The groups: A QR codes,
 //! B pairing codes, C reconnecting, D an honest status, F webhooks, I deletion, J identities.
 //!
-//! Proved nearer to the code, where time can be moved, or by tests of their own:
-//! `a3` and `b1` in `crates/ramal-session/tests/it/pairing.rs`, `c3` in `endings.rs` there.
+//! Proved nearer to the code, where windows can be short: `a3` and `b1`, in
+//! `crates/ramal-session/tests/it/pairing.rs`. What the gateway does about a ban or an outdated
+//! version (`a4`) is in `health.rs`, the passkey gate in `passkey.rs`, identities (`j1`) in
+//! `identity.rs`.
 
 #![expect(
     clippy::expect_used,

@@ -54,6 +54,7 @@ pub struct PastMessage {
 impl Messages<'_> {
     /// Stores a message that WhatsApp delivered, with its event. Returns `false` when it was stored
     /// before, under whichever name of its sender: WhatsApp delivers again what was not acknowledged.
+    /// A removed number receives nothing.
     ///
     /// # Errors
     ///
@@ -111,7 +112,9 @@ impl Messages<'_> {
         sent: Option<MessageStatus>,
         now: Timestamp,
     ) -> Result<Option<MessageId>, StoreError> {
-        self.take_turn(message.number).await?;
+        if !self.take_turn(message.number).await? {
+            return Ok(None);
+        }
         let peer = self.canonical(message).await?;
         let id = MessageId::mint();
         let (direction, status) = match sent {
@@ -163,19 +166,15 @@ impl Messages<'_> {
         }
     }
 
-    /// Waits until no other unit of work stores messages of this number.
-    async fn take_turn(&mut self, number: NumberId) -> Result<(), StoreError> {
-        // SQLite has one writer; its suffix is empty.
-        let suffix = self.0.for_update();
-        if suffix.is_empty() {
-            return Ok(());
-        }
-        let sql = format!("select id from numbers where id = $1{suffix}");
-        sqlx::query(sqlx::AssertSqlSafe(sql))
+    /// Waits until no other unit of work stores messages of this number. Returns whether it still
+    /// receives any: what comes in for a removed one, until its device is unlinked, is nobody's.
+    async fn take_turn(&mut self, number: NumberId) -> Result<bool, StoreError> {
+        let sql = format!("select stage from numbers where id = $1{}", self.0.for_update());
+        let stage: Option<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
             .bind(number.to_string())
             .fetch_optional(&mut *self.0.inner)
             .await?;
-        Ok(())
+        Ok(stage.is_some_and(|stage| stage != "removed"))
     }
 
     /// The one name under which the messages of a contact are kept.

@@ -69,7 +69,7 @@ async fn settle(town: &Town, stories: &[Story]) {
     for story in stories.iter().filter(|story| story.fate.connected()) {
         let path = format!("/v1/numbers/{}/status", story.id);
         within(SETTLING, &format!("{} is OPEN", story.phone), async || {
-            let status = town.mortal.api().get(&path).await.expect(200);
+            let status = town.mortal.api().await.get(&path).await.expect(200);
             (status["state"] == "OPEN" && status["stale"] == false).then_some(())
         })
         .await;
@@ -187,7 +187,7 @@ fn judge_links(story: &Story, facts: &[Fact]) {
 
 /// No number is lost, none is there twice, and nobody else's socket is open.
 async fn judge_numbers(town: &Town, stories: &[Story]) {
-    let listed = town.mortal.api().numbers().await;
+    let listed = town.mortal.api().await.numbers().await;
     let listed: Vec<&str> = listed.iter().filter_map(|row| row["id"].as_str()).collect();
     let there: BTreeSet<&str> = listed.iter().copied().collect();
     assert_eq!(there.len(), listed.len(), "listed once each: {listed:?}");

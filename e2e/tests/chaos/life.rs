@@ -187,7 +187,7 @@ async fn hook(town: &Town, story: &Story) {
             return;
         }
         // It may die over it: then it is looked at again.
-        let api = town.mortal.api();
+        let api = town.mortal.api().await;
         if let Ok(answer) = api.ask(Method::POST, "/v1/webhooks", &[], Some(&body)).await {
             answer.expect(201);
         }

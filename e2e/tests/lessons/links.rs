@@ -85,6 +85,43 @@ async fn c2_a_short_reconnect_raises_no_event() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn c3_credentials_are_wiped_only_after_a_confirmed_logout() {
+    let settings = [("SESSIONS__RECONCILE", "500ms"), ("SESSIONS__RETRY_BASE", "200ms")];
+    let world = World::with(&settings).await;
+    let number = world.open_number(NUMBER).await;
+    let database = world.product.database();
+    let faults = format!("/phones/{NUMBER}/faults");
+    // A session ends, and the login after it is refused, in ways that confirm no logout.
+    for (refused, ended) in [(None, 500), (None, 503), (None, 403), (Some(500), 503)] {
+        let fault = json!({"streamError": ended, "now": true});
+        if let Some(refused) = refused {
+            let refusal = json!({"failure": refused, "times": 1});
+            world.phones().post(&faults, refusal).await.expect(200);
+        }
+        world.phones().post(&faults, fault).await.expect(200);
+        let text = format!("after {refused:?} {ended}");
+        world.phones().send(FRIEND, NUMBER, &text).await;
+        let inbound = format!("messages where content = '{text}'");
+        within(ALL_OPEN, &format!("open again {text}"), async || {
+            (database.count(&inbound).await == 1).then_some(())
+        })
+        .await;
+        assert!(database.count("session_state").await > 0, "{text}");
+        assert_eq!(database.count("numbers where jid is not null").await, 1, "{text}");
+    }
+    assert_eq!(world.phones().companions(NUMBER).await.len(), 1, "never paired anew");
+
+    world.phones().unlink(NUMBER, 1).await;
+
+    world.api().wait_for_state(&number.id, "CLOSE").await;
+    eventually("the credentials are gone", async || {
+        (database.count("session_state").await == 0).then_some(())
+    })
+    .await;
+    assert_eq!(database.count("numbers where jid is not null").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn d1_a_black_holed_socket_is_stale_within_t_and_close_plus_webhook_within_2t() {
     /// `probe_after` + `answer_timeout` of silence, with room for a busy machine.
     const T: Duration = Duration::from_secs(6);

@@ -153,7 +153,7 @@ async fn a_pairing_ends_with_its_last_qr_code_when_there_is_no_pairing_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_outstanding_pairing_code_outlives_the_last_qr_code_and_can_be_used() {
+async fn b1_a_code_has_its_own_timer() {
     let mut scene = Scene::start().await;
     let (id, client, mut watcher) = scene.pairing().await;
     show_qr(&client, "2@one").await;
@@ -169,15 +169,17 @@ async fn an_outstanding_pairing_code_outlives_the_last_qr_code_and_can_be_used()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_outstanding_pairing_code_that_runs_out_ends_the_pairing() {
+async fn a3_after_the_window_ends_the_attempt_is_expired_never_frozen() {
     let mut scene = Scene::start().await;
     let (id, client, mut watcher) = scene.pairing().await;
+    show_qr(&client, "2@last").await;
     give_code(&client, Duration::from_millis(50)).await;
 
     client.tell(Signal::CodesExhausted).await;
 
     let expired = failed_with(CloseReason::CodesExpired);
-    until(&mut watcher, |pairing| pairing.outcome == expired).await;
+    let pairing = until(&mut watcher, |pairing| pairing.outcome == expired).await;
+    assert_eq!(pairing.qr, None, "no frozen picture");
     scene.until_closed(id, CloseReason::CodesExpired).await;
 }
 

@@ -24,6 +24,7 @@ on_both_databases! {
     what_the_number_sent_in_the_past_keeps_its_status,
     what_we_sent_is_not_taken_for_the_past,
     an_answer_is_accepted_once,
+    a_removed_number_receives_nothing,
 }
 
 const LID: &str = "900100200300@lid";
@@ -279,4 +280,19 @@ async fn an_answer_is_accepted_once(Db { store, .. }: Db) {
     let again = draft(&home, &wire_id, &to);
     assert!(!committed!(store, |tx| tx.messages().accept_once(&again, NOW)), "sent already");
     assert_eq!(read!(store, |tx| tx.messages().next_queued(home.number, at(9))), None);
+}
+
+/// Until its device is unlinked, WhatsApp may deliver: what a purge deleted comes once more.
+async fn a_removed_number_receives_nothing(Db { store, .. }: Db) {
+    let home = home(&store, 1).await;
+    let message = home.inbound("3A", Some(2), None);
+    assert!(home.receive(&store, &message).await);
+    committed!(store, |tx| tx.numbers().remove(home.tenant, home.number, at(100), at(1)));
+    committed!(store, |tx| tx.messages().delete_all(home.number));
+    let told = home.events(&store).await;
+
+    assert!(!home.receive(&store, &message).await);
+
+    assert_eq!(home.find(&store, "3A").await, None);
+    assert_eq!(home.events(&store).await, told);
 }
