@@ -20,7 +20,7 @@ use whatsapp_rust::{Client, passkey};
 use crate::{connection::Line, reporter::Reporter};
 
 /// How long the library shows the first QR code, and each of the others (`pair.rs`).
-const QR_LIVES: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(20)];
+const QR_LIVES: [Duration; 2] = [Duration::from_mins(1), Duration::from_secs(20)];
 
 /// How far the passkey step of a pairing has come. Cheap to clone.
 #[derive(Clone, Debug)]

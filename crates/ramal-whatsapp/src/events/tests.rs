@@ -143,7 +143,7 @@ fn a_restriction_says_for_how_long() {
         .expire(whatsapp_rust::chrono::Duration::seconds(3_600))
         .build();
 
-    assert_eq!(read(&Event::TemporaryBan(ban), &[]), Meaning::Restrict(Duration::from_secs(3_600)));
+    assert_eq!(read(&Event::TemporaryBan(ban), &[]), Meaning::Restrict(Duration::from_hours(1)));
 }
 
 /// The end of a stream, as the library reports it: a logout that nobody has confirmed yet.
