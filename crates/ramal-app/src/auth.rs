@@ -68,7 +68,7 @@ impl App {
 
     /// Counts the request, and notes that the key is in use.
     async fn admit(&self, key: Key) -> Result<Caller, AppError> {
-        self.limits.request(key.id)?;
+        self.limits.request(key.tenant, key.scope)?;
         let now = self.clock.now();
         if key.wants_touch(now)
             && let Err(error) = self.touch(key.id, now).await

@@ -97,7 +97,7 @@ impl App {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         // Again, inside: a number that was removed meanwhile gets no living key.
-        tx.numbers().find(tenant, number.id).await?.ok_or(Refusal::NumberNotFound)?;
+        tx.numbers().find_to_change(tenant, number.id).await?.ok_or(Refusal::NumberNotFound)?;
         tx.keys().revoke_of_number(number.id, now).await?;
         let new = mint(&mut tx, tenant, KeyScope::Number(number.id), now).await?;
         tx.commit().await?;
@@ -168,7 +168,7 @@ pub(crate) async fn link_new_number(
     match key.ok_or(Refusal::Unauthenticated)?.scope {
         KeyScope::Number(old) if link_to_api_key => {
             tx.keys().repoint(tenant, caller.key.id, number).await?;
-            if tx.numbers().find(tenant, old).await?.is_some() {
+            if tx.numbers().find_to_change(tenant, old).await?.is_some() {
                 mint(tx, tenant, KeyScope::Number(old), now).await?;
             }
             Ok(Some(caller.key.id))

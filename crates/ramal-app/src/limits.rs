@@ -6,7 +6,7 @@ use governor::{
     DefaultKeyedRateLimiter, Quota, RateLimiter,
     clock::{Clock as _, DefaultClock},
 };
-use ramal_domain::{KeyId, PairingLinkId, PhoneNumber, TenantId};
+use ramal_domain::{KeyScope, NumberId, PairingLinkId, PhoneNumber, TenantId};
 use serde::Deserialize;
 
 use crate::Refusal;
@@ -61,7 +61,7 @@ impl LimitOptions {
 /// The token buckets. In memory: a restart fills them.
 #[derive(Debug)]
 pub(crate) struct Limits {
-    keys: Buckets<KeyId>,
+    keys: Buckets<(TenantId, Option<NumberId>)>,
     links: Buckets<PairingLinkId>,
     pairings: Buckets<(TenantId, String)>,
 }
@@ -78,9 +78,13 @@ impl Limits {
         }
     }
 
-    /// One request of a key.
-    pub(crate) fn request(&self, key: KeyId) -> Result<(), Refusal> {
-        self.keys.take(&key)
+    /// One request of a key. Its successors share the bucket: a rotation does not fill it.
+    pub(crate) fn request(&self, tenant: TenantId, scope: KeyScope) -> Result<(), Refusal> {
+        let number = match scope {
+            KeyScope::Tenant => None,
+            KeyScope::Number(number) => Some(number),
+        };
+        self.keys.take(&(tenant, number))
     }
 
     /// One request of a pairing link.
@@ -136,16 +140,17 @@ mod tests {
     fn a_key_is_limited_and_another_one_is_not() {
         let options = LimitOptions { key_burst: 3, key_per_second: 1, ..LimitOptions::default() };
         let limits = Limits::new(&options);
-        let (key, other) = (KeyId::mint(), KeyId::mint());
+        let (tenant, other) = (TenantId::mint(), KeyScope::Number(NumberId::mint()));
+        let request = || limits.request(tenant, KeyScope::Tenant);
 
-        let taken = (0..4).map(|_| limits.request(key)).collect::<Vec<_>>();
+        let taken = (0..4).map(|_| request()).collect::<Vec<_>>();
 
         assert_eq!(taken[..3], [Ok(()), Ok(()), Ok(())]);
         let refused = Err(Refusal::RateLimited { retry_after_seconds: 1 });
         assert_eq!(taken[3], refused);
-        assert_eq!(limits.request(other), Ok(()));
+        assert_eq!(limits.request(tenant, other), Ok(()));
         limits.tidy();
-        assert_eq!(limits.request(key), refused, "tidying forgets no empty bucket");
+        assert_eq!(request(), refused, "tidying forgets no empty bucket");
     }
 
     #[test]
@@ -169,8 +174,8 @@ mod tests {
     fn zero_is_no_limit() {
         let options = LimitOptions { key_burst: 0, pairing_burst: 0, ..LimitOptions::default() };
         let limits = Limits::new(&options);
-        let key = KeyId::mint();
+        let tenant = TenantId::mint();
 
-        assert!((0..1_000).all(|_| limits.request(key).is_ok()));
+        assert!((0..1_000).all(|_| limits.request(tenant, KeyScope::Tenant).is_ok()));
     }
 }

@@ -16,6 +16,12 @@ use crate::{
 
 /// A sign of life this young answers a status request without another round trip.
 const FRESH: Duration = Duration::from_secs(5);
+/// Events of deleted numbers that one transaction deletes: requests must not wait for it long.
+const PURGE_BATCH: u32 = 500;
+/// Transactions of one sweep: the rest waits for the next.
+const PURGE_BATCHES_MAX: u32 = 400;
+/// How long a dead key is remembered.
+const REVOKED_MEMORY: Duration = Duration::from_hours(7 * 24);
 /// How long connect waits for a login that is under way, before it starts over.
 const LOGIN_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -472,8 +478,17 @@ impl App {
         self.limits.tidy();
         let now = self.clock.now();
         self.sweep_webhooks(now).await?;
+        for _ in 0..PURGE_BATCHES_MAX {
+            let mut tx = self.store.begin().await?;
+            let purged = tx.numbers().purge_events_due(now, PURGE_BATCH).await?;
+            tx.commit().await?;
+            if purged < u64::from(PURGE_BATCH) {
+                break;
+            }
+        }
         let mut tx = self.store.begin().await?;
         tx.numbers().purge_due(now).await?;
+        tx.keys().purge_revoked(now.before(REVOKED_MEMORY)).await?;
         tx.idempotency().purge(now).await?;
         self.sweep_links(&mut tx, now).await?;
         let given_up = tx.messages().expire_queued(now).await?;
@@ -500,7 +515,7 @@ fn removed_failure() -> Failure {
     }
 }
 
-fn codes(pairing: Pairing) -> Option<Codes> {
+pub(crate) fn codes(pairing: Pairing) -> Option<Codes> {
     let window_ends_at = pairing.window_ends_at()?;
     let pairing_code = match pairing.code {
         CodeState::Given { code, expires_at } => Some((code, expires_at)),

@@ -48,8 +48,9 @@ impl App {
         caller.require_tenant()?;
         let name = check_name(name)?;
         let description = description.unwrap_or_default().trim();
-        if description.chars().count() > DESCRIPTION_MAX {
-            let sentence = format!("description has at most {DESCRIPTION_MAX} characters");
+        if description.chars().count() > DESCRIPTION_MAX || description.contains('\0') {
+            let sentence =
+                format!("description has at most {DESCRIPTION_MAX} characters, and no NUL");
             return Err(AppError::invalid(sentence));
         }
         let slug = slug(&name);

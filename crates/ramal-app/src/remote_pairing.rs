@@ -6,6 +6,7 @@ use ramal_domain::{
     CorrelationId, EventKind, KeyId, Link, MessageId, NumberId, PairingLinkId, PairingToken,
     Timestamp, WireId,
 };
+use ramal_session::Outcome;
 use ramal_store::{Draft, Number, PairingLink, Tx};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -15,6 +16,7 @@ use crate::{
     keys::link_new_number,
     links::{Language, check_branding, check_https},
     names::has_control,
+    numbers::codes,
 };
 
 /// How long a link lives unused (contract F.1).
@@ -227,6 +229,14 @@ impl App {
         let deadline = Instant::now() + self.options.qr_deadline;
         let live = self.pairing_link(token).await?;
         self.connect_number(live.number, deadline).await
+    }
+
+    /// The codes of the attempt that is under way for a link's number, while they can be scanned.
+    pub fn codes_under_way(&self, live: &LiveLink) -> Option<Codes> {
+        let pairing = self.sessions.pairing(live.number.id)?.borrow().clone();
+        let waiting = live.number.link == Link::Pairing && pairing.outcome == Outcome::Waiting;
+        let codes = codes(pairing).filter(|_| waiting)?;
+        (codes.qr.expires_at > self.clock.now()).then_some(codes)
     }
 
     /// Follows the pairing attempt of a link's number; see [`App::follow_pairing`].

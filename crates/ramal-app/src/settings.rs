@@ -1,6 +1,11 @@
 //! A number's settings (contract C.5): defaults, partial changes, validation.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use std::{fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
 
 use crate::{AppError, Refusal};
 
@@ -132,7 +137,27 @@ pub struct NumberPatch {
     pii_mode: Option<PiiMode>,
     #[serde(deserialize_with = "present")]
     pii_retention_days: Option<Option<i64>>,
+    #[serde(deserialize_with = "object")]
     settings: SettingsPatch,
+}
+
+/// Reads a struct from an object only: serde would also read it from an array, by position.
+fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    struct Object<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map))
+        }
+    }
+
+    deserializer.deserialize_any(Object(PhantomData))
 }
 
 /// What is kept, and for how many days.
@@ -198,10 +223,11 @@ impl SettingsPatch {
     /// [`Refusal::Validation`] when a text is too long; nothing changes.
     pub fn apply(&self, settings: &NumberSettings) -> Result<NumberSettings, Refusal> {
         if let Some(Some(text)) = &self.msg_reject_call
-            && text.chars().count() > REJECT_TEXT_MAX
+            && (text.chars().count() > REJECT_TEXT_MAX || text.contains('\0'))
         {
-            let sentence =
-                format!("settings.msgRejectCall has at most {REJECT_TEXT_MAX} characters");
+            let sentence = format!(
+                "settings.msgRejectCall has at most {REJECT_TEXT_MAX} characters, and no NUL"
+            );
             return Err(Refusal::Validation(sentence));
         }
         let old = settings.clone();
@@ -273,6 +299,8 @@ mod tests {
         assert!(serde_json::from_str::<SettingsPatch>(r#"{"rejectCall":"yes"}"#).is_err());
         let long = format!(r#"{{"msgRejectCall":"{}"}}"#, "x".repeat(1_001));
         assert!(patch(&long).apply(&NumberSettings::default()).is_err());
+        let nul = r#"{"msgRejectCall":"a\u0000b"}"#;
+        assert!(patch(nul).apply(&NumberSettings::default()).is_err());
     }
 
     #[test]
@@ -306,6 +334,10 @@ mod tests {
         assert_eq!(relay, Some(("RELAY_ONLY".to_owned(), None)));
         assert_eq!(change(r#"{"piiRetentionDays":9}"#, &indefinite), Some(indefinite));
         assert!(serde_json::from_str::<NumberPatch>(r#"{"piiMode":null}"#).is_err());
+        for settings in ["[false,true]", "[]", "null", "7"] {
+            let patch = format!(r#"{{"settings":{settings}}}"#);
+            assert!(serde_json::from_str::<NumberPatch>(&patch).is_err(), "{settings}");
+        }
     }
 
     #[test]

@@ -253,6 +253,19 @@ impl Keys<'_> {
         Ok(())
     }
 
+    /// Forgets keys that were revoked before `before`. Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn purge_revoked(&mut self, before: Timestamp) -> Result<u64, StoreError> {
+        let done = sqlx::query("delete from api_keys where revoked_at_ms < $1")
+            .bind(before.as_millis())
+            .execute(&mut *self.0.inner)
+            .await?;
+        Ok(done.rows_affected())
+    }
+
     /// Notes that a key was used; writes at most once a minute.
     ///
     /// # Errors

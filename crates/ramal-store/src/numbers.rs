@@ -193,6 +193,17 @@ pub enum Stepped {
 #[derive(Debug)]
 pub struct Numbers<'a>(pub(crate) &'a mut Tx);
 
+/// Removed numbers that nothing holds back at `$1`: nobody can restore them, their device is unlinked,
+/// their webhooks have heard all.
+const DUE: &str = "select n.id from numbers n
+    where n.stage = 'removed' and n.restorable_until_ms <= $1 and n.unlink_pending = 0
+      and not exists (select 1 from deliveries d join webhooks w on w.id = d.webhook_id
+                      where w.number_id = n.id and d.state = 'pending')";
+/// What was said and written, and no webhook waits for. What happened to the number itself stays as
+/// long as other events.
+const TOLD: &str = "select e.id from events e where e.kind like 'message.%' and not exists
+    (select 1 from deliveries p where p.event_id = e.id and p.state = 'pending')";
+
 impl Numbers<'_> {
     /// Holds a phone number for a creation that may still fail. The row is not listed until
     /// [`Numbers::publish`].
@@ -773,6 +784,29 @@ impl Numbers<'_> {
         Ok(())
     }
 
+    /// Deletes up to `limit` `message.*` events of numbers that are due to be deleted, but for those that a
+    /// webhook still waits for. Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn purge_events_due(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let told = format!("{TOLD} and e.number_id in ({DUE}) order by e.seq limit $2");
+        let mut purged = 0;
+        for sql in [
+            format!("delete from deliveries where event_id in ({told})"),
+            format!("delete from events where id in ({told})"),
+        ] {
+            purged = sqlx::query(AssertSqlSafe(sql))
+                .bind(now.as_millis())
+                .bind(i64::from(limit))
+                .execute(&mut *self.0.inner)
+                .await?
+                .rows_affected();
+        }
+        Ok(purged)
+    }
+
     /// Deletes reservations that nobody undid, and removed numbers whose restore window is over, whose device is unlinked and whose
     /// last events have been delivered or given up. Returns how many.
     ///
@@ -785,10 +819,7 @@ impl Numbers<'_> {
             .bind(now.before(RESERVATION_MAX).as_millis())
             .execute(&mut *self.0.inner)
             .await?;
-        let due = "select n.id from numbers n
-             where n.stage = 'removed' and n.restorable_until_ms <= $1 and n.unlink_pending = 0
-               and not exists (select 1 from deliveries d join webhooks w on w.id = d.webhook_id
-                               where w.number_id = n.id and d.state = 'pending')";
+        let due = format!("{DUE} and not exists ({TOLD} and e.number_id = n.id)");
         let sql = format!("delete from api_keys where number_id in ({due})");
         sqlx::query(AssertSqlSafe(sql)).bind(now.as_millis()).execute(&mut *self.0.inner).await?;
         let sql = format!("delete from numbers where id in ({due})");

@@ -5,6 +5,7 @@
 
 mod api;
 mod body;
+mod connect;
 mod error;
 mod extract;
 mod guard;
@@ -71,8 +72,9 @@ impl Web {
         let routes = Router::new()
             .nest("/v1", api.clone())
             .nest("/api/v1", api)
+            .merge(connect::router())
             .merge(health::router())
-            .merge(openapi::router())
+            .merge(openapi::router(self.auth.refuse_browsers))
             .fallback(error::no_such_route)
             .method_not_allowed_fallback(error::no_such_method)
             .with_state(self);

@@ -30,9 +30,13 @@ const ABOUT: &str = "WhatsApp numbers behind one API. Errors are \
 
 static DOCUMENT: LazyLock<String> = LazyLock::new(document);
 
-pub(crate) fn router() -> Router<Web> {
+/// The document and its page. Where the API refuses browsers, the page sends nothing.
+pub(crate) fn router(refuse_browsers: bool) -> Router<Web> {
     // Nothing is asked of anyone but this server: no validator badge, all files compiled in.
-    let config = Config::new(["/openapi.json"]).validator_url("none");
+    let mut config = Config::new(["/openapi.json"]).validator_url("none");
+    if refuse_browsers {
+        config = config.supported_submit_methods(Vec::<String>::new());
+    }
     Router::new()
         .route(
             "/openapi.json",

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use ramal_domain::{CloseReason, EventKind, Input, KeyScope, Link, NodeId, NumberId};
+use ramal_domain::{
+    CloseReason, EventKind, Input, KeyScope, Link, NodeId, NumberId, Timestamp,
+};
 use ramal_store::{
     Choice, Epoch, Identity, LeaseLimits, NewNumber, Number, NumberStage, Reservation, Restored,
     Runnable, StateWrite, Stepped, Store, Verdict,
@@ -98,6 +100,12 @@ async fn a_phone_number_is_taken_once_per_tenant(Db { store, .. }: Db) {
 
     committed!(store, |tx| tx.numbers().remove(owner, id, at(100), at(1)));
     assert_eq!(reserve(&store, owner, &phone(1), at(99)).await.1, Reservation::SoftDeleted);
+}
+
+/// As a sweep does it: what was told first, then the numbers.
+async fn purge_due(store: &Store, now: Timestamp) -> u64 {
+    committed!(store, |tx| tx.numbers().purge_events_due(now, 100));
+    committed!(store, |tx| tx.numbers().purge_due(now))
 }
 
 async fn a_removed_phone_number_is_free_after_its_window(Db { store, .. }: Db) {
@@ -438,9 +446,9 @@ async fn a_phone_that_answers_after_the_removal_is_to_be_unlinked(Db { store, ..
     assert_eq!((pending(late).await, pending(live).await), (Some(true), Some(false)));
     let runnable = read!(store, |tx| tx.numbers().runnable());
     assert!(runnable.contains(&Runnable { id: late, unlink: true }), "{runnable:?}");
-    assert_eq!(committed!(store, |tx| tx.numbers().purge_due(at(100))), 0, "still linked");
+    assert_eq!(purge_due(&store, at(100)).await, 0, "still linked");
     committed!(store, |tx| tx.numbers().unlinked(late));
-    assert_eq!(committed!(store, |tx| tx.numbers().purge_due(at(100))), 1);
+    assert_eq!(purge_due(&store, at(100)).await, 1);
 }
 
 async fn a_removed_number_is_purged_when_all_is_done(Db { store, .. }: Db) {
@@ -454,17 +462,17 @@ async fn a_removed_number_is_purged_when_all_is_done(Db { store, .. }: Db) {
     let state = store.session_state(id, epoch);
     committed!(store, |tx| tx.numbers().remove(owner, id, at(100), at(1)));
 
-    assert_eq!(committed!(store, |tx| tx.numbers().purge_due(at(100))), 0, "still linked");
+    assert_eq!(purge_due(&store, at(100)).await, 0, "still linked");
     committed!(store, |tx| tx.numbers().unlinked(id));
     assert_eq!(state.get("device", "self").await.unwrap(), None);
-    assert_eq!(committed!(store, |tx| tx.numbers().purge_due(at(100))), 0, "not told yet");
+    assert_eq!(purge_due(&store, at(100)).await, 0, "not told yet");
     let lease = Duration::from_mins(1);
     let limits = LeaseLimits { lease, runs: 9, per_webhook: 9, run_length: 1 };
     let due = committed!(store, |tx| tx.deliveries().lease_due(at(2), &limits)).concat();
     settle(&store, &due[0], Verdict::Done, at(2)).await;
-    assert_eq!(committed!(store, |tx| tx.numbers().purge_due(at(99))), 0, "still restorable");
+    assert_eq!(purge_due(&store, at(99)).await, 0, "still restorable");
 
-    assert_eq!(committed!(store, |tx| tx.numbers().purge_due(at(100))), 1);
+    assert_eq!(purge_due(&store, at(100)).await, 1);
     assert_eq!(read!(store, |tx| tx.numbers().get(id)), None);
     assert_eq!(read!(store, |tx| tx.webhooks().find(owner, hook)), None);
     assert_eq!(read!(store, |tx| tx.events().kinds_of(id)), [EventKind::NumberRemoved]);
@@ -491,7 +499,7 @@ async fn a_restored_number_is_back_but_not_connected(Db { store, .. }: Db) {
     assert_eq!(read!(store, |tx| tx.numbers().runnable()), [Runnable { id, unlink: true }]);
     committed!(store, |tx| tx.numbers().unlinked(id));
     assert_eq!(read!(store, |tx| tx.numbers().runnable()), []);
-    assert_eq!(committed!(store, |tx| tx.numbers().purge_due(at(500))), 0);
+    assert_eq!(purge_due(&store, at(500)).await, 0);
     assert_eq!(
         committed!(store, |tx| tx.numbers().restore(owner, id, at(4))),
         Restored::Gone,
@@ -556,9 +564,9 @@ async fn a_reservation_that_nobody_undid_is_purged(Db { store, .. }: Db) {
     let (fresh, _) = reserve(&store, owner, &phone(2), at(10)).await;
     let (live, _) = number(&store, owner, 3).await;
 
-    committed!(store, |tx| tx.numbers().purge_due(at(MINUTES_10)));
+    purge_due(&store, at(MINUTES_10)).await;
     assert!(read!(store, |tx| tx.numbers().get(stale)).is_some(), "not yet");
-    committed!(store, |tx| tx.numbers().purge_due(at(MINUTES_10 + 1)));
+    purge_due(&store, at(MINUTES_10 + 1)).await;
 
     assert_eq!(read!(store, |tx| tx.numbers().get(stale)), None);
     for kept in [fresh, live] {

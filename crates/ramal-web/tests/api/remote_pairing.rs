@@ -73,6 +73,49 @@ async fn a_dead_link_says_why() {
 }
 
 #[tokio::test]
+async fn the_page_speaks_three_languages_and_hides_what_it_must() {
+    let scene = Scene::start().await;
+    let ours = scene.account(1).await;
+    let branding = json!({"companyName": "Acme <b>", "primaryColor": "#1fd286"});
+    let wish = json!({"name": "Maria", "number": PHONE, "branding": branding,
+                      "redirectUrl": "https://acme.com/done"});
+    let created = create(&scene, &ours.tenant_key, wish).await.json();
+    let path = format!("/connect/{}", created["remotePairingToken"].as_str().unwrap());
+    let page = |language: &str| Ask::new("GET", &path).header("accept-language", language);
+
+    for (language, sentence) in [
+        ("en-GB,en;q=0.9", "Show the code"),
+        ("es", "Mostrar el código"),
+        ("de", "Mostrar o código"),
+    ] {
+        let answer = scene.ask(&page(language)).await;
+        assert_eq!(answer.status, 200);
+        assert!(answer.text.contains(sentence), "{language}: {}", answer.text);
+        assert!(answer.text.contains("Acme &#60;b&#62;"), "{}", answer.text);
+        assert!(answer.text.contains("+551199****0123"), "{}", answer.text);
+        assert!(!answer.text.contains("5511999990123"), "{}", answer.text);
+        assert!(answer.text.contains("data-state=\"choose\""), "{}", answer.text);
+        assert!(answer.head.contains("script-src 'self';"), "{}", answer.head);
+        assert!(!answer.head.contains("unsafe-inline"), "{}", answer.head);
+    }
+    // Without JavaScript: a form begins the attempt, and the page shows it.
+    let begun = scene.ask(&Ask::new("POST", &path)).await;
+    assert_eq!(begun.status, 303, "{}", begun.text);
+    let shown = scene.ask(&page("en")).await;
+    assert!(shown.text.contains("data-state=\"codes\""), "{}", shown.text);
+    assert!(shown.text.contains("src=\"data:image/png;base64,"), "{}", shown.text);
+    assert!(shown.text.contains("ABCD-1234"), "{}", shown.text);
+    assert!(shown.text.contains("http-equiv=\"refresh\""), "{}", shown.text);
+    scene.open(created["numberId"].as_str().unwrap()).await;
+    let done = scene.ask(&page("en")).await;
+    assert!(done.text.contains("data-state=\"open\""), "{}", done.text);
+    assert!(done.text.contains("href=\"https://acme.com/done\""), "{}", done.text);
+    let dead = scene.ask(&Ask::new("GET", "/connect/none").header("accept-language", "en")).await;
+    assert_eq!(dead.status, 404);
+    assert!(dead.text.contains("This link is not valid any more"), "{}", dead.text);
+}
+
+#[tokio::test]
 async fn a_wrong_wish_creates_nothing() {
     let scene = Scene::start().await;
     let ours = scene.account(1).await;
