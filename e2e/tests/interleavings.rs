@@ -22,11 +22,11 @@ use tokio::task::{JoinSet, LocalSet};
 
 const PHONE: &str = "+5511999990001";
 const ROUNDS: u64 = 8;
-const CLIENTS: usize = 4;
+const CLIENTS: usize = 6;
 /// Requests of one client in one round.
-const REQUESTS: usize = 5;
+const REQUESTS: usize = 6;
 /// How long a client hesitates at most between two of its requests, in milliseconds.
-const HESITATION: u64 = 250;
+const HESITATION: u64 = 150;
 /// How long it may take until everything has come to rest.
 const REST: Duration = Duration::from_secs(60);
 /// How often it is looked at meanwhile.

@@ -2,9 +2,8 @@
 //! B pairing codes, C reconnecting, D an honest status, F webhooks, I deletion, J identities.
 //!
 //! Proved nearer to the code, where windows can be short: `a3` and `b1`, in
-//! `crates/ramal-session/tests/it/pairing.rs`. What the gateway does about a ban or an outdated
-//! version (`a4`) is in `health.rs`, the passkey gate in `passkey.rs`, identities (`j1`) in
-//! `identity.rs`.
+//! `crates/ramal-session/tests/it/pairing.rs`. More about bans and outdated clients is in
+//! `health.rs`, about the passkey gate in `passkey.rs`, about LIDs in `identity.rs`.
 
 #![expect(
     clippy::expect_used,
@@ -14,6 +13,8 @@
 
 #[path = "lessons/deletion.rs"]
 mod deletion;
+#[path = "lessons/identity.rs"]
+mod identity;
 #[path = "lessons/links.rs"]
 mod links;
 #[path = "lessons/pairing.rs"]

@@ -334,12 +334,8 @@ impl App {
         self.limits.pairing(number.tenant, &number.phone)?;
         let app = self.clone();
         self.detached(async move {
-            if number.unlink_pending {
-                // Restored before its old device was unlinked: pairing would wipe what that needs.
-                app.sessions
-                    .unlink(number.id)
-                    .await
-                    .map_err(|_unconfirmed| Refusal::UpstreamError)?;
+            if leaves_device(&number) {
+                app.unlink_old_device(number.id).await?;
             }
             let mut watcher = app.sessions.pair(number.id).await?;
             loop {
@@ -362,6 +358,19 @@ impl App {
             }
         })
         .await
+    }
+
+    /// Pairing would wipe what this needs, and leave a device on the phone that nobody owns.
+    async fn unlink_old_device(&self, id: NumberId) -> Result<(), AppError> {
+        let Err(error) = self.sessions.unlink(id).await else { return Ok(()) };
+        let number = self.store.read().await?.numbers().get(id).await?;
+        if number.is_some_and(|number| leaves_device(&number)) {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(number.id = %id, error, "the old device is still linked");
+            return Err(Refusal::UpstreamError.into());
+        }
+        // It turned out to be unlinked already.
+        Ok(())
     }
 
     /// Whether a phone has answered, as the row has it or as the session knows already.
@@ -498,6 +507,13 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// Whether a device is still linked that a fresh pairing would replace: of a number that was restored
+/// before its device was unlinked, or whose link ended without a confirmed logout.
+const fn leaves_device(number: &Number) -> bool {
+    number.unlink_pending
+        || (matches!(number.link, Link::Closed(_)) && number.identity.jid.is_some())
 }
 
 /// Whether a link is as our record has it, without a round trip.

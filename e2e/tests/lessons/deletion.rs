@@ -250,3 +250,23 @@ async fn killed_in_the_middle_of_a_delete_nothing_is_left_in_the_end() {
         .await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn paired_anew_after_a_ban_the_old_device_is_no_ghost() {
+    let world = World::start().await;
+    let number = world.open_number(NUMBER).await;
+    let faults = format!("/phones/{NUMBER}/faults");
+    world.phones().post(&faults, json!({"failure": 403})).await.expect(200);
+    world.phones().network(json!({"dropConnections": true})).await;
+    world.api().wait_for_state(&number.id, "CLOSE").await;
+    world.phones().call(Method::DELETE, &faults, None).await.expect(200);
+
+    let path = format!("/v1/numbers/{}/connect", number.id);
+    let codes = world.api().get(&path).await.expect(200);
+    let picture = codes["qrcodeBase64"].as_str().expect("a QR code");
+    world.phones().scan(NUMBER, picture).await.expect(200);
+    world.api().wait_until_open(&number.id).await;
+
+    let linked = world.phones().companions(NUMBER).await;
+    assert_eq!(linked.len(), 1, "{linked:?}");
+}

@@ -84,6 +84,30 @@ async fn a2_a_qr_answer_carries_issued_at_expires_at_sequence_and_window_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a4_version_drift_is_one_alarm() {
+    const N: usize = 3;
+    let world = World::start().await;
+    let mut ids = Vec::new();
+    for index in 0..N {
+        ids.push(world.open_number(&format!("+55119999901{index:02}")).await.id);
+    }
+    let ready = async || world.api().anonymous().get("/readyz").await.expect(200);
+    assert_eq!(ready().await["clientOutdated"], false);
+
+    world.phones().post("/faults", json!({"failure": 405})).await.expect(200);
+    world.phones().network(json!({"dropConnections": true})).await;
+
+    for id in &ids {
+        world.api().wait_for_state(id, "CLOSE").await;
+        let status = world.api().get(&format!("/v1/numbers/{id}/status")).await.expect(200);
+        assert_eq!(status["stateReason"], "CLIENT_OUTDATED", "not: the QR code does not work");
+    }
+    assert_eq!(ready().await["clientOutdated"], true);
+    let log = world.product.log();
+    assert_eq!(log.matches("no longer accepts the version").count(), 1, "one alarm for all");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn b2_515_is_success_then_reconnect() {
     let (world, receiver) = (World::start().await, Receiver::start().await);
     let created = world.api().create(NUMBER).await;
