@@ -141,7 +141,7 @@ class Numbers(unittest.TestCase):
         self.tenant.numbers.update(number, {"settings": {"alwaysOnline": True}})
         until("the number to show as online", lambda: shows() is True)
         changed = self.tenant.numbers.update(number, {"settings": {"rejectCall": True}})
-        self.assertEqual(changed["settingsSync"], {"applied": 0, "failed": 0, "skipped": 1})
+        self.assertEqual(changed["settingsSync"], {"applied": 1, "failed": 0, "skipped": 0})
 
         def status_of(message):
             log = self.sandbox.phone("GET", friend, "/messages")
