@@ -30,7 +30,7 @@ use self::{
 
 const NUMBERS: usize = 20;
 /// Nothing is killed later than this, so that a round ends.
-const CHAOS: Duration = Duration::from_secs(25);
+const CHAOS: Duration = Duration::from_secs(20);
 /// The path of the webhook that hears of every creation.
 const WATCHER: &str = "watcher";
 
