@@ -21,7 +21,7 @@ mod world;
 
 pub use api::{Answer, Api, Created};
 pub use database::Database;
-pub use mortal::{Insisted, Mortal};
+pub use mortal::{Insisted, Mortal, asked_for};
 pub use phones::Phones;
 pub use process::{Process, binary, repository};
 pub use qr::decode_qr;

@@ -139,6 +139,12 @@ impl Mortal {
     }
 }
 
+/// A number that whoever runs a test may set in the environment.
+#[expect(clippy::disallowed_methods, reason = "seeds and rounds are no configuration")]
+pub fn asked_for(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
+}
+
 /// Answers that say so themselves: `docs/errors.md`.
 fn tries_again(answer: &Answer) -> bool {
     match answer.status {

@@ -9,6 +9,13 @@
 //!
 //! `RAMAL_CHAOS_SEED` repeats the choices of an earlier round; how they meet remains chance.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "the tests' helpers fail by panicking, as the tests do"
+)]
+
 #[path = "chaos/judge.rs"]
 mod judge;
 #[path = "chaos/life.rs"]
@@ -19,7 +26,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ramal_tests::{Mortal, Receiver};
+use ramal_tests::{Mortal, Receiver, asked_for};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::task::{JoinSet, LocalSet};
 
@@ -45,11 +52,10 @@ struct Town {
 #[tokio::test(flavor = "multi_thread")]
 #[expect(clippy::print_stdout, reason = "the log of the rounds")]
 async fn whenever_it_dies_every_fact_is_told_and_nothing_else() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let first = number("RAMAL_CHAOS_SEED").unwrap_or_else(|| u64::from(rand::random::<u32>()));
+    let first = asked_for("RAMAL_CHAOS_SEED").unwrap_or_else(|| u64::from(rand::random::<u32>()));
     println!("| seed | kills | events | deliveries | repeats | refused | seconds |");
     println!("| --- | --- | --- | --- | --- | --- | --- |");
-    for round in 0..number("RAMAL_CHAOS_ROUNDS").unwrap_or(1) {
+    for round in 0..asked_for("RAMAL_CHAOS_ROUNDS").unwrap_or(1) {
         let (seed, started) = (first.wrapping_add(round), Instant::now());
         println!("<!-- RAMAL_CHAOS_SEED={seed} -->");
         let (kills, counts) = LocalSet::new().run_until(play(seed)).await;

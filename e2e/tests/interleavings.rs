@@ -6,6 +6,8 @@
 
 #![expect(
     clippy::indexing_slicing,
+    clippy::panic,
+    clippy::future_not_send,
     reason = "the tests' helpers fail by panicking, as the tests do"
 )]
 
@@ -14,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ramal_tests::{Answer, Mortal, within};
+use ramal_tests::{Answer, Mortal, asked_for, within};
 use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -28,18 +30,17 @@ const REQUESTS: usize = 6;
 /// How long a client hesitates at most between two of its requests, in milliseconds.
 const HESITATION: u64 = 150;
 /// How long it may take until everything has come to rest.
-const REST: Duration = Duration::from_secs(60);
+const REST: Duration = Duration::from_mins(1);
 /// How often it is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(50);
 
 #[tokio::test(flavor = "multi_thread")]
 #[expect(clippy::print_stdout, reason = "the seed is needed to play a round again")]
 async fn whatever_races_on_a_number_nothing_is_left_that_nobody_owns() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seed =
-        number("RAMAL_INTERLEAVINGS_SEED").unwrap_or_else(|| u64::from(rand::random::<u32>()));
+        asked_for("RAMAL_INTERLEAVINGS_SEED").unwrap_or_else(|| u64::from(rand::random::<u32>()));
     println!("RAMAL_INTERLEAVINGS_SEED={seed}");
-    let rounds = number("RAMAL_INTERLEAVINGS_ROUNDS").unwrap_or(ROUNDS);
+    let rounds = asked_for("RAMAL_INTERLEAVINGS_ROUNDS").unwrap_or(ROUNDS);
     LocalSet::new().run_until(play(StdRng::seed_from_u64(seed), rounds)).await;
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ramal_tests::{Receiver, World, eventually};
+use ramal_tests::{Receiver, World};
 use serde_json::{Value, json};
 
 const NUMBER: &str = "+5511999990001";

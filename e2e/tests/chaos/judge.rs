@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::{Town, WATCHER, life::Fate, life::Story};
 
 /// How long everything may take that is still under way when the last life is lived.
-const SETTLING: Duration = Duration::from_secs(60);
+const SETTLING: Duration = Duration::from_mins(1);
 
 /// What a round amounted to.
 pub(crate) struct Counts {
@@ -99,17 +99,17 @@ async fn judge_number(town: &Town, story: &Story) {
     let rows: Vec<(String, String, Option<String>)> =
         database.rows(&format!("select stage, link, jid from numbers where id = '{id}'")).await;
     let what = format!("{} ({:?}): {rows:?}, {companions:?}", story.phone, story.fate);
-    let state = database.count(&format!("session_state where number_id = '{id}'")).await;
+    let stored = database.count(&format!("session_state where number_id = '{id}'")).await;
     if story.fate.connected() {
         let [(stage, link, jid)] = rows.as_slice() else { panic!("{what}") };
         assert_eq!((stage.as_str(), link.as_str()), ("live", "open"), "{what}");
         assert_eq!(companions.len(), 1, "{what}");
         assert_eq!(companions[0]["jid"].as_str(), jid.as_deref(), "{what}");
-        assert!(state > 0, "{what}");
+        assert!(stored > 0, "{what}");
         return;
     }
     assert_eq!(companions, Vec::<Value>::new(), "{what}");
-    assert_eq!(state, 0, "{what}");
+    assert_eq!(stored, 0, "{what}");
     let gone = is_gone(town, story);
     assert_eq!(rows.is_empty(), gone, "{what}");
     if gone {
@@ -231,12 +231,11 @@ async fn judge_deliveries(town: &Town, stories: &[Story], facts: &[Fact]) -> Cou
             let id = delivery.id().to_owned();
             let body = std::str::from_utf8(&delivery.body).expect("the body is text");
             // Also those that were refused: the same id always carries the same bytes.
-            match bodies.get(id.as_str()) {
-                Some(recorded) => assert_eq!(*recorded, body, "{id} at {path}"),
-                None => {
-                    let forgotten = is_forgotten(town, stories, body);
-                    assert!(forgotten, "{id} at {path} is no recorded fact: {body}");
-                }
+            if let Some(recorded) = bodies.get(id.as_str()) {
+                assert_eq!(*recorded, body, "{id} at {path}");
+            } else {
+                let forgotten = is_forgotten(town, stories, body);
+                assert!(forgotten, "{id} at {path} is no recorded fact: {body}");
             }
             if !is_taken(&delivery) {
                 counts.refused += 1;

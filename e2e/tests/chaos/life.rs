@@ -131,7 +131,6 @@ impl Life {
     }
 
     async fn talk(&mut self, town: &Town, story: &mut Story) {
-        let key = format!("/v1/messages/send");
         for index in 0..TEXTS {
             self.wait(PAUSE).await;
             let text = format!("{} in {index}", story.path);
@@ -141,7 +140,8 @@ impl Life {
             let text = format!("{} out {index}", story.path);
             let body = json!({"destinationNumber": story.friend, "text": text});
             let headers = [("x-whatsapp-number-id", story.id.as_str()), ("idempotency-key", &text)];
-            let sent = town.mortal.insist_with(Method::POST, &key, &headers, Some(&body));
+            let sent =
+                town.mortal.insist_with(Method::POST, "/v1/messages/send", &headers, Some(&body));
             sent.await.answer.expect(202);
             story.sent.push(text);
         }
