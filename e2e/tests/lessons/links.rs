@@ -44,6 +44,10 @@ async fn c1_kill_9_with_n_paired_numbers_all_open_again_without_a_human() {
     assert_eq!(receiver.names("number"), ["message.received"], "a restart is no event");
 }
 
+fn jids(companions: &[Value]) -> Vec<&Value> {
+    companions.iter().map(|one| &one["jid"]).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn c2_a_short_reconnect_raises_no_event() {
     let (world, receiver) = (World::start().await, Receiver::start().await);
@@ -76,7 +80,7 @@ async fn c2_a_short_reconnect_raises_no_event() {
             let now = world.phones().companions(number).await;
             now.iter().all(|one| one["connected"] == true).then_some(now)
         });
-        assert_eq!(same.await, companions, "the same device, no new one");
+        assert_eq!(jids(&same.await), jids(&companions), "the same device, no new one");
         let mut told = receiver.names(number.trim_start_matches('+'));
         // The numbers that were created after this one.
         told.retain(|name| name != "number.created");
