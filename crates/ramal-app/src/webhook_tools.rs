@@ -1,15 +1,26 @@
 //! What customers do with a webhook that is there: rotate its secret, try it, deliver again what it
 //! has missed. Extensions of the contract.
 
+use std::time::Duration;
+
 use ramal_domain::{
     DeliveryId, EventId, EventKind, Timestamp, WebhookId, WebhookSecret, WebhookTest,
 };
 use ramal_store::{Missed, Redelivery, Replayed};
 
-use crate::{App, AppError, Caller, Refusal, webhooks::EVERYTHING};
+use crate::{
+    App, AppError, Caller, Refusal,
+    webhooks::{EVERYTHING, NOT_EMITTED, active_webhook},
+};
 
 /// Most events that one request replays; the answer says whether there are more.
 const REPLAY_MAX: u32 = 1_000;
+/// And how many of them one transaction writes.
+const REPLAY_BATCH: usize = 200;
+/// A replay that has not ended by then has died.
+const REPLAY_TIME_MAX: Duration = Duration::from_mins(1);
+/// When it is worth asking again while one is running.
+const REPLAY_RETRY_SECONDS: u64 = 1;
 /// Old events that one transaction of the sweep deletes: requests must not wait for it long.
 const PURGE_BATCH: u32 = 500;
 /// Transactions of one sweep: the rest waits for the next.
@@ -70,11 +81,11 @@ impl App {
         caller: &Caller,
         id: &str,
     ) -> Result<(DeliveryId, EventId), AppError> {
-        let webhook = self.active_webhook(caller, id).await?;
+        let mut tx = self.store.begin().await?;
+        let webhook = active_webhook(&mut tx, caller, id).await?;
         let test =
             WebhookTest { tenant: webhook.tenant, number: webhook.number, webhook: webhook.id };
         let event = test.build(self.clock.now());
-        let mut tx = self.store.begin().await?;
         let delivery = tx.events().record_for(&event, webhook.id).await?;
         tx.commit().await?;
         self.wake.notify_one();
@@ -94,9 +105,9 @@ impl App {
         id: &str,
         delivery: &str,
     ) -> Result<DeliveryId, AppError> {
-        let webhook = self.active_webhook(caller, id).await?;
-        let delivery = parse_delivery(delivery)?;
         let mut tx = self.store.begin().await?;
+        let webhook = active_webhook(&mut tx, caller, id).await?;
+        let delivery = parse_delivery(delivery)?;
         match tx.deliveries().redeliver(webhook.id, delivery, self.clock.now()).await? {
             Redelivery::Due => tx.commit().await?,
             Redelivery::Pending => return Err(Refusal::DeliveryPending.into()),
@@ -111,21 +122,30 @@ impl App {
     ///
     /// # Errors
     ///
-    /// [`Refusal::WebhookNotFound`], [`Refusal::WebhookInactive`] and [`Refusal::Validation`].
+    /// [`Refusal::WebhookNotFound`], [`Refusal::WebhookInactive`], [`Refusal::Validation`], and
+    /// [`Refusal::RateLimited`] while another replay of the webhook is running.
     pub async fn replay(
         &self,
         caller: &Caller,
         id: &str,
         replay: Replay,
     ) -> Result<Replayed, AppError> {
-        let webhook = self.active_webhook(caller, id).await?;
         let now = self.clock.now();
         let since = parse_time("since", &replay.since)?;
         let until = replay.until.map_or(Ok(now), |text| parse_time("until", &text))?;
         if since >= until {
             return Err(AppError::invalid("since must lie before until"));
         }
-        let kinds = kinds(&replay.events.unwrap_or(webhook.events))?;
+        let named = replay.events.as_deref().map(kinds).transpose()?;
+        let lasts_until = now.after(REPLAY_TIME_MAX);
+        let mut tx = self.store.begin().await?;
+        let webhook = active_webhook(&mut tx, caller, id).await?;
+        let kinds = named.map_or_else(|| kinds(&webhook.events), Ok)?;
+        // Each goes through history: no more than one of a webhook at a time.
+        if !tx.webhooks().begin_replay(webhook.id, lasts_until, now).await? {
+            return Err(Refusal::RateLimited { retry_after_seconds: REPLAY_RETRY_SECONDS }.into());
+        }
+        tx.commit().await?;
         let missed = Missed {
             webhook: webhook.id,
             tenant: webhook.tenant,
@@ -134,30 +154,71 @@ impl App {
             since,
             until,
         };
+        let replayed = self.bring_back(caller, id, &missed).await;
         let mut tx = self.store.begin().await?;
-        let replayed = tx.deliveries().replay(&missed, REPLAY_MAX, now).await?;
+        tx.webhooks().end_replay(webhook.id, lasts_until).await?;
         tx.commit().await?;
-        self.wake.notify_one();
+        replayed
+    }
+
+    /// Finds what was missed, which may take long, and then writes it, which must not.
+    async fn bring_back(
+        &self,
+        caller: &Caller,
+        id: &str,
+        missed: &Missed<'_>,
+    ) -> Result<Replayed, AppError> {
+        let found = self.store.read().await?.deliveries().missed(missed, REPLAY_MAX).await?;
+        let mut replayed = Replayed { count: 0, more: found.more };
+        for batch in found.events.chunks(REPLAY_BATCH) {
+            let mut tx = self.store.begin().await?;
+            let webhook = active_webhook(&mut tx, caller, id).await?;
+            let now = self.clock.now();
+            replayed.count += tx.deliveries().replay(webhook.id, batch, now).await?;
+            tx.commit().await?;
+            self.wake.notify_one();
+        }
         Ok(replayed)
     }
 
-    /// Gives up what waits for inactive webhooks, forgets old secrets, events and logs.
+    /// Gives up what waits for inactive webhooks, forgets old secrets, deleted webhooks, events and
+    /// logs, each in batches.
     pub(crate) async fn sweep_webhooks(&self, now: Timestamp) -> Result<(), AppError> {
         let mut tx = self.store.begin().await?;
-        tx.deliveries().give_up_inactive(now.before(self.webhooks.give_up_after)).await?;
         tx.webhooks().forget_old_secrets(now).await?;
         tx.commit().await?;
-        let before = now.before(self.webhooks.retention);
-        for _ in 0..PURGE_BATCHES_MAX {
-            let mut tx = self.store.begin().await?;
-            let purged = tx.deliveries().purge(before, PURGE_BATCH).await?;
-            tx.commit().await?;
-            if purged < u64::from(PURGE_BATCH) {
-                break;
+        let inactive_since = now.before(self.webhooks.give_up_after);
+        let old = now.before(self.webhooks.retention);
+        for step in [Sweep::Inactive, Sweep::Deleted, Sweep::Old] {
+            for _ in 0..PURGE_BATCHES_MAX {
+                let mut tx = self.store.begin().await?;
+                let mut deliveries = tx.deliveries();
+                let swept = match step {
+                    Sweep::Inactive => {
+                        deliveries.give_up_inactive(inactive_since, PURGE_BATCH).await?
+                    }
+                    Sweep::Deleted => deliveries.sweep_deleted(PURGE_BATCH).await?,
+                    Sweep::Old => deliveries.purge(old, PURGE_BATCH).await?,
+                };
+                tx.commit().await?;
+                if swept < u64::from(PURGE_BATCH) {
+                    break;
+                }
             }
         }
         Ok(())
     }
+}
+
+/// What is swept, one after another.
+#[derive(Clone, Copy, Debug)]
+enum Sweep {
+    /// What waits for inactive webhooks.
+    Inactive,
+    /// Deliveries to deleted webhooks.
+    Deleted,
+    /// Events.
+    Old,
 }
 
 /// `dlv_…`, or a log line's `dlv_…_3`.
@@ -170,10 +231,11 @@ fn parse_time(field: &str, text: &str) -> Result<Timestamp, AppError> {
     text.parse().map_err(|error| AppError::invalid(format!("{field}: {error}")))
 }
 
-/// Tests are never replayed: nobody has missed them.
+/// Each kind once. Tests are never replayed: nobody has missed them. What is never emitted is never
+/// missed.
 fn kinds(names: &[String]) -> Result<Vec<EventKind>, AppError> {
-    let mut kinds = Vec::new();
-    for name in names {
+    let mut kinds: Vec<EventKind> = Vec::new();
+    for name in names.iter().filter(|name| !NOT_EMITTED.contains(&name.as_str())) {
         if name == EVERYTHING {
             kinds = EventKind::ALL.to_vec();
             break;
@@ -183,10 +245,11 @@ fn kinds(names: &[String]) -> Result<Vec<EventKind>, AppError> {
         if !kind.is_selectable() && kind != EventKind::WebhookTest {
             return Err(AppError::invalid(format!("events: `{name}` comes with `*` only")));
         }
-        kinds.push(kind);
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
     }
     kinds.retain(|kind| *kind != EventKind::WebhookTest);
-    kinds.dedup();
     Ok(kinds)
 }
 
@@ -213,6 +276,9 @@ mod tests {
 
         assert_eq!(kinds_of(&["*"]).len(), EventKind::ALL.len() - 1);
         assert_eq!(kinds_of(&["message.sent", "webhook.test"]), [EventKind::MessageSent]);
+        assert_eq!(kinds_of(&["message.reply", "calls"]), []);
+        let twice = ["message.sent", "message.read", "message.sent", "message.read"];
+        assert_eq!(kinds_of(&twice), [EventKind::MessageSent, EventKind::MessageRead]);
         assert!(kinds(&["number.exploded".to_owned()]).is_err());
         assert!(kinds(&["number.recovered".to_owned()]).is_err());
     }

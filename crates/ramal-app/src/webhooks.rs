@@ -1,7 +1,7 @@
 //! Webhooks: create, look at, change, delete (contract C.19).
 
 use ramal_domain::{EventKind, KeyScope, NumberId, WebhookId, WebhookSecret};
-use ramal_store::{LoggedAttempt, NewWebhook, Webhook, WebhookChange};
+use ramal_store::{LoggedAttempt, NewWebhook, Tx, Webhook, WebhookChange};
 
 use crate::{
     App, AppError, Caller, Refusal,
@@ -18,7 +18,7 @@ const LOG_MAX: u32 = 50;
 
 /// Events that customers may name although no number of ours emits them (yet): of the other
 /// provider, or of later versions. They are dropped silently (contract C.19).
-const NOT_EMITTED: [&str; 8] = [
+pub(crate) const NOT_EMITTED: [&str; 8] = [
     "message.reply",
     "lead.received",
     "flow.response_received",
@@ -82,8 +82,9 @@ impl App {
         header: Option<&str>,
         draft: WebhookDraft,
     ) -> Result<CreatedWebhook, AppError> {
-        let id = webhook_number(caller, header, draft.number_id.as_deref())?;
-        let number = self.find_number(caller, id).await?;
+        let number = webhook_number(caller, header, draft.number_id.as_deref())?;
+        // Whose number it is comes before what is wrong with the rest.
+        self.find_number(caller, number).await?;
         let url = self.check_url(&draft.url)?;
         let name = match draft.name {
             Some(name) => check_name(&name)?,
@@ -100,7 +101,7 @@ impl App {
         let new = NewWebhook {
             id,
             tenant: caller.tenant(),
-            number: number.id,
+            number,
             name: &name,
             url: &url,
             events: &events,
@@ -108,6 +109,9 @@ impl App {
             secret: &secret,
         };
         let mut tx = self.store.begin().await?;
+        // Held until the webhook is stored: it may be removed at this moment.
+        let held = tx.numbers().find_to_change(caller.tenant(), number).await?;
+        held.ok_or(Refusal::NumberNotFound)?;
         tx.webhooks().create(&new, self.clock.now()).await?;
         let webhook = tx.webhooks().find(caller.tenant(), id).await?;
         tx.commit().await?;
@@ -141,13 +145,9 @@ impl App {
     ///
     /// [`Refusal::WebhookNotFound`].
     pub async fn get_webhook(&self, caller: &Caller, id: &str) -> Result<Webhook, AppError> {
-        let id = id.parse().map_err(|_malformed| Refusal::WebhookNotFound)?;
+        let id = parse_webhook(id)?;
         let found = self.store.read().await?.webhooks().find(caller.tenant(), id).await?;
-        let visible = found.filter(|webhook| match caller.key.scope {
-            KeyScope::Tenant => true,
-            KeyScope::Number(own) => webhook.number == own,
-        });
-        Ok(visible.ok_or(Refusal::WebhookNotFound)?)
+        Ok(visible(caller, found)?)
     }
 
     /// Changes a webhook; its number stays.
@@ -188,7 +188,9 @@ impl App {
     pub async fn delete_webhook(&self, caller: &Caller, id: &str) -> Result<(), AppError> {
         let webhook = self.get_webhook(caller, id).await?;
         let mut tx = self.store.begin().await?;
-        tx.webhooks().delete(caller.tenant(), webhook.id).await?;
+        if !tx.webhooks().delete(caller.tenant(), webhook.id, self.clock.now()).await? {
+            return Err(Refusal::WebhookNotFound.into());
+        }
         Ok(tx.commit().await?)
     }
 
@@ -209,20 +211,13 @@ impl App {
         if limit == 0 || limit > LOG_MAX {
             return Err(AppError::invalid(format!("limit is 1 to {LOG_MAX}")));
         }
+        if event.is_some_and(|name| NOT_EMITTED.contains(&name)) {
+            return Ok(Vec::new());
+        }
         let kind: Option<EventKind> = event
             .map(|name| name.parse().map_err(|error| AppError::invalid(format!("event: {error}"))))
             .transpose()?;
         Ok(self.store.read().await?.deliveries().log(webhook.id, kind, limit).await?)
-    }
-
-    /// As [`App::get_webhook`], for what needs it to be delivered to.
-    pub(crate) async fn active_webhook(
-        &self,
-        caller: &Caller,
-        id: &str,
-    ) -> Result<Webhook, AppError> {
-        let webhook = self.get_webhook(caller, id).await?;
-        if webhook.active { Ok(webhook) } else { Err(Refusal::WebhookInactive.into()) }
     }
 
     fn check_url(&self, url: &str) -> Result<String, AppError> {
@@ -233,6 +228,31 @@ impl App {
             .map_err(|error| AppError::invalid(format!("url: {error}")))?;
         Ok(url.into())
     }
+}
+
+/// As [`App::get_webhook`], for what needs it to be delivered to. It is not deleted until the unit of
+/// work ends.
+pub(crate) async fn active_webhook(
+    tx: &mut Tx,
+    caller: &Caller,
+    id: &str,
+) -> Result<Webhook, AppError> {
+    let found = tx.webhooks().find_to_use(caller.tenant(), parse_webhook(id)?).await?;
+    let webhook = visible(caller, found)?;
+    if webhook.active { Ok(webhook) } else { Err(Refusal::WebhookInactive.into()) }
+}
+
+fn parse_webhook(id: &str) -> Result<WebhookId, Refusal> {
+    id.parse().map_err(|_malformed| Refusal::WebhookNotFound)
+}
+
+/// What a key sees: a number's key its number's webhooks only.
+fn visible(caller: &Caller, found: Option<Webhook>) -> Result<Webhook, Refusal> {
+    let visible = found.filter(|webhook| match caller.key.scope {
+        KeyScope::Tenant => true,
+        KeyScope::Number(own) => webhook.number == own,
+    });
+    visible.ok_or(Refusal::WebhookNotFound)
 }
 
 /// Number resolution order of contract C.19: key, header, body.
@@ -253,10 +273,15 @@ fn webhook_number(
     }
 }
 
-/// The host of an address that was checked before.
+/// The host, without a port, of an address that was checked before.
 fn host_of(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let host: String = rest.split(['/', '?', '#']).next().unwrap_or(rest).chars().collect();
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    let host = match authority.rsplit_once(':') {
+        // The colons of an IPv6 address stand in brackets.
+        Some((host, port)) if !port.ends_with(']') => host,
+        Some(_) | None => authority,
+    };
     host.chars().take(NAME_MAX).collect()
 }
 
@@ -310,6 +335,14 @@ mod tests {
 
     #[test]
     fn the_default_name_is_the_host() {
-        assert_eq!(host_of("https://hooks.acme.com/whatsapp?x=1"), "hooks.acme.com");
+        for (url, host) in [
+            ("https://hooks.acme.com/whatsapp?x=1", "hooks.acme.com"),
+            ("https://hooks.acme.com:8443/whatsapp:1", "hooks.acme.com"),
+            ("https://93.184.216.34:8443/", "93.184.216.34"),
+            ("https://[2606:4700::1111]/", "[2606:4700::1111]"),
+            ("https://[2606:4700::1111]:8443/", "[2606:4700::1111]"),
+        ] {
+            assert_eq!(host_of(url), host);
+        }
     }
 }

@@ -45,6 +45,10 @@ pub struct DueDelivery {
     pub created_at: Timestamp,
     /// When the first settled attempt was made, if there was one since somebody asked for it.
     pub first_tried_at: Option<Timestamp>,
+    /// How many attempts were settled since then.
+    pub tries: u32,
+    /// Whether the last attempt to the webhook was a quick success.
+    pub proven: bool,
 }
 
 /// How an attempt ended.
@@ -118,6 +122,8 @@ pub struct AttemptRecord {
     pub attempt: i64,
     /// The webhook.
     pub webhook: WebhookId,
+    /// Where it went: it says nothing of a webhook that goes elsewhere by now.
+    pub url: String,
     /// Whether the receiver accepted it.
     pub success: bool,
     /// The HTTP status; `None` when there was no answer.
@@ -187,20 +193,23 @@ impl Deliveries<'_> {
         kind: Option<EventKind>,
         limit: u32,
     ) -> Result<Vec<LoggedAttempt>, StoreError> {
-        let rows = sqlx::query(
+        // Two statements, so that each can follow its index from the newest attempt on.
+        let whose = if kind.is_some() { "a.kind =" } else { "'' =" };
+        let sql = format!(
             "select a.delivery_id, a.attempt, e.id, e.kind, e.body, a.success, a.status_code,
                     a.response, a.duration_ms, a.created_at_ms, a.note
              from delivery_attempts a
              join deliveries d on d.id = a.delivery_id
              join events e on e.id = d.event_id
-             where a.webhook_id = $1 and ($2 = '' or e.kind = $2)
-             order by a.created_at_ms desc, d.seq desc, a.attempt desc limit $3",
-        )
-        .bind(webhook.to_string())
-        .bind(kind.map_or("", EventKind::name))
-        .bind(i64::from(limit))
-        .fetch_all(&mut *self.0.inner)
-        .await?;
+             where a.webhook_id = $1 and {whose} $3
+             order by a.created_at_ms desc, d.seq desc, a.attempt desc limit $2",
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(webhook.to_string())
+            .bind(i64::from(limit))
+            .bind(kind.map_or("", EventKind::name))
+            .fetch_all(&mut *self.0.inner)
+            .await?;
         rows.iter().map(logged).collect()
     }
 
@@ -299,22 +308,53 @@ impl Deliveries<'_> {
         Ok(done.rows_affected())
     }
 
-    /// Gives up what is pending for webhooks that are inactive since before `before`: nothing waits
-    /// for ever. Returns how many deliveries.
+    /// Gives up what is pending for webhooks that are inactive since before `before`, up to `limit`
+    /// deliveries: nothing waits for ever. Returns how many deliveries.
     ///
     /// # Errors
     ///
     /// [`StoreError`] when the database does not answer.
-    pub async fn give_up_inactive(&mut self, before: Timestamp) -> Result<u64, StoreError> {
+    pub async fn give_up_inactive(
+        &mut self,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
         let done = sqlx::query(
             "update deliveries set state = 'dead', leased_until_ms = 0
-             where state = 'pending' and webhook_id in
-                 (select id from webhooks where active = 0 and inactive_since_ms < $1)",
+             where id in (select d.id from webhooks w join deliveries d on d.webhook_id = w.id
+                          where w.active = 0 and w.inactive_since_ms < $1 and d.state = 'pending'
+                          limit $2)
+               and state = 'pending'",
         )
         .bind(before.as_millis())
+        .bind(i64::from(limit))
         .execute(&mut *self.0.inner)
         .await?;
         Ok(done.rows_affected())
+    }
+
+    /// Forgets up to `limit` deliveries to deleted webhooks, with their log, and the webhooks of
+    /// which nothing is left. Returns how many deliveries.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database does not answer.
+    pub async fn sweep_deleted(&mut self, limit: u32) -> Result<u64, StoreError> {
+        let swept = sqlx::query(
+            "delete from deliveries where id in
+                 (select d.id from webhooks w join deliveries d on d.webhook_id = w.id
+                  where w.deleted_at_ms is not null limit $1)",
+        )
+        .bind(i64::from(limit))
+        .execute(&mut *self.0.inner)
+        .await?;
+        sqlx::query(
+            "delete from webhooks where deleted_at_ms is not null
+               and not exists (select 1 from deliveries d where d.webhook_id = webhooks.id)",
+        )
+        .execute(&mut *self.0.inner)
+        .await?;
+        Ok(swept.rows_affected())
     }
 
     /// Forgets up to `limit` events from before `before`, with their deliveries and log, unless

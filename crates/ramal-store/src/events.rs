@@ -3,7 +3,7 @@
 use ramal_domain::{DeliveryId, Event, EventKind, NumberId, WebhookId};
 use sqlx::Row as _;
 
-use crate::{StoreError, Tx};
+use crate::{Dialect, StoreError, Tx};
 
 /// Subscribes to every event.
 pub(crate) const EVERYTHING: &str = "*";
@@ -80,21 +80,25 @@ impl Events<'_> {
     }
 
     async fn audience(&mut self, event: &Event) -> Result<Vec<String>, StoreError> {
-        let rows = if event.kind == EventKind::NumberCreated {
-            // Webhooks of removed numbers only wait for what was told to them before.
-            sqlx::query(
-                "select w.id, w.events from webhooks w join numbers n on n.id = w.number_id
-                 where w.tenant_id = $1 and w.active = 1 and n.stage = 'live'",
-            )
-            .bind(event.tenant.to_string())
-            .fetch_all(&mut *self.0.inner)
-            .await?
-        } else {
-            sqlx::query("select id, events from webhooks where number_id = $1 and active = 1")
-                .bind(event.number.to_string())
-                .fetch_all(&mut *self.0.inner)
-                .await?
+        // A webhook that is swept meanwhile would fail what is being recorded.
+        let lock = match self.0.dialect {
+            Dialect::Sqlite => "",
+            Dialect::Postgres => " for key share of w",
         };
+        // Webhooks of removed numbers only wait for what was told to them before.
+        let (owner, sql) = if event.kind == EventKind::NumberCreated {
+            let sql = "select w.id, w.events from webhooks w join numbers n on n.id = w.number_id
+                 where w.tenant_id = $1 and w.active = 1 and n.stage = 'live'";
+            (event.tenant.to_string(), sql)
+        } else {
+            let sql = "select w.id, w.events from webhooks w
+                 where w.number_id = $1 and w.active = 1";
+            (event.number.to_string(), sql)
+        };
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!("{sql}{lock}")))
+            .bind(owner)
+            .fetch_all(&mut *self.0.inner)
+            .await?;
         let mut audience = Vec::new();
         for row in rows {
             let events: String = row.try_get("events")?;

@@ -54,8 +54,16 @@ macro_rules! due_retry {
     };
 }
 
+/// How many attempts to webhook `w` may be in flight. Who has not proven itself has one slot.
+macro_rules! slots {
+    () => {
+        "(case when w.proven = 1 then $2 else 1 end)"
+    };
+}
+
 /// Webhooks with something to lease at `$1` and room for it (`$2`), those that waited longest
-/// first. The first part hops from webhook to webhook through an index.
+/// first, at most `$4` unproven ones among them. The first part hops from webhook to webhook through
+/// an index.
 macro_rules! webhooks_to_serve {
     ($lock:literal) => {
         concat!(
@@ -64,20 +72,28 @@ macro_rules! webhooks_to_serve {
                  union all
                  select (select min(d.webhook_id) from deliveries d
                          where d.state = 'pending' and d.webhook_id > waiting.id)
-                 from waiting where waiting.id is not null)
-             select w.id, w.url, w.secret, w.old_secret, w.old_secret_until_ms,
-                    case when ",
-            due_retry!(),
-            " then 1 else 0 end
-             from waiting join webhooks w on w.id = waiting.id
-             where w.active = 1 and ",
+                 from waiting where waiting.id is not null),
+             ready(id, proven, last_ms, place) as (
+                 select w.id, w.proven, coalesce(w.last_triggered_at_ms, 0),
+                        row_number() over (partition by w.proven
+                                           order by coalesce(w.last_triggered_at_ms, 0), w.id)
+                 from waiting join webhooks w on w.id = waiting.id
+                 where w.active = 1 and ",
             in_flight!("w.id"),
-            " < $2 and (coalesce(",
+            " < ",
+            slots!(),
+            " and (coalesce(",
             head!("case when x.due_at_ms <= $1 and x.leased_until_ms <= $1 then 1 else 0 end", "w"),
             ", 0) = 1 or ",
             due_retry!(),
-            ")
-             order by coalesce(w.last_triggered_at_ms, 0), w.id limit $3",
+            "))
+             select w.id, w.url, w.secret, w.old_secret, w.old_secret_until_ms,
+                    case when ",
+            due_retry!(),
+            " then 1 else 0 end, w.proven
+             from ready join webhooks w on w.id = ready.id
+             where w.active = 1 and (ready.proven = 1 or ready.place <= $4)
+             order by ready.last_ms, w.id limit $3",
             $lock
         )
     };
@@ -89,7 +105,9 @@ macro_rules! due {
         "select d.webhook_id, d.id, d.event_id, d.attempts, e.body, e.created_at_ms,
                 (select min(t.created_at_ms) from delivery_attempts t
                  where t.delivery_id = d.id and t.created_at_ms >= d.renewed_at_ms)
-                as first_tried_at_ms "
+                as first_tried_at_ms,
+                (select count(*) from delivery_attempts t
+                 where t.delivery_id = d.id and t.created_at_ms >= d.renewed_at_ms) as tries "
     };
 }
 
@@ -115,6 +133,14 @@ struct Target {
     secret: WebhookSecret,
     old_secret: Option<WebhookSecret>,
     has_retries: bool,
+    proven: bool,
+}
+
+impl Target {
+    /// As `slots!` says.
+    fn slots(&self, limits: &LeaseLimits) -> i64 {
+        if self.proven { i64::from(limits.per_webhook) } else { 1 }
+    }
 }
 
 /// How much to lease at once.
@@ -124,7 +150,10 @@ pub struct LeaseLimits {
     pub lease: Duration,
     /// Most runs: what can be attempted side by side.
     pub runs: u32,
-    /// Most of these to one webhook, those in flight included.
+    /// Most of these to webhooks that are not proven: that have failed last, or taken long, or were
+    /// never tried. Any number of endpoints that hang leaves the rest to the others.
+    pub unproven: u32,
+    /// Most of these to one proven webhook, those in flight included. An unproven one has one.
     pub per_webhook: u32,
     /// Most first attempts in one run.
     pub run_length: u32,
@@ -155,9 +184,14 @@ impl Deliveries<'_> {
             }
             let run = firsts.remove(&target.id);
             if target.has_retries {
-                let free = i64::from(limits.per_webhook) - self.in_flight(&target.id, now).await?;
-                let free = room.min(free) - i64::from(run.is_some());
-                self.retries(target, now, free, &mut runs).await?;
+                let free = target.slots(limits) - self.in_flight(&target.id, now).await?;
+                let free = room.min(free) - i64::from(target.proven && run.is_some());
+                let leased = self.retries(target, now, free, &mut runs).await?;
+                // Of one slot, retries come first: they end, one way or the other, in a day, while
+                // the line of first attempts may never be empty.
+                if leased && !target.proven {
+                    continue;
+                }
             }
             runs.extend(run);
         }
@@ -204,6 +238,7 @@ impl Deliveries<'_> {
             .bind(now.as_millis())
             .bind(i64::from(limits.per_webhook))
             .bind(i64::from(limits.runs))
+            .bind(i64::from(limits.unproven))
             .fetch_all(&mut *self.0.inner)
             .await?;
         let mut targets = Vec::with_capacity(rows.len());
@@ -233,6 +268,7 @@ impl Deliveries<'_> {
             secret: self.secret(&id, &sealed)?,
             old_secret: old.map(|sealed| self.secret(&id, &sealed)).transpose()?,
             has_retries: row.try_get::<i64, _>(5)? != 0,
+            proven: row.try_get::<i64, _>(6)? != 0,
             id,
         })
     }
@@ -266,7 +302,7 @@ impl Deliveries<'_> {
             "{}, case when d.due_at_ms <= $1 and d.leased_until_ms <= $1 then 1 else 0 end as free
              from webhooks w join deliveries d on d.webhook_id = w.id
              join events e on e.id = d.event_id
-             where d.state = 'pending' and d.tried = 0 and {} < $2 and w.id in ({})
+             where d.state = 'pending' and d.tried = 0 and {} < {} and w.id in ({})
                and d.seq <= coalesce(
                    (select x.seq from deliveries x
                     where x.webhook_id = w.id and x.state = 'pending' and x.tried = 0
@@ -274,6 +310,7 @@ impl Deliveries<'_> {
              order by d.seq{lock}",
             due!(),
             in_flight!("w.id"),
+            slots!(),
             placeholders(4, ids.len()),
         );
         let mut query = sqlx::query(AssertSqlSafe(sql))
@@ -289,12 +326,17 @@ impl Deliveries<'_> {
         let mut held_up = HashSet::new();
         for row in query.fetch_all(&mut *self.0.inner).await? {
             let webhook: String = row.try_get(0)?;
-            if row.try_get::<i64, _>(7)? == 0 {
+            if row.try_get::<i64, _>(8)? == 0 {
                 held_up.insert(webhook);
             } else if let Some(target) = by_id.get(webhook.as_str())
                 && !held_up.contains(&webhook)
             {
-                firsts.entry(webhook).or_default().push(due_delivery(target, &row)?);
+                match readable(target, &row) {
+                    Some(due) => firsts.entry(webhook).or_default().push(due),
+                    None => {
+                        held_up.insert(webhook);
+                    }
+                }
             }
         }
         Ok(firsts)
@@ -308,15 +350,16 @@ impl Deliveries<'_> {
             .await?)
     }
 
+    /// Adds retries of `target` that are due to `runs`, and returns whether there were any.
     async fn retries(
         &mut self,
         target: &Target,
         now: Timestamp,
         limit: i64,
         runs: &mut Vec<Vec<DueDelivery>>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         if limit <= 0 {
-            return Ok(());
+            return Ok(false);
         }
         let sql = match self.0.dialect {
             Dialect::Sqlite => retries_to_lease!(""),
@@ -328,10 +371,9 @@ impl Deliveries<'_> {
             .bind(limit)
             .fetch_all(&mut *self.0.inner)
             .await?;
-        for row in &rows {
-            runs.push(vec![due_delivery(target, row)?]);
-        }
-        Ok(())
+        let before = runs.len();
+        runs.extend(rows.iter().filter_map(|row| readable(target, row)).map(|due| vec![due]));
+        Ok(runs.len() > before)
     }
 
     /// Starts the attempts: from here on nobody else can.
@@ -365,6 +407,20 @@ fn run_length(targets: usize, limits: &LeaseLimits) -> u32 {
     share.unwrap_or(1).clamp(1, limits.run_length.max(1))
 }
 
+/// One damaged row must not hold up everyone else's events; only those behind it wait.
+fn readable(target: &Target, row: &AnyRow) -> Option<DueDelivery> {
+    due_delivery(target, row)
+        .inspect_err(|error| {
+            tracing::error!(
+                webhook.id = %target.webhook,
+                delivery.id = row.try_get::<String, _>(1).unwrap_or_default(),
+                error = error as &dyn std::error::Error,
+                "the stored delivery cannot be read; it waits",
+            );
+        })
+        .ok()
+}
+
 fn due_delivery(target: &Target, row: &AnyRow) -> Result<DueDelivery, StoreError> {
     Ok(DueDelivery {
         id: parse(&row.try_get::<String, _>(1)?, "deliveries.id")?,
@@ -377,6 +433,8 @@ fn due_delivery(target: &Target, row: &AnyRow) -> Result<DueDelivery, StoreError
         body: row.try_get(4)?,
         created_at: Timestamp::from_millis(row.try_get(5)?),
         first_tried_at: row.try_get::<Option<i64>, _>(6)?.map(Timestamp::from_millis),
+        tries: u32::try_from(row.try_get::<i64, _>(7)?).unwrap_or(u32::MAX),
+        proven: target.proven,
     })
 }
 

@@ -51,7 +51,7 @@ pub use pairing_attempts::{
 };
 pub use pairing_links::{PairingLink, PairingLinks};
 pub use projects::{Project, Projects};
-pub use replays::{Missed, Replayed};
+pub use replays::{FoundMissed, Missed, MissedEvent, Replayed};
 pub use session_state::{Epoch, SessionState, SessionStateError, StateWrite};
 pub use settling::Settled;
 pub use tenants::{Tenant, Tenants};

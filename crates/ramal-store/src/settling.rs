@@ -1,7 +1,7 @@
 //! Settling: how attempts ended, the log of them, and what follows for the webhook.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     time::Duration,
 };
 
@@ -14,9 +14,9 @@ use crate::{
     leases::{padded, placeholder_rows, placeholders},
 };
 
-/// A streak of failures ends when nothing was tried for so long: one failure a week is not five days
-/// of failing. Longer than the longest pause between two retries.
-const STREAK_GAP: Duration = Duration::from_hours(24);
+/// A success that took longer proves nothing: endpoints that hold on to their slots must not have
+/// many of them.
+const QUICK: Duration = Duration::from_secs(2);
 
 /// What came of a batch of attempts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,12 +28,29 @@ pub struct Settled {
     pub disabled: Vec<(WebhookId, DisabledReason)>,
 }
 
+/// A webhook as it is when attempts to it are settled.
+struct Judged {
+    url: String,
+    since: Timestamp,
+}
+
+impl Judged {
+    /// Whether an attempt says anything of the webhook's health: not if it went to another address,
+    /// or was made before somebody activated it.
+    fn by(&self, record: &AttemptRecord) -> bool {
+        record.url == self.url && record.at >= self.since
+    }
+}
+
 /// What a batch says of one webhook.
 #[derive(Default)]
 struct Health {
+    /// The last attempt, whether it counts or not.
     last: Timestamp,
-    /// The last success, if there was one.
-    success: Option<Timestamp>,
+    /// The last one that counts.
+    judged: Timestamp,
+    /// Whether the last success was quick, if there was one.
+    quick: Option<bool>,
     /// The first failure after it.
     failing_since: Option<Timestamp>,
     /// The attempt that made up our mind, for the note in the log.
@@ -54,7 +71,10 @@ impl Deliveries<'_> {
         attempts: &[(AttemptRecord, Verdict)],
         failing_max: Duration,
     ) -> Result<Settled, StoreError> {
-        self.lock_webhooks(attempts).await?;
+        let webhooks = self.webhooks_of(attempts).await?;
+        let counts = |record: &AttemptRecord| {
+            webhooks.get(&record.webhook.to_string()).is_some_and(|judged| judged.by(record))
+        };
         let mut ours: Vec<&(AttemptRecord, Verdict)> = Vec::new();
         let mut taken = HashSet::new();
         let done: Vec<_> =
@@ -63,7 +83,13 @@ impl Deliveries<'_> {
             taken.extend(self.settle_done(&done).await?);
         }
         for (record, verdict) in attempts {
-            if *verdict != Verdict::Done && self.settle_one(record, *verdict).await? {
+            let verdict = match verdict {
+                Verdict::Done => continue,
+                // The old address wants no more; perhaps the new one does.
+                Verdict::Gone if !counts(record) => Verdict::RetryAt(record.at),
+                Verdict::RetryAt(_) | Verdict::Dead | Verdict::Gone => *verdict,
+            };
+            if self.settle_one(record, verdict).await? {
                 taken.insert((record.delivery.to_string(), record.attempt));
             }
         }
@@ -75,31 +101,41 @@ impl Deliveries<'_> {
             return Ok(Settled::default());
         }
         self.log_attempts(&ours).await?;
-        let disabled = self.note_health(&ours, failing_max).await?;
+        let disabled = self.note_health(&ours, counts, failing_max).await?;
         Ok(Settled { count: ours.len(), disabled })
     }
 
-    /// Two workers that settle the same webhooks take the locks in one order.
-    async fn lock_webhooks(
+    /// The webhooks of `attempts`, held until the unit of work ends. Two workers that settle the same
+    /// webhooks take the locks in one order.
+    async fn webhooks_of(
         &mut self,
         attempts: &[(AttemptRecord, Verdict)],
-    ) -> Result<(), StoreError> {
-        if self.0.dialect == Dialect::Sqlite || attempts.is_empty() {
-            return Ok(());
+    ) -> Result<HashMap<String, Judged>, StoreError> {
+        if attempts.is_empty() {
+            return Ok(HashMap::new());
         }
-        let ids: Vec<String> = attempts.iter().map(|(r, _)| r.webhook.to_string()).collect();
+        let ids: BTreeSet<String> = attempts.iter().map(|(r, _)| r.webhook.to_string()).collect();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         let ids = padded(&ids);
+        let lock = match self.0.dialect {
+            Dialect::Sqlite => "",
+            Dialect::Postgres => " for no key update",
+        };
         let sql = format!(
-            "select id from webhooks where id in ({}) order by id for no key update",
+            "select id, url, judged_since_ms from webhooks where id in ({}) order by id{lock}",
             placeholders(1, ids.len()),
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for id in ids {
             query = query.bind(id);
         }
-        query.fetch_all(&mut *self.0.inner).await?;
-        Ok(())
+        let rows = query.fetch_all(&mut *self.0.inner).await?;
+        rows.iter()
+            .map(|row| {
+                let since = Timestamp::from_millis(row.try_get(2)?);
+                Ok((row.try_get(0)?, Judged { url: row.try_get(1)?, since }))
+            })
+            .collect()
     }
 
     /// Settles successes, and returns those that were ours.
@@ -152,12 +188,13 @@ impl Deliveries<'_> {
             let size = 1 << rest.len().ilog2();
             let (batch, later) = rest.split_at_checked(size).unwrap_or((rest, &[]));
             rest = later;
+            let rows: Vec<String> = (0..batch.len()).map(|row| log_row(1 + row * 8)).collect();
             let sql = format!(
                 "insert into delivery_attempts
                      (delivery_id, attempt, webhook_id, success, status_code, response, duration_ms,
-                      created_at_ms)
+                      created_at_ms, kind)
                  values {}",
-                placeholder_rows(1, 8, batch.len()),
+                rows.join(", "),
             );
             let mut query = sqlx::query(AssertSqlSafe(sql));
             for (attempt, _) in batch {
@@ -180,14 +217,19 @@ impl Deliveries<'_> {
     async fn note_health(
         &mut self,
         ours: &[&(AttemptRecord, Verdict)],
+        counts: impl Fn(&AttemptRecord) -> bool,
         failing_max: Duration,
     ) -> Result<Vec<(WebhookId, DisabledReason)>, StoreError> {
         let mut webhooks: BTreeMap<WebhookId, Health> = BTreeMap::new();
         for (index, (record, verdict)) in ours.iter().enumerate() {
             let health = webhooks.entry(record.webhook).or_default();
             health.last = health.last.max(record.at);
+            if !counts(record) {
+                continue;
+            }
+            health.judged = health.judged.max(record.at);
             if record.success {
-                health.success = health.success.max(Some(record.at));
+                health.quick = Some(record.duration <= QUICK);
                 (health.failing_since, health.failed) = (None, None);
             } else {
                 health.failing_since = health.failing_since.or(Some(record.at));
@@ -202,8 +244,8 @@ impl Deliveries<'_> {
         self.note_well(&well).await?;
         let mut disabled = Vec::new();
         for (webhook, health) in ill {
-            let since = self.note_ill(webhook, &health).await?;
-            let too_long = since <= health.last.before(failing_max);
+            let since = self.note_ill(webhook, &health, failing_max).await?;
+            let too_long = since <= health.judged.before(failing_max);
             let reason = match (health.gone, too_long) {
                 (Some(index), _) => Some((index, DisabledReason::Gone)),
                 (None, true) => health.failed.map(|index| (index, DisabledReason::Failing)),
@@ -220,37 +262,45 @@ impl Deliveries<'_> {
         Ok(disabled)
     }
 
-    /// Webhooks whose last attempt of the batch succeeded.
+    /// Webhooks whose last attempt of the batch that counts succeeded, or of which none counts.
     async fn note_well(&mut self, well: &[(WebhookId, Health)]) -> Result<(), StoreError> {
         if well.is_empty() {
             return Ok(());
         }
-        let rows: Vec<_> = well.iter().map(|(id, health)| (id, health.last.as_millis())).collect();
+        let rows: Vec<_> = well
+            .iter()
+            .map(|(id, health)| (id, health.last.as_millis(), health.quick.map_or(-1, i64::from)))
+            .collect();
         let rows = padded(&rows);
         let sql = format!(
-            "update webhooks set failing_since_ms = null,
+            "update webhooks set
+                 failing_since_ms = case when v.column3 < 0 then failing_since_ms end,
+                 proven = case when v.column3 < 0 then proven else v.column3 end,
                  last_triggered_at_ms = case when coalesce(last_triggered_at_ms, 0) < v.column2
                                              then v.column2 else last_triggered_at_ms end
              from (values {}) as v where webhooks.id = v.column1",
-            placeholder_rows(1, 2, rows.len()),
+            placeholder_rows(1, 3, rows.len()),
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
-        for (id, at) in rows {
-            query = query.bind(id.to_string()).bind(at);
+        for (id, at, quick) in rows {
+            query = query.bind(id.to_string()).bind(at).bind(quick);
         }
         query.execute(&mut *self.0.inner).await?;
         Ok(())
     }
 
-    /// A webhook whose last attempt of the batch failed. Returns since when it fails.
+    /// A webhook whose last attempt of the batch failed. Returns since when it fails. A streak ends
+    /// with a success, or when nothing was tried for `failing_max`: one failure a month is not a
+    /// month of failing.
     async fn note_ill(
         &mut self,
         webhook: WebhookId,
         health: &Health,
+        failing_max: Duration,
     ) -> Result<Timestamp, StoreError> {
-        let since = health.failing_since.unwrap_or(health.last);
+        let since = health.failing_since.unwrap_or(health.judged);
         let row = sqlx::query(
-            "update webhooks set
+            "update webhooks set proven = 0,
                  failing_since_ms = case
                      when failing_since_ms is null or $4 = 1
                           or coalesce(last_triggered_at_ms, 0) < $5 then $3
@@ -262,8 +312,8 @@ impl Deliveries<'_> {
         .bind(webhook.to_string())
         .bind(health.last.as_millis())
         .bind(since.as_millis())
-        .bind(i64::from(health.success.is_some()))
-        .bind(since.before(STREAK_GAP).as_millis())
+        .bind(i64::from(health.quick.is_some()))
+        .bind(since.before(failing_max).as_millis())
         .fetch_optional(&mut *self.0.inner)
         .await?;
         Ok(row.map_or(Ok(since.as_millis()), |row| row.try_get(0)).map(Timestamp::from_millis)?)
@@ -300,4 +350,13 @@ impl Deliveries<'_> {
         .await?;
         Ok(())
     }
+}
+
+/// A row of the log whose first placeholder is `$first`: the delivery.
+fn log_row(first: usize) -> String {
+    format!(
+        "({}, coalesce((select e.kind from deliveries d join events e on e.id = d.event_id
+                        where d.id = ${first}), ''))",
+        placeholders(first, 8),
+    )
 }

@@ -3,14 +3,15 @@
 use ramal_domain::{NumberId, TenantId, Timestamp, WebhookId, WebhookSecret};
 use sqlx::{Row as _, any::AnyRow};
 
-use crate::{DisabledReason, StoreError, Tx, row};
+use crate::{Dialect, DisabledReason, StoreError, Tx, row};
 
 const COLUMNS: &str = "id, tenant_id, number_id, name, url, events, active, disabled_reason, \
                        last_triggered_at_ms, created_at_ms, updated_at_ms";
 
-/// The webhooks of a removed number only wait for their last deliveries: nobody sees them.
-const OF_LIVE_NUMBER: &str =
-    "exists (select 1 from numbers n where n.id = webhooks.number_id and n.stage = 'live')";
+/// Deleted webhooks wait for the sweep, and those of a removed number for their last deliveries:
+/// nobody sees them.
+const SEEN: &str = "deleted_at_ms is null and exists
+    (select 1 from numbers n where n.id = webhooks.number_id and n.stage = 'live')";
 
 /// A webhook endpoint, without its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,8 +121,34 @@ impl Webhooks<'_> {
         tenant: TenantId,
         id: WebhookId,
     ) -> Result<Option<Webhook>, StoreError> {
+        self.select(tenant, id, "").await
+    }
+
+    /// As [`Self::find`], held against deletion until the unit of work ends.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn find_to_use(
+        &mut self,
+        tenant: TenantId,
+        id: WebhookId,
+    ) -> Result<Option<Webhook>, StoreError> {
+        let lock = match self.0.dialect {
+            Dialect::Sqlite => "",
+            Dialect::Postgres => " for no key update",
+        };
+        self.select(tenant, id, lock).await
+    }
+
+    async fn select(
+        &mut self,
+        tenant: TenantId,
+        id: WebhookId,
+        lock: &str,
+    ) -> Result<Option<Webhook>, StoreError> {
         let sql = format!(
-            "select {COLUMNS} from webhooks where tenant_id = $1 and id = $2 and {OF_LIVE_NUMBER}"
+            "select {COLUMNS} from webhooks where tenant_id = $1 and id = $2 and {SEEN}{lock}"
         );
         let row = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(tenant.to_string())
@@ -143,7 +170,7 @@ impl Webhooks<'_> {
     ) -> Result<Vec<Webhook>, StoreError> {
         let sql = format!(
             "select {COLUMNS} from webhooks
-             where tenant_id = $1 and ($2 = '' or number_id = $2) and {OF_LIVE_NUMBER}
+             where tenant_id = $1 and ($2 = '' or number_id = $2) and {SEEN}
              order by created_at_ms, id"
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
@@ -167,15 +194,17 @@ impl Webhooks<'_> {
         change: &WebhookChange,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
+        let anew = "($6 = 1 and active = 0) or ($4 is not null and $4 <> url)";
         let done = sqlx::query(sqlx::AssertSqlSafe(format!(
             "update webhooks set name = coalesce($3, name), url = coalesce($4, url),
                events = coalesce($5, events), active = coalesce($6, active), updated_at_ms = $7,
-               failing_since_ms = case when $6 = 1 or $4 is not null then null
-                                       else failing_since_ms end,
+               failing_since_ms = case when {anew} then null else failing_since_ms end,
+               judged_since_ms = case when {anew} then $7 else judged_since_ms end,
+               proven = case when {anew} then 0 else proven end,
                disabled_reason = case when $6 is not null then null else disabled_reason end,
                inactive_since_ms = case when $6 = 1 then null when $6 = 0 and active = 1 then $7
                                         else inactive_since_ms end
-             where tenant_id = $1 and id = $2 and {OF_LIVE_NUMBER}",
+             where tenant_id = $1 and id = $2 and {SEEN}",
         )))
         .bind(tenant.to_string())
         .bind(id.to_string())
@@ -207,7 +236,7 @@ impl Webhooks<'_> {
         let done = sqlx::query(sqlx::AssertSqlSafe(format!(
             "update webhooks set old_secret = secret, old_secret_until_ms = $4, secret = $3,
                updated_at_ms = $5
-             where tenant_id = $1 and id = $2 and {OF_LIVE_NUMBER}",
+             where tenant_id = $1 and id = $2 and {SEEN}",
         )))
         .bind(tenant.to_string())
         .bind(id.to_string())
@@ -235,18 +264,68 @@ impl Webhooks<'_> {
         Ok(done.rows_affected())
     }
 
-    /// Deletes a webhook of `tenant` with its delivery log; returns whether there was one.
+    /// Starts a replay of a webhook, unless another one is running. It ends with
+    /// [`Self::end_replay`], or has died at `until`.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn delete(&mut self, tenant: TenantId, id: WebhookId) -> Result<bool, StoreError> {
+    pub async fn begin_replay(
+        &mut self,
+        id: WebhookId,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let done = sqlx::query(
+            "update webhooks set replaying_until_ms = $2
+             where id = $1 and replaying_until_ms <= $3",
+        )
+        .bind(id.to_string())
+        .bind(until.as_millis())
+        .bind(now.as_millis())
+        .execute(&mut *self.0.inner)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Ends the replay that lasts until `until`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn end_replay(&mut self, id: WebhookId, until: Timestamp) -> Result<(), StoreError> {
+        sqlx::query(
+            "update webhooks set replaying_until_ms = 0
+             where id = $1 and replaying_until_ms = $2",
+        )
+        .bind(id.to_string())
+        .bind(until.as_millis())
+        .execute(&mut *self.0.inner)
+        .await?;
+        Ok(())
+    }
+
+    /// Deletes a webhook of `tenant`; returns whether there was one. Its deliveries and their log
+    /// may be many, so they wait for [`crate::Deliveries::sweep_deleted`].
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn delete(
+        &mut self,
+        tenant: TenantId,
+        id: WebhookId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         // Not those of a removed number: what is on its way to them must arrive.
-        let sql =
-            format!("delete from webhooks where tenant_id = $1 and id = $2 and {OF_LIVE_NUMBER}");
+        let sql = format!(
+            "update webhooks set active = 0, deleted_at_ms = $3, inactive_since_ms = $3
+             where tenant_id = $1 and id = $2 and {SEEN}"
+        );
         let done = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(tenant.to_string())
             .bind(id.to_string())
+            .bind(now.as_millis())
             .execute(&mut *self.0.inner)
             .await?;
         Ok(done.rows_affected() == 1)

@@ -52,6 +52,9 @@ pub enum TargetError {
     /// No host, such as `https:///path`.
     #[error("the URL names no host")]
     NoHost,
+    /// Port 0, which nobody listens on.
+    #[error("the URL names port 0")]
+    Port,
     /// Loopback, private, link-local and so on.
     #[error("the URL leads to an address that is not on the public Internet")]
     NotPublic,
@@ -74,6 +77,9 @@ pub fn check_target(url: &str, options: &Options) -> Result<Url, TargetError> {
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(TargetError::UserInfo);
+    }
+    if url.port() == Some(0) {
+        return Err(TargetError::Port);
     }
     let public = match url.host().ok_or(TargetError::NoHost)? {
         Host::Domain(name) => !is_closed_name(name),
@@ -274,12 +280,13 @@ mod tests {
 
     #[test]
     fn targets_are_refused_for_the_first_thing_wrong_with_them() {
-        use TargetError::{NoHost, NotPublic, Scheme, UserInfo};
+        use TargetError::{NoHost, NotPublic, Port, Scheme, UserInfo};
         for (url, expected) in [
             ("https://hooks.example.com/ramal?tenant=1", None),
             ("https://hooks.example.com:8443/", None),
             ("https://8.8.8.8/", None),
             ("https://[2606:4700:4700::1111]/", None),
+            ("https://hooks.example.com:0/", Some(Port)),
             ("http://hooks.example.com/", Some(Scheme)),
             ("ftp://hooks.example.com/", Some(Scheme)),
             ("file:///etc/passwd", Some(Scheme)),

@@ -12,9 +12,11 @@ const RESPONSE_LIMIT_MAX: usize = 64 * 1024;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// Attempts in flight at once, over all webhooks.
+    /// Attempts in flight at once, over all webhooks. At most half of them go to webhooks whose last
+    /// attempt failed or was slow, or that were never tried.
     pub in_flight_max: NonZeroU32,
-    /// Attempts in flight at once to one webhook, so that a slow one does not take all.
+    /// Attempts in flight at once to one webhook, so that a slow one does not take all. One whose
+    /// last attempt failed or was slow, or that was never tried, gets one.
     pub per_webhook_max: NonZeroU32,
     /// How long to wait at most before looking for due deliveries, without being woken.
     #[serde(with = "humantime_serde")]
@@ -100,6 +102,12 @@ impl Options {
             self.response_limit <= RESPONSE_LIMIT_MAX,
             "response_limit must not exceed 65536 bytes",
         );
+    }
+
+    /// How many of the attempts in flight may go to webhooks that are not proven.
+    pub(crate) const fn unproven_max(&self) -> u32 {
+        // Of one, all: there is nothing to share.
+        self.in_flight_max.get().div_ceil(2)
     }
 
     pub(crate) const fn backoff(&self) -> Backoff {

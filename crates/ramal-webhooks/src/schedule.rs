@@ -98,8 +98,8 @@ impl Options {
         if outcome.status() == Some(StatusCode::GONE) {
             return Verdict::Gone;
         }
-        let retry = u32::try_from(delivery.attempt - 1).unwrap_or(u32::MAX);
-        let backoff = self.backoff().delay(retry, jitter);
+        // Not by the number of the attempt: what was asked for again starts anew.
+        let backoff = self.backoff().delay(delivery.tries, jitter);
         let at = now.after(backoff.max(outcome.asks_for(now).min(self.retry_cap)));
         let first = delivery.first_tried_at.unwrap_or(now);
         if at > first.after(self.give_up_after) { Verdict::Dead } else { Verdict::RetryAt(at) }
@@ -127,6 +127,8 @@ mod tests {
             body: String::new(),
             created_at: NOW,
             first_tried_at,
+            tries: u32::try_from(attempt - 1).unwrap(),
+            proven: true,
         }
     }
 
@@ -178,6 +180,13 @@ mod tests {
         ] {
             assert_eq!(delay_after(&outcome).as_secs(), seconds, "{outcome:?}");
         }
+    }
+
+    #[test]
+    fn a_delivery_that_was_asked_for_again_starts_its_backoff_anew() {
+        let renewed = DueDelivery { tries: 0, ..due(23, None) };
+        let verdict = Options::default().verdict(&renewed, &answered(500, None), NOW, 1.0);
+        assert_eq!(verdict, Verdict::RetryAt(NOW.after(Options::default().retry_base)));
     }
 
     #[test]

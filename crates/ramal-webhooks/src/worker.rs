@@ -10,6 +10,10 @@
 //! First attempts to one webhook keep their order, so they are leased in runs, and each run is posted
 //! by one task, one after another. A run ends early, and gives back what it did not come to, when an
 //! attempt fails, when it has gone on for [`RUN_MAX`], or when the server stops.
+//!
+//! A webhook is proven while its last attempt was a quick success. Those that are not, be it that they
+//! fail, hang or are new, share half of the slots, one each: however many endpoints hang, the others
+//! find the rest.
 
 use std::{error::Error, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -18,7 +22,7 @@ use ramal_domain::{Clock, DeliveryId, Timestamp};
 use ramal_store::{AttemptRecord, DueDelivery, LeaseLimits, Settled, Store, StoreError, Verdict};
 use tokio::{
     sync::{
-        Notify,
+        Notify, OwnedSemaphorePermit, Semaphore,
         mpsc::{self, Sender},
     },
     task::{JoinError, JoinSet},
@@ -89,6 +93,14 @@ enum News {
     Unposted(Vec<DueDelivery>),
 }
 
+/// How many runs there is room for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Room {
+    runs: u32,
+    /// And how many of them may go to webhooks that are not proven.
+    unproven: u32,
+}
+
 /// What a turn leaves to do.
 #[derive(Debug)]
 struct Turn {
@@ -117,13 +129,22 @@ impl Worker {
     pub async fn run(self, shutdown: CancellationToken) {
         let (tell, mut told) = mpsc::channel(NEWS_MAX);
         let mut running = JoinSet::new();
+        let permits = usize::try_from(self.courier.options.unproven_max()).unwrap_or(usize::MAX);
+        let unproven = Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)));
         let mut ended = Ended::default();
         let mut counted: Option<Instant> = None;
         while !shutdown.is_cancelled() {
-            let turn = self.courier.turn(&mut ended, self.room(running.len())).await;
+            let room = Room {
+                runs: self.room(running.len()),
+                unproven: u32::try_from(unproven.available_permits()).unwrap_or(u32::MAX),
+            };
+            let turn = self.courier.turn(&mut ended, room).await;
             for run in turn.runs {
                 let (courier, tell) = (Arc::clone(&self.courier), tell.clone());
-                running.spawn(courier.make(run, tell, shutdown.clone()));
+                // Nobody else takes permits, so there are as many as were leased for.
+                let is_proven = run.first().is_some_and(|due| due.proven);
+                let permit = (!is_proven).then(|| Arc::clone(&unproven).try_acquire_owned().ok());
+                running.spawn(courier.make(run, permit.flatten(), tell, shutdown.clone()));
             }
             if counted.is_none_or(|last| last.elapsed() >= GAUGE_INTERVAL) {
                 counted = Some(Instant::now());
@@ -155,7 +176,7 @@ impl Worker {
             ended.take_in(news);
         }
         for _ in 0..SETTLE_TRIES {
-            self.courier.turn(&mut ended, 0).await;
+            self.courier.turn(&mut ended, Room::default()).await;
             if ended.is_empty() {
                 break;
             }
@@ -170,12 +191,12 @@ impl Worker {
 }
 
 impl Courier {
-    /// Settles what has `ended` and leases up to `room` runs, in one transaction: under load, one
+    /// Settles what has `ended` and leases what there is `room` for, in one transaction: under load, one
     /// commit serves everything that ended while the one before it was written.
     ///
     /// When the database is busy, what has ended waits for the next turn and nothing is leased; if it
     /// waits too long, its lease runs out, and the event is posted again.
-    async fn turn(&self, ended: &mut Ended, room: u32) -> Turn {
+    async fn turn(&self, ended: &mut Ended, room: Room) -> Turn {
         match self.try_turn(ended, room).await {
             Ok((turn, settled)) => {
                 report(&settled, ended.attempts.len());
@@ -194,7 +215,7 @@ impl Courier {
         Turn { runs: Vec::new(), pause: SETTLE_PAUSE.min(self.options.poll) }
     }
 
-    async fn try_turn(&self, ended: &Ended, room: u32) -> Result<(Turn, Settled), StoreError> {
+    async fn try_turn(&self, ended: &Ended, room: Room) -> Result<(Turn, Settled), StoreError> {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         let mut deliveries = tx.deliveries();
@@ -204,12 +225,13 @@ impl Courier {
             deliveries.settle(&ended.attempts, self.options.disable_after).await?
         };
         deliveries.give_back(&ended.unposted).await?;
-        let runs = if room == 0 {
+        let runs = if room.runs == 0 {
             Vec::new()
         } else {
             let limits = LeaseLimits {
                 lease: self.options.lease,
-                runs: room,
+                runs: room.runs,
+                unproven: room.unproven,
                 per_webhook: self.options.per_webhook_max.get(),
                 run_length: RUN_LENGTH,
             };
@@ -269,6 +291,7 @@ impl Courier {
     async fn make(
         self: Arc<Self>,
         run: Vec<DueDelivery>,
+        _slot: Option<OwnedSemaphorePermit>,
         tell: Sender<News>,
         shutdown: CancellationToken,
     ) {
@@ -351,6 +374,7 @@ impl Courier {
             delivery: delivery.id,
             attempt: delivery.attempt,
             webhook: delivery.webhook,
+            url: delivery.url.clone(),
             success: outcome.success(),
             status,
             response: outcome.into_response(),

@@ -26,6 +26,7 @@ on_both_databases! {
     another_master_key_opens_nothing,
     a_webhook_is_stored_and_changed_in_part,
     a_webhook_is_invisible_to_other_tenants,
+    of_a_webhook_one_replay_runs_at_a_time,
     webhooks_are_listed_by_number,
     webhooks_of_removed_numbers_are_not_seen,
 }
@@ -229,10 +230,30 @@ async fn a_webhook_is_stored_and_changed_in_part(Db { store, .. }: Db) {
     assert_eq!((changed.name.as_str(), changed.active), ("zap", false));
     assert_eq!((changed.url.as_str(), changed.events.len()), ("https://other.example.com/", 0));
 
-    assert!(committed!(store, |tx| tx.webhooks().delete(owner, id)));
-    assert!(!committed!(store, |tx| tx.webhooks().delete(owner, id)));
+    assert!(committed!(store, |tx| tx.webhooks().delete(owner, id, at(3))));
+    assert!(!committed!(store, |tx| tx.webhooks().delete(owner, id, at(3))));
     assert!(!committed!(store, |tx| tx.webhooks().change(owner, id, &rest, at(3))));
     assert_eq!(read!(store, |tx| tx.webhooks().find(owner, id)), None);
+    assert_eq!(committed!(store, |tx| tx.webhooks().find_to_use(owner, id)), None);
+    assert_eq!(read!(store, |tx| tx.webhooks().list(owner, None)), []);
+}
+
+async fn of_a_webhook_one_replay_runs_at_a_time(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let (number, _) = number(&store, owner, 1).await;
+    let (one, other) =
+        (webhook(&store, owner, number, &[]).await, webhook(&store, owner, number, &[]).await);
+    let begin =
+        async |id, until, now| committed!(store, |tx| tx.webhooks().begin_replay(id, until, now));
+
+    assert!(begin(one, at(60), NOW).await);
+    assert!(!begin(one, at(61), at(1)).await);
+    assert!(begin(other, at(61), at(1)).await, "it has its own");
+    committed!(store, |tx| tx.webhooks().end_replay(one, at(60)));
+    assert!(begin(one, at(62), at(2)).await);
+    assert!(begin(one, at(122), at(62)).await, "the one before has died");
+    committed!(store, |tx| tx.webhooks().end_replay(one, at(62)));
+    assert!(!begin(one, at(123), at(63)).await, "the dead one ends nothing");
 }
 
 async fn a_webhook_is_invisible_to_other_tenants(Db { store, .. }: Db) {
@@ -246,7 +267,7 @@ async fn a_webhook_is_invisible_to_other_tenants(Db { store, .. }: Db) {
     assert_eq!(read!(store, |tx| tx.webhooks().list(other, None)), []);
     assert_eq!(read!(store, |tx| tx.webhooks().list(other, Some(number))), []);
     assert!(!committed!(store, |tx| tx.webhooks().change(other, id, &change, at(1))));
-    assert!(!committed!(store, |tx| tx.webhooks().delete(other, id)));
+    assert!(!committed!(store, |tx| tx.webhooks().delete(other, id, at(1))));
     assert!(read!(store, |tx| tx.webhooks().find(owner, id)).unwrap().active);
 }
 

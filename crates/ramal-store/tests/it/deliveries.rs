@@ -25,6 +25,7 @@ on_both_databases! {
     a_first_attempt_that_a_crash_cut_short_keeps_its_place,
     leases_of_a_dead_process_are_released_at_the_next_start,
     a_webhook_gets_no_more_than_its_share,
+    who_has_not_proven_itself_has_one_slot_and_all_of_them_no_more_than_their_share,
     a_lease_takes_no_more_than_its_limit_and_serves_the_longest_waiting_first,
     a_paused_webhook_waits,
     a_stale_attempt_settles_nothing,
@@ -38,9 +39,13 @@ on_both_databases! {
     old_events_are_purged_but_not_what_is_pending_or_was_tried_since,
     a_receiver_that_is_gone_gets_nothing_more,
     a_webhook_that_fails_only_is_set_inactive_in_the_end,
+    a_rarely_used_webhook_that_fails_only_is_set_inactive_as_well,
+    what_was_changed_since_is_not_judged_by_earlier_attempts,
     a_batch_settles_each_on_its_own,
     a_rotated_secret_signs_beside_the_new_one_for_a_while,
     what_was_missed_is_replayed_in_order_under_the_same_ids,
+    what_is_no_longer_missed_is_not_replayed,
+    a_long_history_is_searched_to_its_end,
     an_event_can_be_for_one_webhook_only,
     a_backlog_slows_no_lease_down,
     concurrent_leasers_never_lease_the_same,
@@ -74,6 +79,12 @@ impl Outbox {
         }
     }
 
+    /// Of its first webhook, within seconds of the case.
+    fn missed<'a>(&self, kinds: &'a [EventKind], since: i64, until: i64) -> Missed<'a> {
+        let (webhook, tenant, number) = (self.hooks[0], self.tenant, self.number);
+        Missed { webhook, tenant, number, kinds, since: at(since), until: at(until) }
+    }
+
     async fn pending(&self, store: &Store) -> u64 {
         read!(store, |tx| tx.deliveries().pending(self.hooks[0]))
     }
@@ -90,7 +101,7 @@ async fn lease_runs(
     per_webhook: u32,
     run_length: u32,
 ) -> Vec<Vec<DueDelivery>> {
-    let limits = LeaseLimits { lease: LEASE, runs, per_webhook, run_length };
+    let limits = LeaseLimits { lease: LEASE, runs, unproven: runs, per_webhook, run_length };
     committed!(store, |tx| tx.deliveries().lease_due(now, &limits))
 }
 
@@ -103,6 +114,7 @@ fn record(due: &DueDelivery, success: bool, at: Timestamp) -> AttemptRecord {
         delivery: due.id,
         attempt: due.attempt,
         webhook: due.webhook,
+        url: due.url.clone(),
         success,
         status: success.then_some(204),
         response: "fine\0".to_owned(),
@@ -236,11 +248,12 @@ async fn a_retry_waits_alone(Db { store, .. }: Db) {
 
     let second = lease(&store, at(1)).await.remove(0);
     assert_ne!(second.id, first.id);
+    assert_eq!(lease(&store, at(30)).await.len(), 0, "one slot while it fails");
+    settle(&store, &second, Verdict::Done, at(30)).await;
     let retry = lease(&store, at(30)).await.remove(0);
     assert_eq!((retry.id, retry.attempt, retry.first_tried_at), (first.id, 2, Some(NOW)));
 
     // A retry in flight, even one cut short, holds up no first attempt.
-    settle(&store, &second, Verdict::Done, at(31)).await;
     outbox.happen(&store, 1).await;
     assert_eq!(lease(&store, at(32)).await.len(), 1);
 }
@@ -267,12 +280,54 @@ async fn a_webhook_gets_no_more_than_its_share(Db { store, .. }: Db) {
     }
 
     let leased = lease_most(&store, at(30), 100, 3).await;
-    assert_eq!(leased.len(), 3);
+    assert_eq!(leased.len(), 1, "it fails");
     assert_eq!(lease_most(&store, at(30), 100, 3).await.len(), 0);
     settle(&store, &leased[0], Verdict::Done, at(31)).await;
-    assert_eq!(lease_most(&store, at(31), 100, 3).await.len(), 1);
+    let leased = lease_most(&store, at(31), 100, 3).await;
+    assert_eq!(leased.len(), 3, "it has proven itself");
+    assert_eq!(lease_most(&store, at(31), 100, 3).await.len(), 0);
+    settle(&store, &leased[0], Verdict::Done, at(32)).await;
+    assert_eq!(lease_most(&store, at(32), 100, 3).await.len(), 1);
     // Leases that ran out no longer count.
-    assert_eq!(lease_most(&store, at(91), 100, 3).await.len(), 3);
+    assert_eq!(lease_most(&store, at(92), 100, 3).await.len(), 3);
+}
+
+async fn who_has_not_proven_itself_has_one_slot_and_all_of_them_no_more_than_their_share(
+    Db { store, .. }: Db,
+) {
+    let outbox = Outbox::new(&store, 1).await;
+    let proven = outbox.hooks[0];
+    outbox.happen(&store, 1).await;
+    let due = lease(&store, NOW).await.remove(0);
+    assert!(!due.proven, "it was never tried");
+    settle(&store, &due, Verdict::Done, NOW).await;
+    for _ in 0..4 {
+        webhook(&store, outbox.tenant, outbox.number, &["*"]).await;
+    }
+    let most =
+        |runs| LeaseLimits { lease: LEASE, runs, unproven: 2, per_webhook: 9, run_length: 1 };
+    let lease = async |limits, now| {
+        let leased = committed!(store, |tx| tx.deliveries().lease_due(now, &limits)).concat();
+        let is_proven = |due: &&DueDelivery| due.proven;
+        assert_eq!(leased.iter().filter(is_proven).count(), usize::from(!leased.is_empty()));
+        (leased.len(), leased.into_iter().find(|due| due.proven))
+    };
+
+    outbox.happen(&store, 1).await;
+    let (count, due) = lease(most(9), at(1)).await;
+    assert_eq!(count, 3, "of five, the proven one and two others");
+    let due = due.unwrap();
+    assert_eq!(due.webhook, proven);
+    // A success that took long proves nothing.
+    let slow = AttemptRecord { duration: Duration::from_secs(5), ..record(&due, true, at(1)) };
+    committed!(store, |tx| tx.deliveries().settle(&[(slow, Verdict::Done)], FAILING_MAX));
+    outbox.happen(&store, 1).await;
+    let leased = lease_most(&store, at(2), 100, 9).await;
+    assert!(leased.iter().all(|due| !due.proven), "{leased:?}");
+    let due = leased.into_iter().find(|due| due.webhook == proven).unwrap();
+    settle(&store, &due, Verdict::Done, at(2)).await;
+    outbox.happen(&store, 1).await;
+    assert!(lease(most(1), at(3)).await.1.is_some());
 }
 
 async fn a_lease_takes_no_more_than_its_limit_and_serves_the_longest_waiting_first(
@@ -341,8 +396,14 @@ async fn a_deleted_webhook_takes_its_deliveries_along(Db { store, .. }: Db) {
     settle(&store, &first, Verdict::Done, NOW).await;
     let second = lease(&store, NOW).await.remove(0);
 
-    committed!(store, |tx| tx.webhooks().delete(outbox.tenant, outbox.hooks[0]));
+    committed!(store, |tx| tx.webhooks().delete(outbox.tenant, outbox.hooks[0], NOW));
 
+    outbox.happen(&store, 1).await;
+    assert_eq!(lease(&store, at(99)).await.len(), 0, "nothing is added, nothing is tried");
+    // In batches, so that nobody waits for the end of a long history.
+    assert_eq!(committed!(store, |tx| tx.deliveries().sweep_deleted(1)), 1);
+    assert_eq!(committed!(store, |tx| tx.deliveries().sweep_deleted(1)), 1);
+    assert_eq!(committed!(store, |tx| tx.deliveries().sweep_deleted(1)), 0);
     assert!(!settle(&store, &second, Verdict::Done, NOW).await);
     assert_eq!(read!(store, |tx| tx.deliveries().log(outbox.hooks[0], None, 50)).len(), 0);
     assert_eq!(read!(store, |tx| tx.deliveries().pending_total()), 0);
@@ -366,8 +427,10 @@ async fn attempts_are_logged_newest_first_and_by_kind(Db { store, .. }: Db) {
             settle(&store, &due, Verdict::RetryAt(at(2)), at(seconds)).await;
         }
     }
-    for due in lease(&store, at(2)).await {
-        settle(&store, &due, Verdict::Done, at(2)).await;
+    for _ in 0..2 {
+        for due in lease(&store, at(2)).await {
+            settle(&store, &due, Verdict::Done, at(2)).await;
+        }
     }
 
     let log = read!(store, |tx| tx.deliveries().log(hook, None, 50));
@@ -432,11 +495,12 @@ async fn what_is_settled_can_be_delivered_again(Db { store, .. }: Db) {
 
     assert_eq!(lease(&store, at(4)).await.len(), 0);
     let redelivered = lease(&store, at(5)).await.remove(0);
-    assert_eq!((redelivered.id, redelivered.attempt), (done.id, 2));
+    assert_eq!((redelivered.id, redelivered.attempt, redelivered.tries), (done.id, 2, 0));
     assert_eq!(redelivered.first_tried_at, None, "it is tried for as long as a new one");
     assert!(!settle(&store, &done, Verdict::Dead, at(6)).await, "the first attempt is history");
     assert!(settle(&store, &redelivered, Verdict::RetryAt(at(9)), at(6)).await);
-    assert_eq!(lease(&store, at(9)).await.remove(0).first_tried_at, Some(at(6)));
+    let retry = lease(&store, at(9)).await.remove(0);
+    assert_eq!((retry.first_tried_at, retry.tries), (Some(at(6)), 1));
 }
 
 async fn old_events_are_purged_but_not_what_is_pending_or_was_tried_since(Db { store, .. }: Db) {
@@ -460,7 +524,8 @@ async fn old_events_are_purged_but_not_what_is_pending_or_was_tried_since(Db { s
     assert_eq!(read!(store, |tx| tx.deliveries().pending(hook)), 1);
     assert_eq!(lease(&store, at(999)).await.remove(0).first_tried_at, Some(at(2)));
     // Nobody was told of these, and they go as well, no more than the limit at once.
-    committed!(store, |tx| tx.webhooks().delete(outbox.tenant, hook));
+    committed!(store, |tx| tx.webhooks().delete(outbox.tenant, hook, at(999)));
+    assert_eq!(committed!(store, |tx| tx.deliveries().sweep_deleted(9)), 1);
     outbox.happen(&store, 2).await;
     assert_eq!(purge(at(9_999), 2).await, 2);
     assert_eq!(purge(at(9_999), 2).await, 1);
@@ -487,7 +552,8 @@ async fn a_receiver_that_is_gone_gets_nothing_more(Db { store, .. }: Db) {
     assert_eq!(outbox.pending(&store).await, 1, "one waits, nothing is added");
 
     // Nothing waits for ever.
-    let give_up = async |before| committed!(store, |tx| tx.deliveries().give_up_inactive(before));
+    let give_up =
+        async |before| committed!(store, |tx| tx.deliveries().give_up_inactive(before, 9));
     assert_eq!(give_up(at(1)).await, 0);
     assert_eq!(give_up(at(2)).await, 1);
     assert_eq!(outbox.pending(&store).await, 0);
@@ -528,6 +594,67 @@ async fn a_webhook_that_fails_only_is_set_inactive_in_the_end(Db { store, .. }: 
     let log = read!(store, |tx| tx.deliveries().log(hook.id, None, 50));
     assert!(log[0].note.as_deref().unwrap().contains("every attempt has failed"), "{:?}", log[0]);
     assert!(log[1].note.is_none());
+}
+
+async fn a_rarely_used_webhook_that_fails_only_is_set_inactive_as_well(Db { store, .. }: Db) {
+    const DAY: i64 = 24 * 3_600;
+    let outbox = Outbox::new(&store, 1).await;
+    for (days, active) in [(0, true), (4, true), (8, false)] {
+        outbox.happen(&store, 1).await;
+        let due = lease(&store, at(days * DAY)).await.remove(0);
+        settle(&store, &due, Verdict::Dead, at(days * DAY)).await;
+        assert_eq!(stored(&store, &outbox).await.active, active, "{days}");
+    }
+}
+
+/// What an attempt to the old address says must not be held against the new one, nor for it.
+async fn what_was_changed_since_is_not_judged_by_earlier_attempts(Db { store, .. }: Db) {
+    const WEEK: i64 = 7 * 24 * 3_600;
+    let outbox = Outbox::new(&store, 1).await;
+    let change = async |change: WebhookChange, now| {
+        let (tenant, hook) = (outbox.tenant, outbox.hooks[0]);
+        committed!(store, |tx| tx.webhooks().change(tenant, hook, &change, now));
+    };
+    let moved = |url: &str| WebhookChange { url: Some(url.to_owned()), ..WebhookChange::default() };
+    let switch = |active| WebhookChange { active: Some(active), ..WebhookChange::default() };
+    let next = async |now| {
+        outbox.happen(&store, 1).await;
+        lease(&store, now).await.remove(0)
+    };
+
+    // Moved while an attempt is on its way: it goes to the new address next.
+    let due = next(NOW).await;
+    change(moved("https://new.example.com/"), at(1)).await;
+    assert!(settle(&store, &due, Verdict::Gone, NOW).await);
+    let again = lease(&store, at(2)).await.remove(0);
+    assert_eq!((again.id, again.url.as_str()), (due.id, "https://new.example.com/"));
+    // Leased before, made after: the address tells.
+    change(moved("https://newer.example.com/"), at(3)).await;
+    assert!(settle(&store, &again, Verdict::Gone, at(4)).await);
+    let again = lease(&store, at(5)).await.remove(0);
+    assert!(settle(&store, &again, Verdict::Done, at(5)).await);
+
+    // A streak ends with the address, and the old one's successes do not help the new one.
+    let failed = next(at(6)).await;
+    settle(&store, &failed, Verdict::Dead, at(6)).await;
+    let old = next(at(WEEK)).await;
+    change(moved("https://newest.example.com/"), at(WEEK + 1)).await;
+    settle(&store, &old, Verdict::Dead, at(WEEK)).await;
+    assert!(stored(&store, &outbox).await.active);
+    let old = next(at(WEEK + 2)).await;
+    change(moved("https://last.example.com/"), at(WEEK + 3)).await;
+    settle(&store, &old, Verdict::Done, at(WEEK + 2)).await;
+    let due = next(at(WEEK + 4)).await;
+    assert!(!due.proven);
+
+    // Activated again while an attempt from before is on its way.
+    change(switch(false), at(WEEK + 5)).await;
+    change(switch(true), at(WEEK + 6)).await;
+    assert!(settle(&store, &due, Verdict::Gone, at(WEEK + 4)).await);
+    assert!(stored(&store, &outbox).await.active);
+    let due = lease(&store, at(WEEK + 7)).await.remove(0);
+    assert!(settle(&store, &due, Verdict::Gone, at(WEEK + 7)).await);
+    assert!(!stored(&store, &outbox).await.active, "this one counts");
 }
 
 async fn a_batch_settles_each_on_its_own(Db { store, .. }: Db) {
@@ -601,16 +728,12 @@ async fn what_was_missed_is_replayed_in_order_under_the_same_ids(Db { store, .. 
     happen(&store, outbox.tenant, foreign, sent, at(5)).await;
     let created = happen(&store, outbox.tenant, foreign, EventKind::NumberCreated, at(6)).await;
     committed!(store, |tx| tx.webhooks().change(outbox.tenant, hook, &switch(true), at(7)));
-    let missed = |since, until, kinds: &'static [EventKind]| Missed {
-        webhook: hook,
-        tenant: outbox.tenant,
-        number: outbox.number,
-        kinds,
-        since: at(since),
-        until: at(until),
-    };
+    let missed = |since, until, kinds: &'static [EventKind]| outbox.missed(kinds, since, until);
     let replay = async |missed: Missed<'_>, limit| {
-        committed!(store, |tx| tx.deliveries().replay(&missed, limit, at(10)))
+        // As the use case does: found in a unit of work that reads.
+        let found = read!(store, |tx| tx.deliveries().missed(&missed, limit));
+        let count = committed!(store, |tx| tx.deliveries().replay(hook, &found.events, at(10)));
+        Replayed { count, more: found.more }
     };
 
     assert_eq!(replay(missed(1, 7, &[]), 9).await, Replayed::default());
@@ -641,6 +764,58 @@ async fn what_was_missed_is_replayed_in_order_under_the_same_ids(Db { store, .. 
     let expected = [events[0], events[2], events[3], events[4], events[5], other.id, created.id];
     assert_eq!(came, expected);
     assert_eq!(outbox.pending(&store).await, 0);
+}
+
+async fn what_is_no_longer_missed_is_not_replayed(Db { store, .. }: Db) {
+    let outbox = Outbox::new(&store, 1).await;
+    let hook = outbox.hooks[0];
+    let switch = |active| WebhookChange { active: Some(active), ..WebhookChange::default() };
+    outbox.happen(&store, 1).await;
+    let dead = lease(&store, NOW).await.remove(0);
+    settle(&store, &dead, Verdict::Dead, NOW).await;
+    committed!(store, |tx| tx.webhooks().change(outbox.tenant, hook, &switch(false), NOW));
+    outbox.happen(&store, 2).await;
+    committed!(store, |tx| tx.webhooks().change(outbox.tenant, hook, &switch(true), NOW));
+    let missed = outbox.missed(EventKind::ALL, 0, 1);
+    let found = read!(store, |tx| tx.deliveries().missed(&missed, 9));
+    assert_eq!(found.events.len(), 3);
+    let replay =
+        async |events| committed!(store, |tx| tx.deliveries().replay(hook, events, at(10)));
+
+    // Between finding and writing: one is asked for again, one is replayed, one is purged.
+    committed!(store, |tx| tx.deliveries().redeliver(hook, dead.id, at(2)));
+    assert_eq!(replay(&found.events[1..2]).await, 1);
+    assert_eq!(committed!(store, |tx| tx.deliveries().purge(at(9), 9)), 1);
+
+    assert_eq!(replay(&found.events).await, 0);
+    assert_eq!(outbox.pending(&store).await, 2);
+}
+
+/// More than one page of history, of which only the end was missed.
+async fn a_long_history_is_searched_to_its_end(Db { store, .. }: Db) {
+    let outbox = Outbox::new(&store, 1).await;
+    let hook = outbox.hooks[0];
+    let mut tx = store.begin().await.unwrap();
+    for index in 0..4_500 {
+        let kind = if index % 4_499 == 0 { EventKind::MessageRead } else { EventKind::MessageSent };
+        tx.events().record(&event(outbox.tenant, outbox.number, kind, at(index))).await.unwrap();
+    }
+    let off = WebhookChange { active: Some(false), ..WebhookChange::default() };
+    tx.webhooks().change(outbox.tenant, hook, &off, NOW).await.unwrap();
+    for _ in 0..2 {
+        let sent = event(outbox.tenant, outbox.number, EventKind::MessageSent, NOW);
+        tx.events().record(&sent).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    for (kinds, limit, expected) in [
+        (EventKind::ALL, 9, (2, false)),
+        (EventKind::ALL, 1, (1, true)),
+        (&[EventKind::MessageRead], 9, (0, false)),
+    ] {
+        let missed = outbox.missed(kinds, 0, 9_999);
+        let found = read!(store, |tx| tx.deliveries().missed(&missed, limit));
+        assert_eq!((found.events.len(), found.more), expected);
+    }
 }
 
 async fn an_event_can_be_for_one_webhook_only(Db { store, .. }: Db) {
@@ -710,7 +885,8 @@ async fn leases_that_are_not_committed_hold_against_others(Db { store, dialect, 
     }
 
     let (mut one, mut two) = (store.begin().await.unwrap(), store.begin().await.unwrap());
-    let limits = |runs| LeaseLimits { lease: LEASE, runs, per_webhook: 1, run_length: 1 };
+    let limits =
+        |runs| LeaseLimits { lease: LEASE, runs, unproven: runs, per_webhook: 1, run_length: 1 };
     let first = one.deliveries().lease_due(NOW, &limits(1)).await.unwrap().concat();
     let second = two.deliveries().lease_due(NOW, &limits(100)).await.unwrap().concat();
     // An event for a webhook that a leaser looks at need not wait.

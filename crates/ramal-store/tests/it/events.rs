@@ -1,5 +1,7 @@
 //! Events: who is told, and that telling and doing are one.
 
+use std::time::Duration;
+
 use ramal_domain::{EventKind, NumberId, TenantId, WebhookId};
 use ramal_store::{Store, WebhookChange};
 
@@ -15,6 +17,7 @@ on_both_databases! {
     a_creation_is_not_told_to_removed_numbers,
     events_are_listed_in_the_order_in_which_they_happened,
     an_event_is_recorded_once,
+    a_webhook_that_is_deleted_meanwhile_fails_no_event,
 }
 
 async fn pending(store: &Store, webhook: WebhookId) -> u64 {
@@ -127,6 +130,31 @@ async fn events_are_listed_in_the_order_in_which_they_happened(Db { store, .. }:
     happen(&store, owner, two, EventKind::NumberCreated, NOW).await;
 
     assert_eq!(read!(store, |tx| tx.events().kinds_of(one)), EventKind::ALL);
+}
+
+async fn a_webhook_that_is_deleted_meanwhile_fails_no_event(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let (id, _) = number(&store, owner, 1).await;
+    let doomed = webhook(&store, owner, id, &["*"]).await;
+    let other = webhook(&store, owner, id, &["*"]).await;
+    let mut deleting = store.begin().await.unwrap();
+    assert!(deleting.webhooks().delete(owner, doomed, NOW).await.unwrap());
+    deleting.deliveries().sweep_deleted(9).await.unwrap();
+
+    let connected = event(owner, id, EventKind::NumberConnected, NOW);
+    let recording = async {
+        let mut tx = store.begin().await.unwrap();
+        tx.events().record(&connected).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    let commit = async {
+        // Time for the record to be made, as far as it gets.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        deleting.commit().await.unwrap();
+    };
+    tokio::join!(recording, commit);
+
+    assert_eq!((pending(&store, doomed).await, pending(&store, other).await), (0, 1));
 }
 
 async fn an_event_is_recorded_once(Db { store, .. }: Db) {

@@ -467,7 +467,7 @@ async fn a_removed_number_is_purged_when_all_is_done(Db { store, .. }: Db) {
     assert_eq!(state.get("device", "self").await.unwrap(), None);
     assert_eq!(purge_due(&store, at(100)).await, 0, "not told yet");
     let lease = Duration::from_mins(1);
-    let limits = LeaseLimits { lease, runs: 9, per_webhook: 9, run_length: 1 };
+    let limits = LeaseLimits { lease, runs: 9, unproven: 9, per_webhook: 9, run_length: 1 };
     let due = committed!(store, |tx| tx.deliveries().lease_due(at(2), &limits)).concat();
     settle(&store, &due[0], Verdict::Done, at(2)).await;
     assert_eq!(purge_due(&store, at(99)).await, 0, "still restorable");

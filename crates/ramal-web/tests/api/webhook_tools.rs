@@ -60,7 +60,7 @@ impl Tools {
     async fn lease(&self) -> Vec<DueDelivery> {
         let mut tx = self.scene.store().begin().await.unwrap();
         let lease = Duration::from_mins(1);
-        let limits = LeaseLimits { lease, runs: 9, per_webhook: 9, run_length: 9 };
+        let limits = LeaseLimits { lease, runs: 9, unproven: 9, per_webhook: 9, run_length: 9 };
         let due = tx.deliveries().lease_due(SystemClock.now(), &limits).await.unwrap();
         tx.commit().await.unwrap();
         due.concat()
@@ -71,6 +71,7 @@ impl Tools {
             delivery: due.id,
             attempt: due.attempt,
             webhook: due.webhook,
+            url: due.url.clone(),
             success: verdict == Verdict::Done,
             status: None,
             response: String::new(),
@@ -212,4 +213,122 @@ async fn a_replay_says_what_is_wrong_with_it() {
         let answer = tools.post("/replay", body.clone()).await;
         assert_eq!(code(&answer), refused(400, "VALIDATION_ERROR"), "{body}");
     }
+}
+
+#[tokio::test]
+async fn many_names_and_names_that_are_never_emitted_are_as_good_as_none() {
+    let tools = Tools::start().await;
+    let names: Vec<_> = ["message.read", "message.sent"].into_iter().cycle().take(40_000).collect();
+    let replay = json!({"since": "2026-01-01T00:00:00Z", "events": names});
+    let answer = tools.post("/replay", replay).await;
+    assert_eq!((answer.status, answer.json()["replayed"].clone()), (202, json!(0)));
+
+    tools.happen().await;
+    let replay = json!({"since": "2026-01-01T00:00:00Z", "events": ["message.reply", "calls"]});
+    assert_eq!(tools.post("/replay", replay).await.json(), json!({"replayed": 0, "more": false}));
+    let due = tools.lease().await.remove(0);
+    tools.settle(&due, Verdict::Done).await;
+    for (event, status, lines) in [
+        ("message.reply", 200, 0),
+        ("message.read", 200, 0),
+        ("number.connected", 200, 1),
+        ("number.exploded", 400, 0),
+    ] {
+        let path = tools.path(&format!("/logs?event={event}"));
+        let answer = tools.scene.ask(&Ask::new("GET", path).key(&tools.owner.number_key)).await;
+        assert_eq!(answer.status, status, "{event}");
+        assert_eq!(answer.json().as_array().map_or(0, Vec::len), lines, "{event}");
+    }
+}
+
+#[tokio::test]
+async fn one_replay_of_a_webhook_runs_at_a_time() {
+    let tools = Tools::start().await;
+    let (webhook, now) = (tools.webhook.parse().unwrap(), SystemClock.now());
+    let until = now.after(Duration::from_mins(1));
+    let mut tx = tools.scene.store().begin().await.unwrap();
+    assert!(tx.webhooks().begin_replay(webhook, until, now).await.unwrap());
+    tx.commit().await.unwrap();
+    let replay = async || tools.post("/replay", json!({"since": "2026-01-01T00:00:00Z"})).await;
+
+    assert_eq!(code(&replay().await), refused(429, "RATE_LIMITED"));
+    let mut tx = tools.scene.store().begin().await.unwrap();
+    tx.webhooks().end_replay(webhook, until).await.unwrap();
+    tx.commit().await.unwrap();
+
+    for _ in 0..2 {
+        assert_eq!(replay().await.status, 202, "each ends what it began");
+    }
+}
+
+/// The requests are let in, and then wait for a deletion that is being written.
+#[tokio::test]
+async fn a_webhook_that_is_deleted_meanwhile_is_not_found() {
+    let tools = Tools::start().await;
+    tools.happen().await;
+    let due = tools.lease().await.remove(0);
+    tools.settle(&due, Verdict::Done).await;
+    let mut deleting = tools.scene.store().begin().await.unwrap();
+    let (tenant, webhook) = (tools.owner.tenant, tools.webhook.parse().unwrap());
+    assert!(deleting.webhooks().delete(tenant, webhook, SystemClock.now()).await.unwrap());
+    deleting.deliveries().sweep_deleted(9).await.unwrap();
+
+    let again = format!("/logs/{}/redeliver", due.id);
+    let commit = async {
+        // Time for the requests to get as far as they can.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        deleting.commit().await.unwrap();
+    };
+    let (test, redeliver, replay, ()) = tokio::join!(
+        tools.post("/test", json!({})),
+        tools.post(&again, json!({})),
+        tools.post("/replay", json!({"since": "2026-01-01T00:00:00Z"})),
+        commit,
+    );
+
+    for answer in [test, redeliver, replay] {
+        assert_eq!(code(&answer), refused(404, "WEBHOOK_NOT_FOUND"));
+    }
+}
+
+#[tokio::test]
+async fn no_webhook_is_stored_for_a_number_that_is_removed_meanwhile() {
+    let tools = Tools::start().await;
+    let number = tools.owner.number.parse().unwrap();
+    let now = SystemClock.now();
+    let until = now.after(Duration::from_hours(1));
+    let mut removing = tools.scene.store().begin().await.unwrap();
+    let removed = removing.numbers().remove(tools.owner.tenant, number, until, now).await.unwrap();
+    assert!(removed.is_some());
+
+    let wish = json!({
+        "url": "https://93.184.216.34:8443/late", "events": ["*"], "whatsappNumberId": tools.owner.number,
+    });
+    let create = Ask::new("POST", "/v1/webhooks").key(&tools.owner.tenant_key).body(wish);
+    let commit = async {
+        // Time for the request to get as far as it can.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        removing.commit().await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(tools.scene.ask(&create), commit);
+
+    assert_eq!(code(&answer), refused(404, "NUMBER_NOT_FOUND"));
+    let mut tx = tools.scene.store().begin().await.unwrap();
+    tx.numbers().restore(tools.owner.tenant, number, now).await.unwrap();
+    let webhooks = tx.webhooks().list(tools.owner.tenant, None).await.unwrap();
+    assert_eq!(webhooks.len(), 1, "the one from before");
+}
+
+#[tokio::test]
+async fn a_webhook_is_named_after_its_host_without_the_port() {
+    let scene = Scene::start().await;
+    let owner = scene.account(1).await;
+    let create = async |url: &str| {
+        let made = Ask::new("POST", "/v1/webhooks").key(&owner.number_key);
+        scene.ask(&made.body(json!({"url": url, "events": []}))).await
+    };
+
+    assert_eq!(create("https://93.184.216.34:8443/hook").await.json()["name"], "93.184.216.34");
+    let nowhere = create("https://93.184.216.34:0/hook").await;
+    assert_eq!(code(&nowhere), refused(400, "VALIDATION_ERROR"));
 }

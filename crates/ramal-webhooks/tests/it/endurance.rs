@@ -17,7 +17,7 @@ use crate::{
 async fn lease(rig: &Rig) -> DueDelivery {
     let mut tx = rig.store.begin().await.unwrap();
     let lease = rig.options.lease;
-    let limits = LeaseLimits { lease, runs: 9, per_webhook: 9, run_length: 9 };
+    let limits = LeaseLimits { lease, runs: 9, unproven: 9, per_webhook: 9, run_length: 9 };
     let due = tx.deliveries().lease_due(rig.clock.now(), &limits).await.unwrap();
     tx.commit().await.unwrap();
     let [delivery] = <[DueDelivery; 1]>::try_from(due.concat()).unwrap();
@@ -29,6 +29,7 @@ async fn settle(rig: &Rig, delivery: &DueDelivery, verdict: Verdict) -> bool {
         delivery: delivery.id,
         attempt: delivery.attempt,
         webhook: delivery.webhook,
+        url: delivery.url.clone(),
         success: false,
         status: None,
         response: String::new(),
@@ -88,6 +89,42 @@ async fn ten_thousand_for_a_dead_endpoint_delay_another_by_no_more_than_a_poll()
     assert!(slowest <= rig.options.poll, "{slowest:?}");
 }
 
+/// More endpoints that hang than there is room for, first new ones, then such as have failed.
+#[tokio::test]
+async fn any_number_of_endpoints_that_hang_delay_another_by_no_more_than_a_poll() {
+    const HUNG: usize = 70;
+    let mut options = options();
+    options.poll = Duration::from_secs(1);
+    options.attempt_timeout = Duration::from_secs(3);
+    let mut rig = Rig::new(options).await;
+    let (hung, mut lively) = (Receiver::start().await, Receiver::start().await);
+    rig.webhook(&lively.url).await;
+    rig.run();
+    rig.event("first").await;
+    lively.next().await;
+    lively.answer(200).await;
+    let mut webhooks = Vec::new();
+    for _ in 0..HUNG {
+        webhooks.push(rig.webhook(&hung.url).await);
+    }
+
+    for phase in ["new", "failing"] {
+        let mut slowest = Duration::ZERO;
+        for index in 0..10 {
+            lively.answer(200).await;
+            let committed = Instant::now();
+            rig.event(&index.to_string()).await;
+            assert_eq!(lively.next().await.name(), index.to_string());
+            slowest = slowest.max(committed.elapsed());
+        }
+        assert!(slowest <= rig.options.poll, "{phase}: {slowest:?}");
+        for webhook in &webhooks {
+            rig.settled(*webhook, 1).await;
+        }
+        rig.advance(Duration::from_secs(10));
+    }
+}
+
 #[tokio::test]
 async fn a_slow_endpoint_gets_no_more_than_its_share_at_once() {
     let mut options = options();
@@ -103,7 +140,10 @@ async fn a_slow_endpoint_gets_no_more_than_its_share_at_once() {
     }
     rig.settled(webhook, 5).await;
 
+    // One at a time while it fails, then its share.
     rig.advance(Duration::from_secs(5));
+    slow.next().await;
+    slow.answer(200).await;
     slow.next().await;
     slow.next().await;
 
@@ -124,9 +164,16 @@ async fn no_more_attempts_than_the_limit_are_in_flight() {
     for _ in 0..3 {
         rig.webhook(&receiver.url).await;
     }
-    rig.event("first").await;
+    rig.event("zeroth").await;
     rig.run();
+    // Who was never tried has half of the room.
+    for _ in 0..3 {
+        receiver.next().await;
+        assert!(tokio::time::timeout(rig.options.poll * 10, receiver.next()).await.is_err());
+        receiver.answer(200).await;
+    }
 
+    rig.event("first").await;
     receiver.next().await;
     receiver.next().await;
     // The third waits for room: ten polls do not bring it, a settled attempt does.

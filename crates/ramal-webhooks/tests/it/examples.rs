@@ -7,7 +7,7 @@ use std::{
     process::{Child, ChildStdout, Command, Stdio},
 };
 
-use ramal_domain::{Clock as _, SystemClock};
+use ramal_domain::{Clock as _, EventKind, SystemClock};
 
 use crate::rig::{Rig, SECRET, options};
 
@@ -78,4 +78,18 @@ async fn the_rust_receiver_verifies() {
 
     assert_eq!(status(Command::new(&binary), SECRET).await, Some(204));
     assert_eq!(status(Command::new(&binary), FOREIGN).await, Some(401));
+}
+
+#[test]
+fn every_event_is_in_the_table_and_nothing_else() {
+    let document = include_str!("../../../../docs/webhooks.md");
+    let rows = document.lines().skip_while(|line| *line != "## Events").skip(1);
+    let rows = rows.take_while(|line| !line.starts_with("## ")).filter(|line| line.contains("| `"));
+    let firsts = rows.filter_map(|row| row.split('|').nth(1));
+    let mut told: Vec<_> = firsts.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    let mut known: Vec<_> = EventKind::ALL.iter().map(|kind| kind.name()).collect();
+    told.sort_unstable();
+    known.sort_unstable();
+
+    assert_eq!(told, known);
 }
