@@ -463,7 +463,10 @@ pub(crate) fn placeholder_rows(first: usize, width: usize, rows: usize) -> Strin
 
 #[cfg(test)]
 mod tests {
+    use ramal_domain::{Event, EventId, EventKind, NodeId, NumberId, PhoneNumber, TenantId};
+
     use super::*;
+    use crate::{MasterKey, NewNumber, NewWebhook, Options, Store, Tenant, Tx, Vault};
 
     #[test]
     fn lists_are_padded_to_a_power_of_two_with_what_is_there() {
@@ -472,5 +475,63 @@ mod tests {
         assert!(padded::<u8>(&[]).is_empty());
         assert_eq!(placeholders(3, 2), "$3, $4");
         assert_eq!(placeholder_rows(2, 2, 2), "($2, $3), ($4, $5)");
+    }
+
+    /// A tenant's number with two webhooks for everything, and one event for them.
+    async fn two_lines(tx: &mut Tx) -> [WebhookId; 2] {
+        let now = Timestamp::from_secs(1_780_000_000);
+        let (tenant, number) = (TenantId::mint(), NumberId::mint());
+        let phone: PhoneNumber = "+5511999999999".parse().unwrap();
+        let row = Tenant { id: tenant, name: "Acme".to_owned(), created_at: now };
+        tx.tenants().create(&row).await.unwrap();
+        let new = NewNumber { id: number, tenant, phone: &phone, name: "Sales", settings: "{}" };
+        tx.numbers().reserve(&new, NodeId::mint(), now).await.unwrap();
+        let ids = [WebhookId::mint(), WebhookId::mint()];
+        for id in ids {
+            let webhook = NewWebhook {
+                id,
+                tenant,
+                number,
+                name: "n8n",
+                url: "https://hooks.example.com/",
+                events: &["*".to_owned()],
+                active: true,
+                secret: &WebhookSecret::mint(),
+            };
+            tx.webhooks().create(&webhook, now).await.unwrap();
+        }
+        let (kind, body) = (EventKind::MessageSent, "{}".to_owned());
+        let event = Event { id: EventId::mint(), tenant, number, kind, body, at: now };
+        tx.events().record(&event).await.unwrap();
+        ids
+    }
+
+    #[tokio::test]
+    async fn a_delivery_that_cannot_be_read_holds_up_no_other_webhook() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/ramal.db", folder.path().display()).into();
+        let options = Options { url, max_connections: 2 };
+        let store = Store::open(&options, Vault::new(MasterKey::mint())).await.unwrap();
+        let limits = LeaseLimits {
+            lease: Duration::from_mins(1),
+            runs: 9,
+            unproven: 9,
+            per_webhook: 9,
+            run_length: 9,
+        };
+        let mut tx = store.begin().await.unwrap();
+        let [damaged, well] = two_lines(&mut tx).await;
+
+        for tried in [0, 1] {
+            sqlx::query("update deliveries set id = 'damaged', tried = $2 where webhook_id = $1")
+                .bind(damaged.to_string())
+                .bind(tried)
+                .execute(&mut *tx.inner)
+                .await
+                .unwrap();
+            let now = Timestamp::from_secs(1_780_000_100 + 100 * tried);
+            let leased = tx.deliveries().lease_due(now, &limits).await.unwrap().concat();
+            assert_eq!(leased.iter().map(|due| due.webhook).collect::<Vec<_>>(), [well]);
+        }
     }
 }
