@@ -175,7 +175,7 @@ impl NumberPatch {
     }
 
     /// The retention after this change. Days belong to `STORE_X_DAYS`: they are needed there, and
-    /// dropped anywhere else.
+    /// dropped anywhere else, where only nonsense is refused.
     ///
     /// # Errors
     ///
@@ -186,18 +186,24 @@ impl NumberPatch {
             None => mode,
         };
         let days = self.pii_retention_days.unwrap_or(*days);
+        if days.is_some_and(|days| !RETENTION_DAYS.contains(&days)) {
+            return Err(wrong_days());
+        }
         if mode != PiiMode::StoreXDays.name() {
             return Ok((mode.to_owned(), None));
         }
         match days {
-            Some(days) if RETENTION_DAYS.contains(&days) => Ok((mode.to_owned(), Some(days))),
-            Some(_) | None => Err(Refusal::Validation(format!(
-                "piiRetentionDays is needed with STORE_X_DAYS: {} to {}",
-                RETENTION_DAYS.start(),
-                RETENTION_DAYS.end()
-            ))),
+            Some(days) => Ok((mode.to_owned(), Some(days))),
+            None => Err(wrong_days()),
         }
     }
+}
+
+fn wrong_days() -> Refusal {
+    let (first, last) = (RETENTION_DAYS.start(), RETENTION_DAYS.end());
+    Refusal::Validation(format!(
+        "piiRetentionDays is {first} to {last}, and needed with STORE_X_DAYS"
+    ))
 }
 
 impl SettingsPatch {
@@ -324,7 +330,9 @@ mod tests {
         assert_eq!(change(r#"{"piiMode":"STORE_X_DAYS"}"#, &thirty), Some(thirty.clone()));
         assert_eq!(change(r#"{"piiRetentionDays":null}"#, &thirty), None);
         for out in [0, 3_651] {
-            assert_eq!(change(&format!(r#"{{"piiRetentionDays":{out}}}"#), &thirty), None);
+            let days = format!(r#"{{"piiRetentionDays":{out}}}"#);
+            assert_eq!(change(&days, &thirty), None);
+            assert_eq!(change(&days, &indefinite), None, "nonsense in any mode");
         }
         for limit in [1, 3_650] {
             let changed = change(&format!(r#"{{"piiRetentionDays":{limit}}}"#), &thirty);
