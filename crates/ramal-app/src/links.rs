@@ -51,8 +51,8 @@ impl Language {
     /// The first language of an `Accept-Language` header that there is a page in. Browsers write
     /// the preferred one first.
     pub fn accepted(header: &str) -> Self {
-        let tags = header.split(',').map(|item| item.split(';').next().unwrap_or_default());
-        tags.filter_map(Self::of_tag).next().unwrap_or_default()
+        let mut tags = header.split(',').map(|item| item.split(';').next().unwrap_or_default());
+        tags.find_map(Self::of_tag).unwrap_or_default()
     }
 
     /// What goes out with a link by WhatsApp.
