@@ -41,6 +41,8 @@ pub struct DueDelivery {
     pub old_secret: Option<WebhookSecret>,
     /// What to post, byte by byte.
     pub body: String,
+    /// The event's name, for the log.
+    pub kind: String,
     /// When the event happened.
     pub created_at: Timestamp,
     /// When the first settled attempt was made, if there was one since somebody asked for it.
@@ -122,6 +124,8 @@ pub struct AttemptRecord {
     pub attempt: i64,
     /// The webhook.
     pub webhook: WebhookId,
+    /// The event's name.
+    pub kind: String,
     /// Where it went: it says nothing of a webhook that goes elsewhere by now.
     pub url: String,
     /// Whether the receiver accepted it.

@@ -107,7 +107,8 @@ macro_rules! due {
                  where t.delivery_id = d.id and t.created_at_ms >= d.renewed_at_ms)
                 as first_tried_at_ms,
                 (select count(*) from delivery_attempts t
-                 where t.delivery_id = d.id and t.created_at_ms >= d.renewed_at_ms) as tries "
+                 where t.delivery_id = d.id and t.created_at_ms >= d.renewed_at_ms) as tries,
+                e.kind "
     };
 }
 
@@ -326,7 +327,7 @@ impl Deliveries<'_> {
         let mut held_up = HashSet::new();
         for row in query.fetch_all(&mut *self.0.inner).await? {
             let webhook: String = row.try_get(0)?;
-            if row.try_get::<i64, _>(8)? == 0 {
+            if row.try_get::<i64, _>(9)? == 0 {
                 held_up.insert(webhook);
             } else if let Some(target) = by_id.get(webhook.as_str())
                 && !held_up.contains(&webhook)
@@ -431,6 +432,7 @@ fn due_delivery(target: &Target, row: &AnyRow) -> Result<DueDelivery, StoreError
         secret: target.secret.clone(),
         old_secret: target.old_secret.clone(),
         body: row.try_get(4)?,
+        kind: row.try_get(8)?,
         created_at: Timestamp::from_millis(row.try_get(5)?),
         first_tried_at: row.try_get::<Option<i64>, _>(6)?.map(Timestamp::from_millis),
         tries: u32::try_from(row.try_get::<i64, _>(7)?).unwrap_or(u32::MAX),

@@ -188,13 +188,12 @@ impl Deliveries<'_> {
             let size = 1 << rest.len().ilog2();
             let (batch, later) = rest.split_at_checked(size).unwrap_or((rest, &[]));
             rest = later;
-            let rows: Vec<String> = (0..batch.len()).map(|row| log_row(1 + row * 8)).collect();
             let sql = format!(
                 "insert into delivery_attempts
                      (delivery_id, attempt, webhook_id, success, status_code, response, duration_ms,
                       created_at_ms, kind)
                  values {}",
-                rows.join(", "),
+                placeholder_rows(1, 9, batch.len()),
             );
             let mut query = sqlx::query(AssertSqlSafe(sql));
             for (attempt, _) in batch {
@@ -207,7 +206,8 @@ impl Deliveries<'_> {
                     // PostgreSQL's text has no NUL.
                     .bind(attempt.response.replace('\0', "\u{fffd}"))
                     .bind(i64::try_from(attempt.duration.as_millis()).unwrap_or(i64::MAX))
-                    .bind(attempt.at.as_millis());
+                    .bind(attempt.at.as_millis())
+                    .bind(&attempt.kind);
             }
             query.execute(&mut *self.0.inner).await?;
         }
@@ -350,13 +350,4 @@ impl Deliveries<'_> {
         .await?;
         Ok(())
     }
-}
-
-/// A row of the log whose first placeholder is `$first`: the delivery.
-fn log_row(first: usize) -> String {
-    format!(
-        "({}, coalesce((select e.kind from deliveries d join events e on e.id = d.event_id
-                        where d.id = ${first}), ''))",
-        placeholders(first, 8),
-    )
 }

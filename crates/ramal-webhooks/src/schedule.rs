@@ -125,6 +125,7 @@ mod tests {
             secret: WebhookSecret::mint(),
             old_secret: None,
             body: String::new(),
+            kind: String::new(),
             created_at: NOW,
             first_tried_at,
             tries: u32::try_from(attempt - 1).unwrap(),

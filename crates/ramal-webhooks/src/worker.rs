@@ -374,6 +374,7 @@ impl Courier {
             delivery: delivery.id,
             attempt: delivery.attempt,
             webhook: delivery.webhook,
+            kind: delivery.kind.clone(),
             url: delivery.url.clone(),
             success: outcome.success(),
             status,

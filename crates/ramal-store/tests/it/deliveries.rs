@@ -114,6 +114,7 @@ fn record(due: &DueDelivery, success: bool, at: Timestamp) -> AttemptRecord {
         delivery: due.id,
         attempt: due.attempt,
         webhook: due.webhook,
+        kind: due.kind.clone(),
         url: due.url.clone(),
         success,
         status: success.then_some(204),
@@ -607,7 +608,6 @@ async fn a_rarely_used_webhook_that_fails_only_is_set_inactive_as_well(Db { stor
     }
 }
 
-/// What an attempt to the old address says must not be held against the new one, nor for it.
 async fn what_was_changed_since_is_not_judged_by_earlier_attempts(Db { store, .. }: Db) {
     const WEEK: i64 = 7 * 24 * 3_600;
     let outbox = Outbox::new(&store, 1).await;

@@ -71,6 +71,7 @@ impl Tools {
             delivery: due.id,
             attempt: due.attempt,
             webhook: due.webhook,
+            kind: due.kind.clone(),
             url: due.url.clone(),
             success: verdict == Verdict::Done,
             status: None,

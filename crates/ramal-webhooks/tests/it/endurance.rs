@@ -29,6 +29,7 @@ async fn settle(rig: &Rig, delivery: &DueDelivery, verdict: Verdict) -> bool {
         delivery: delivery.id,
         attempt: delivery.attempt,
         webhook: delivery.webhook,
+        kind: delivery.kind.clone(),
         url: delivery.url.clone(),
         success: false,
         status: None,
