@@ -1,4 +1,9 @@
 //! Bans, outdated clients, connections that keep breaking: told once, remembered, and over one day.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "the tests' helpers fail by panicking, as the tests do"
+)]
 
 use std::time::Duration;
 

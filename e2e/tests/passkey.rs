@@ -1,4 +1,8 @@
 //! The passkey gate: WhatsApp wants a passkey before it links a device.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "the tests' helpers fail by panicking, as the tests do"
+)]
 
 use std::time::{Duration, Instant};
 

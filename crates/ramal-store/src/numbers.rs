@@ -790,7 +790,11 @@ impl Numbers<'_> {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn purge_events_due(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
+    pub async fn purge_events_due(
+        &mut self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
         let told = format!("{TOLD} and e.number_id in ({DUE}) order by e.seq limit $2");
         let mut purged = 0;
         for sql in [

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use ramal_domain::{
-    CloseReason, EventKind, Input, KeyScope, Link, NodeId, NumberId, Timestamp,
-};
+use ramal_domain::{CloseReason, EventKind, Input, KeyScope, Link, NodeId, NumberId, Timestamp};
 use ramal_store::{
     Choice, Epoch, Identity, LeaseLimits, NewNumber, Number, NumberStage, Reservation, Restored,
     Runnable, StateWrite, Stepped, Store, Verdict,
