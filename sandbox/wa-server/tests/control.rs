@@ -161,7 +161,10 @@ fn the_binary_tells_where_it_is_and_stops_when_asked() {
         socket.read_to_string(&mut answer).unwrap();
         answer
     };
-    assert!(get("/sandbox/network").contains(r#"{"refuse":false,"delayMs":0,"silent":false,"connections":0}"#));
+    assert!(
+        get("/sandbox/network")
+            .contains(r#"{"refuse":false,"delayMs":0,"silent":false,"connections":0}"#)
+    );
     assert!(get("/elsewhere").contains("NOT_FOUND"));
 
     let pid = server.0.id().to_string();
