@@ -36,7 +36,9 @@ impl State {
         let id = stanza.text("id").ok_or(StanzaError::Lacks("id"))?;
         let kind = stanza.text("type");
         let ids = ids_of(stanza, &id);
-        if kind.as_deref() != Some("read") {
+        // A retry receipt only asks for a new copy. The `<ack>` that follows it clears the old one,
+        // and must find it, or it would clear the new one.
+        if !matches!(kind.as_deref(), Some("read" | "retry")) {
             self.device(&from)?.received(&ids);
         }
         self.send(conn, receipt_ack(&to, &id, kind.as_deref()));
@@ -193,3 +195,7 @@ fn forwarded(stanza: &Node, from: &DeviceId, to: &Jid, sender: &Jid, id: &str) -
     };
     copy.apply_content(stanza.content.clone()).build()
 }
+
+#[cfg(test)]
+#[path = "receipts_tests.rs"]
+mod tests;
