@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use ramal_tests::{Receiver, World, eventually, within};
+use ramal_tests::{Mortal, Receiver, World, asked_for, eventually, within};
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -85,6 +86,70 @@ async fn killed_at_the_moment_a_text_comes_in_it_has_it_once() {
     }
 }
 
+/// Dying over the keys of a conversation makes texts unreadable that are on their way; they are asked
+/// for again, and it dies over that as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_again_and_again_in_a_conversation_it_has_every_text_once() {
+    let kills = asked_for("RAMAL_CRASH_KILLS").unwrap_or(8);
+    let mortal = Mortal::start(&[("SESSIONS__RECONCILE", "500ms")]).await;
+    let number = mortal.api().await.create(NUMBER).await;
+    mortal.pair(&number.id, NUMBER, Some(number.qrcode)).await;
+
+    let mut written = Vec::new();
+    let talk = async {
+        for index in 0.. {
+            let text = format!("in {index:04}");
+            mortal.phones().send(FRIEND, NUMBER, &text).await;
+            written.push(text);
+            let text = format!("out {index:04}");
+            let body = json!({"destinationNumber": FRIEND, "text": text});
+            let headers =
+                [("x-whatsapp-number-id", number.id.as_str()), ("idempotency-key", &text)];
+            let sent = mortal.insist_with(Method::POST, "/v1/messages/send", &headers, Some(&body));
+            sent.await.answer.expect(202);
+            tokio::time::sleep(Duration::from_millis(rand::random_range(0..40))).await;
+        }
+    };
+    let inbound = "select content from messages where direction = 'in' order by content";
+    let die = async {
+        for kill in 0..kills {
+            if kill % 2 == 0 {
+                // Right in the conversation.
+                let before = mortal.database().count("messages where direction = 'in'").await;
+                eventually("the conversation goes on", async || {
+                    let now = mortal.database().count("messages where direction = 'in'").await;
+                    (now > before + 3).then_some(())
+                })
+                .await;
+                tokio::time::sleep(Duration::from_millis(rand::random_range(0..30))).await;
+                // What it asks for in its next life is on its way for a while.
+                mortal.phones().network(json!({"delayMs": 60})).await;
+            } else {
+                // Over the first steps of a life.
+                tokio::time::sleep(Duration::from_millis(rand::random_range(100..700))).await;
+                mortal.phones().network(json!({"delayMs": 0})).await;
+            }
+            mortal.die_and_come_back().await;
+        }
+    };
+    // Cut off between two texts or within one, which then was not noted: it must come all the same.
+    tokio::select! {
+        () = talk => {}
+        () = die => {}
+    }
+
+    let limit = Duration::from_mins(1);
+    within(limit, "every text has come in", async || {
+        let rows: Vec<(String,)> = mortal.database().rows(inbound).await;
+        (rows.len() >= written.len()).then_some(())
+    })
+    .await;
+    let rows: Vec<(String,)> = mortal.database().rows(inbound).await;
+    let mut rows: Vec<String> = rows.into_iter().map(|(content,)| content).collect();
+    rows.truncate(written.len());
+    assert_eq!(rows, written);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_during_a_pairing_attempt_the_number_can_be_connected_again() {
     let mut world = World::start().await;
@@ -116,7 +181,7 @@ async fn killed_in_the_middle_of_a_burst_it_sends_everything_accepted_once_and_i
         for index in 0..BURST {
             let text = format!("burst {index:02}");
             let body = json!({"destinationNumber": FRIEND, "text": text});
-            let answer = api.try_call(reqwest::Method::POST, "/v1/messages/send", Some(&body));
+            let answer = api.try_call(Method::POST, "/v1/messages/send", Some(&body));
             match answer.await {
                 Ok(answer) => {
                     answer.expect(202);
@@ -155,9 +220,9 @@ async fn killed_while_a_create_waits_for_its_qr_code_no_trace_is_left() {
     let (api, body) = (world.api().clone(), json!({"name": "half", "number": NUMBER}));
     let mut creation = JoinSet::new();
     let half = body.clone();
-    creation.spawn(async move {
-        api.try_call(reqwest::Method::POST, "/v1/numbers", Some(&half)).await.is_err()
-    });
+    creation.spawn(
+        async move { api.try_call(Method::POST, "/v1/numbers", Some(&half)).await.is_err() },
+    );
     eventually("the create has reached WhatsApp", async || {
         (world.phones().connections().await > 0).then_some(())
     })
