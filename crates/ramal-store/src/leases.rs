@@ -144,6 +144,21 @@ impl Target {
     }
 }
 
+/// The first `$3 + 1` untried deliveries of webhook `w`.
+const FRONT_OF_LINE_SQLITE: &str = "join deliveries d on d.webhook_id = w.id
+    and d.state = 'pending' and d.tried = 0
+    and d.seq <= coalesce(
+        (select x.seq from deliveries x
+         where x.webhook_id = w.id and x.state = 'pending' and x.tried = 0
+         order by x.seq limit 1 offset $3), d.seq)";
+/// The same, so that no plan can begin with the deliveries of everybody: without statistics, as in the
+/// first minute of a database, PostgreSQL would. None that is locked is passed over: that would change
+/// the order.
+const FRONT_OF_LINE_POSTGRES: &str = "cross join lateral
+    (select x.* from deliveries x
+     where x.webhook_id = w.id and x.state = 'pending' and x.tried = 0
+     order by x.seq limit $3 + 1 for update) d";
+
 /// How much to lease at once.
 #[derive(Clone, Copy, Debug)]
 pub struct LeaseLimits {
@@ -294,21 +309,14 @@ impl Deliveries<'_> {
         }
         let ids: Vec<&str> = targets.iter().map(|target| target.id.as_str()).collect();
         let ids = padded(&ids);
-        let lock = match self.0.dialect {
-            Dialect::Sqlite => "",
-            // None is passed over: that would change the order.
-            Dialect::Postgres => " for update of d",
+        let line = match self.0.dialect {
+            Dialect::Sqlite => FRONT_OF_LINE_SQLITE,
+            Dialect::Postgres => FRONT_OF_LINE_POSTGRES,
         };
         let sql = format!(
             "{}, case when d.due_at_ms <= $1 and d.leased_until_ms <= $1 then 1 else 0 end as free
-             from webhooks w join deliveries d on d.webhook_id = w.id
-             join events e on e.id = d.event_id
-             where d.state = 'pending' and d.tried = 0 and {} < {} and w.id in ({})
-               and d.seq <= coalesce(
-                   (select x.seq from deliveries x
-                    where x.webhook_id = w.id and x.state = 'pending' and x.tried = 0
-                    order by x.seq limit 1 offset $3), d.seq)
-             order by d.seq{lock}",
+             from webhooks w {line} join events e on e.id = d.event_id
+             where {} < {} and w.id in ({}) order by d.seq",
             due!(),
             in_flight!("w.id"),
             slots!(),
