@@ -83,13 +83,14 @@ impl App {
         match self.sessions.behave(number.id).await {
             Ok(Some(())) => SettingsSync { applied: 1, ..none },
             Ok(None) => SettingsSync { skipped: 1, ..none },
-            Err(error) if number.link == Link::Open => {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(number.id = %number.id, error, "new settings are not in effect yet");
+            Err(error) => {
+                // Who is not connected cannot show itself: it does so with the login.
+                if number.link == Link::Open {
+                    let (number, error) = (number.id, &error as &dyn std::error::Error);
+                    tracing::warn!(number.id = %number, error, "new settings are not in effect yet");
+                }
                 SettingsSync { failed: 1, ..none }
             }
-            // Not connected, so it cannot show itself: it does so with the login.
-            Err(_offline) => SettingsSync { failed: 1, ..none },
         }
     }
 

@@ -16,10 +16,6 @@ use crate::{
 
 /// A sign of life this young answers a status request without another round trip.
 const FRESH: Duration = Duration::from_secs(5);
-/// Events of deleted numbers that one transaction deletes: requests must not wait for it long.
-const PURGE_BATCH: u32 = 500;
-/// Transactions of one sweep: the rest waits for the next.
-const PURGE_BATCHES_MAX: u32 = 400;
 /// How long a dead key is remembered.
 const REVOKED_MEMORY: Duration = Duration::from_hours(7 * 24);
 /// How long connect waits for a login that is under way, before it starts over.
@@ -486,15 +482,7 @@ impl App {
     pub async fn sweep(&self) -> Result<(), AppError> {
         self.limits.tidy();
         let now = self.clock.now();
-        self.sweep_webhooks(now).await?;
-        for _ in 0..PURGE_BATCHES_MAX {
-            let mut tx = self.store.begin().await?;
-            let purged = tx.numbers().purge_events_due(now, PURGE_BATCH).await?;
-            tx.commit().await?;
-            if purged < u64::from(PURGE_BATCH) {
-                break;
-            }
-        }
+        self.sweep_in_batches(now).await?;
         let mut tx = self.store.begin().await?;
         tx.numbers().purge_due(now).await?;
         tx.keys().purge_revoked(now.before(REVOKED_MEMORY)).await?;

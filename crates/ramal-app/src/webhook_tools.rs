@@ -182,23 +182,23 @@ impl App {
     }
 
     /// Gives up what waits for inactive webhooks, forgets old secrets, deleted webhooks, events and
-    /// logs, each in batches.
-    pub(crate) async fn sweep_webhooks(&self, now: Timestamp) -> Result<(), AppError> {
+    /// logs, and what was said to numbers that are gone, each in batches.
+    pub(crate) async fn sweep_in_batches(&self, now: Timestamp) -> Result<(), AppError> {
         let mut tx = self.store.begin().await?;
         tx.webhooks().forget_old_secrets(now).await?;
         tx.commit().await?;
         let inactive_since = now.before(self.webhooks.give_up_after);
         let old = now.before(self.webhooks.retention);
-        for step in [Sweep::Inactive, Sweep::Deleted, Sweep::Old] {
+        for step in [Sweep::Inactive, Sweep::Deleted, Sweep::Old, Sweep::Gone] {
             for _ in 0..PURGE_BATCHES_MAX {
                 let mut tx = self.store.begin().await?;
-                let mut deliveries = tx.deliveries();
                 let swept = match step {
                     Sweep::Inactive => {
-                        deliveries.give_up_inactive(inactive_since, PURGE_BATCH).await?
+                        tx.deliveries().give_up_inactive(inactive_since, PURGE_BATCH).await?
                     }
-                    Sweep::Deleted => deliveries.sweep_deleted(PURGE_BATCH).await?,
-                    Sweep::Old => deliveries.purge(old, PURGE_BATCH).await?,
+                    Sweep::Deleted => tx.deliveries().sweep_deleted(PURGE_BATCH).await?,
+                    Sweep::Old => tx.deliveries().purge(old, PURGE_BATCH).await?,
+                    Sweep::Gone => tx.numbers().purge_events_due(now, PURGE_BATCH).await?,
                 };
                 tx.commit().await?;
                 if swept < u64::from(PURGE_BATCH) {
@@ -219,6 +219,8 @@ enum Sweep {
     Deleted,
     /// Events.
     Old,
+    /// What was said to numbers that are to be deleted for good.
+    Gone,
 }
 
 /// `dlv_…`, or a log line's `dlv_…_3`.
