@@ -1,31 +1,77 @@
 //! Who is calling, and on which number they act.
 
 use ramal_domain::{ApiToken, KeyId, KeyScope, NumberId, TenantId, Timestamp};
-use ramal_store::{Key, Number, StoreError};
+use ramal_store::{Actor, Key, Number, StoreError, User};
 
 use crate::{App, AppError, Refusal};
 
 /// An authenticated caller. Whoever holds one need not ask again.
 #[derive(Clone, Debug)]
-pub struct Caller {
-    /// The key that authenticated.
-    pub key: Key,
+pub struct Caller(Who);
+
+/// How a caller authenticated.
+#[derive(Clone, Debug)]
+enum Who {
+    /// A program, by its key.
+    Key(Key),
+    /// A person, at the dashboard.
+    User(User),
 }
 
 impl Caller {
-    /// Whose data this caller sees.
-    pub const fn tenant(&self) -> TenantId {
-        self.key.tenant
+    pub(crate) const fn key_holder(key: Key) -> Self {
+        Self(Who::Key(key))
     }
 
-    /// Proves that this is the tenant's key.
+    /// A person who is signed in. What they may do is for whoever lets them in to decide: the
+    /// dashboard asks for an owner before anything changes.
+    pub const fn person(user: User) -> Self {
+        Self(Who::User(user))
+    }
+
+    /// Whose data this caller sees.
+    pub const fn tenant(&self) -> TenantId {
+        match &self.0 {
+            Who::Key(key) => key.tenant,
+            Who::User(user) => user.tenant,
+        }
+    }
+
+    /// What this caller may act on; a person on everything of the tenant.
+    pub const fn scope(&self) -> KeyScope {
+        match &self.0 {
+            Who::Key(key) => key.scope,
+            Who::User(_) => KeyScope::Tenant,
+        }
+    }
+
+    /// The key that authenticated; a person has none.
+    pub(crate) const fn key(&self) -> Option<&Key> {
+        match &self.0 {
+            Who::Key(key) => Some(key),
+            Who::User(_) => None,
+        }
+    }
+
+    /// As the audit log knows this caller.
+    pub(crate) fn actor(&self) -> Actor {
+        let (kind, id, name) = match &self.0 {
+            Who::Key(key) => {
+                ("key", key.id.to_string(), format!("{} {}…{}", key.name, key.prefix, key.last4))
+            }
+            Who::User(user) => ("user", user.id.to_string(), user.email.to_string()),
+        };
+        Actor { kind: kind.to_owned(), id, name }
+    }
+
+    /// Proves that this is the tenant's key, or a person.
     ///
     /// # Errors
     ///
     /// [`Refusal::NumberScopeNotAllowed`] for a number's key.
-    pub fn require_tenant(&self) -> Result<TenantId, Refusal> {
-        match self.key.scope {
-            KeyScope::Tenant => Ok(self.key.tenant),
+    pub const fn require_tenant(&self) -> Result<TenantId, Refusal> {
+        match self.scope() {
+            KeyScope::Tenant => Ok(self.tenant()),
             KeyScope::Number(_) => Err(Refusal::NumberScopeNotAllowed),
         }
     }
@@ -76,7 +122,7 @@ impl App {
             // Only a note for people: no reason to refuse a request.
             tracing::warn!(error = &error as &dyn std::error::Error, "a key's use was not noted");
         }
-        Ok(Caller { key })
+        Ok(Caller::key_holder(key))
     }
 
     async fn touch(&self, id: KeyId, now: Timestamp) -> Result<(), StoreError> {
@@ -93,7 +139,7 @@ impl App {
     /// [`Refusal::TenantScopeNotAllowed`] when a tenant key names none, and
     /// [`Refusal::NumberNotFound`] when it names one that is not the tenant's.
     pub async fn scope(&self, caller: Caller, header: Option<&str>) -> Result<Scoped, AppError> {
-        let id = match (caller.key.scope, header) {
+        let id = match (caller.scope(), header) {
             (KeyScope::Number(own), _) => own,
             (KeyScope::Tenant, Some(text)) => parse_number_id(text)?,
             (KeyScope::Tenant, None) => return Err(Refusal::TenantScopeNotAllowed.into()),

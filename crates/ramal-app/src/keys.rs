@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ramal_domain::{ApiToken, KeyId, KeyScope, NumberId, TenantId, Timestamp};
 use ramal_store::{Key, NewKey, Number, StoreError, Tx};
 
-use crate::{App, AppError, Caller, Refusal, auth::parse_number_id};
+use crate::{App, AppError, Caller, Refusal, audit, auth::parse_number_id};
 
 /// Name of the one key that every number has.
 const DEFAULT_NAME: &str = "Default";
@@ -79,7 +79,8 @@ impl App {
     /// [`Refusal::NumberNotFound`] when the number is gone.
     pub async fn own_key(&self, caller: &Caller, id: NumberId) -> Result<MaskedKey, AppError> {
         let number = self.find_number(caller, id).await?;
-        Ok(MaskedKey { key: caller.key.clone(), number })
+        let key = caller.key().ok_or(Refusal::Unauthenticated)?;
+        Ok(MaskedKey { key: key.clone(), number })
     }
 
     /// Replaces a number's key; the old one dies at once. For the tenant's key only.
@@ -100,25 +101,45 @@ impl App {
         tx.numbers().find_to_change(tenant, number.id).await?.ok_or(Refusal::NumberNotFound)?;
         tx.keys().revoke_of_number(number.id, now).await?;
         let new = mint(&mut tx, tenant, KeyScope::Number(number.id), now).await?;
+        audit::record(&mut tx, caller, "key.regenerate", &number.id.to_string(), &number.name, now)
+            .await?;
         tx.commit().await?;
         Ok(new)
     }
 
-    /// Replaces the calling key; it dies at once.
+    /// Replaces the calling key; it dies at once. For a person: the tenant's own key.
     ///
     /// # Errors
     ///
-    /// [`AppError`] when the database fails.
+    /// [`Refusal::Unauthenticated`] when the key died a moment ago.
     pub async fn regenerate_own_key(&self, caller: &Caller) -> Result<NewRawKey, AppError> {
-        let now = self.clock.now();
+        let (tenant, now) = (caller.tenant(), self.clock.now());
         let mut tx = self.store.begin().await?;
-        // Of two at once the second finds its key dead: never two living keys in place of one.
-        if !tx.keys().revoke(caller.tenant(), caller.key.id, now).await? {
-            return Err(Refusal::Unauthenticated.into());
+        match caller.key() {
+            // Of two at once the second finds its key dead: never two living keys in place of one.
+            Some(key) => {
+                if !tx.keys().revoke(tenant, key.id, now).await? {
+                    return Err(Refusal::Unauthenticated.into());
+                }
+            }
+            None => revoke_tenant_keys(&mut tx, tenant, now).await?,
         }
-        let new = mint(&mut tx, caller.tenant(), caller.key.scope, now).await?;
+        let new = mint(&mut tx, tenant, caller.scope(), now).await?;
+        audit::record(&mut tx, caller, "key.regenerate", &new.id.to_string(), new.name, now)
+            .await?;
         tx.commit().await?;
         Ok(new)
+    }
+
+    /// The tenant's own key, masked; `None` when it has none.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NumberScopeNotAllowed`].
+    pub async fn tenant_key(&self, caller: &Caller) -> Result<Option<Key>, AppError> {
+        let tenant = caller.require_tenant()?;
+        let keys = self.store.read().await?.keys().list(tenant).await?;
+        Ok(keys.into_iter().rfind(|key| key.scope == KeyScope::Tenant))
     }
 }
 
@@ -134,6 +155,20 @@ pub(crate) async fn keys_by_number(
         }
     }
     Ok(by_number)
+}
+
+/// Ends the keys that a tenant itself has.
+pub(crate) async fn revoke_tenant_keys(
+    tx: &mut Tx,
+    tenant: TenantId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for key in tx.keys().list(tenant).await? {
+        if key.scope == KeyScope::Tenant {
+            tx.keys().revoke(tenant, key.id, now).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes and stores a key.
@@ -163,17 +198,23 @@ pub(crate) async fn link_new_number(
     now: Timestamp,
 ) -> Result<Option<KeyId>, AppError> {
     let tenant = caller.tenant();
-    // As it is now: it may have been revoked or moved while WhatsApp was asked for a QR code.
-    let key = tx.keys().find_for_update(tenant, caller.key.id).await?;
-    match key.ok_or(Refusal::Unauthenticated)?.scope {
-        KeyScope::Number(old) if link_to_api_key => {
-            tx.keys().repoint(tenant, caller.key.id, number).await?;
+    let calling = match caller.key() {
+        // As it is now: it may have been revoked or moved while WhatsApp was asked for a QR code.
+        Some(key) => {
+            let key = tx.keys().find_for_update(tenant, key.id).await?;
+            Some(key.ok_or(Refusal::Unauthenticated)?)
+        }
+        None => None,
+    };
+    match calling.map(|key| (key.id, key.scope)) {
+        Some((id, KeyScope::Number(old))) if link_to_api_key => {
+            tx.keys().repoint(tenant, id, number).await?;
             if tx.numbers().find_to_change(tenant, old).await?.is_some() {
                 mint(tx, tenant, KeyScope::Number(old), now).await?;
             }
-            Ok(Some(caller.key.id))
+            Ok(Some(id))
         }
-        KeyScope::Number(_) | KeyScope::Tenant => {
+        _ => {
             mint(tx, tenant, KeyScope::Number(number), now).await?;
             Ok(None)
         }

@@ -2,7 +2,9 @@
 //! what is allowed, and writes each fact in one transaction. It knows no HTTP and no SQL.
 #![deny(missing_docs)]
 
+mod audit;
 mod auth;
+mod branding;
 mod change;
 mod check;
 mod error;
@@ -15,6 +17,8 @@ mod names;
 mod numbers;
 mod pairing;
 mod passkey;
+mod passwords;
+mod people;
 mod projects;
 mod remote_pairing;
 mod settings;
@@ -32,7 +36,9 @@ use serde::Deserialize;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
+pub use audit::AuditPage;
 pub use auth::{Caller, Scoped};
+pub use branding::{Branding, PageLook, TenantPatch, UploadedLogo};
 pub use change::{Changed, SettingsSync};
 pub use check::Checked;
 pub use error::{AppError, ErrorKind, Refusal};
@@ -43,6 +49,7 @@ pub use links::Language;
 pub use messages::{Sent, TextMessage};
 pub use numbers::{Codes, CreateNumber, Created, LiveState, NumberView, Removed};
 pub use pairing::{Followed, PairingNews};
+pub use people::{Credentials, SignInError, Visitor};
 pub use projects::TenantProjects;
 pub use ramal_store::{PairingAttempt, StoredAnswer};
 pub use remote_pairing::{CreatedPairingLink, DeadLink, LiveLink, NewPairingLink, Sending};

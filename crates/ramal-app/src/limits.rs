@@ -1,12 +1,12 @@
 //! `[limits]`: how often is too often.
 
-use std::{hash::Hash, num::NonZeroU32, time::Duration};
+use std::{hash::Hash, net::IpAddr, num::NonZeroU32, time::Duration};
 
 use governor::{
     DefaultKeyedRateLimiter, Quota, RateLimiter,
     clock::{Clock as _, DefaultClock},
 };
-use ramal_domain::{KeyScope, NumberId, PairingLinkId, PhoneNumber, TenantId};
+use ramal_domain::{Email, KeyScope, NumberId, PairingLinkId, PhoneNumber, TenantId};
 use serde::Deserialize;
 
 use crate::Refusal;
@@ -28,6 +28,12 @@ pub struct LimitOptions {
     /// How long until one of them is forgotten.
     #[serde(with = "humantime_serde")]
     pub pairing_every: Duration,
+    /// How many times one e-mail address may try to sign in at once, and from one network address three
+    /// times as many; 0: as many as it likes.
+    pub sign_in_burst: u32,
+    /// How long until one of these tries is forgotten.
+    #[serde(with = "humantime_serde")]
+    pub sign_in_every: Duration,
 }
 
 impl Default for LimitOptions {
@@ -39,6 +45,8 @@ impl Default for LimitOptions {
             link_per_second: 5,
             pairing_burst: 30,
             pairing_every: Duration::from_secs(30),
+            sign_in_burst: 10,
+            sign_in_every: Duration::from_mins(1),
         }
     }
 }
@@ -55,6 +63,9 @@ impl LimitOptions {
         if self.pairing_every.is_zero() {
             problems.push("limits.pairing_every must be above 0".to_owned());
         }
+        if self.sign_in_every.is_zero() {
+            problems.push("limits.sign_in_every must be above 0".to_owned());
+        }
     }
 }
 
@@ -64,6 +75,8 @@ pub(crate) struct Limits {
     keys: Buckets<(TenantId, Option<NumberId>)>,
     links: Buckets<PairingLinkId>,
     pairings: Buckets<(TenantId, String)>,
+    sign_ins: Buckets<Email>,
+    sign_in_addresses: Buckets<IpAddr>,
 }
 
 impl Limits {
@@ -75,6 +88,14 @@ impl Limits {
             keys: Buckets::new(options.key_burst, per_second),
             links: Buckets::new(options.link_burst, link),
             pairings: Buckets::new(options.pairing_burst, pairing),
+            sign_ins: Buckets::new(
+                options.sign_in_burst,
+                Quota::with_period(options.sign_in_every),
+            ),
+            sign_in_addresses: Buckets::new(
+                options.sign_in_burst.saturating_mul(3),
+                Quota::with_period(options.sign_in_every / 3),
+            ),
         }
     }
 
@@ -97,11 +118,24 @@ impl Limits {
         self.pairings.take(&(tenant, phone.digits().to_owned()))
     }
 
+    /// One try to sign in.
+    pub(crate) fn sign_in(
+        &self,
+        email: Option<&Email>,
+        address: Option<IpAddr>,
+    ) -> Result<(), Refusal> {
+        // First: who tries many e-mail addresses must not fill the memory with them.
+        address.map_or(Ok(()), |address| self.sign_in_addresses.take(&address))?;
+        email.map_or(Ok(()), |email| self.sign_ins.take(email))
+    }
+
     /// Forgets full buckets, so that memory is bounded by what is in use.
     pub(crate) fn tidy(&self) {
         self.keys.tidy();
         self.links.tidy();
         self.pairings.tidy();
+        self.sign_ins.tidy();
+        self.sign_in_addresses.tidy();
     }
 }
 

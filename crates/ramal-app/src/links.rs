@@ -1,8 +1,6 @@
-//! What a pairing link's page looks like: language, colours, names (contract C.13, C.20).
+//! A pairing link's page: its language, and the addresses that it goes to (contract C.13).
 
-use serde_json::{Map, Value};
-
-use crate::{AppError, names::has_control};
+use crate::AppError;
 
 /// Longest address, in characters.
 const URL_MAX: usize = 2_048;
@@ -74,63 +72,6 @@ impl Language {
     }
 }
 
-/// Checks the branding of one link, and drops what is null.
-pub(crate) fn check_branding(branding: Map<String, Value>) -> Result<Map<String, Value>, AppError> {
-    let mut kept = Map::new();
-    for (field, value) in branding {
-        let known = match (field.as_str(), &value) {
-            (_, Value::Null) => continue,
-            ("logoUrl" | "supportUrl" | "defaultRedirectUrl", Value::String(url)) => {
-                check_https(&field, url)?;
-                true
-            }
-            ("primaryColor" | "backgroundColor", Value::String(colour)) => {
-                check_colour(&field, colour)?;
-                true
-            }
-            ("companyName", Value::String(text)) => check_text(&field, text, 60)?,
-            ("subtitle", Value::String(text)) => check_text(&field, text, 120)?,
-            ("hidePilotStatusBranding", Value::Bool(_)) => true,
-            (
-                "logoUrl"
-                | "supportUrl"
-                | "defaultRedirectUrl"
-                | "primaryColor"
-                | "backgroundColor"
-                | "companyName"
-                | "subtitle"
-                | "hidePilotStatusBranding",
-                _,
-            ) => {
-                return Err(AppError::invalid(format!("branding.{field} has the wrong type")));
-            }
-            // Of later versions: left out.
-            _ => false,
-        };
-        if known {
-            kept.insert(field, value);
-        }
-    }
-    Ok(kept)
-}
-
-fn check_text(field: &str, text: &str, max: usize) -> Result<bool, AppError> {
-    if text.chars().count() > max || has_control(text) {
-        return Err(AppError::invalid(format!(
-            "branding.{field} has at most {max} characters and no control characters"
-        )));
-    }
-    Ok(true)
-}
-
-fn check_colour(field: &str, text: &str) -> Result<(), AppError> {
-    let digits = text.strip_prefix('#').unwrap_or_default();
-    if digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return Ok(());
-    }
-    Err(AppError::invalid(format!("branding.{field} is a colour as #1fd286")))
-}
-
 /// Checks an address that a browser is sent to: https, with a host and without credentials.
 pub(crate) fn check_https(field: &str, text: &str) -> Result<(), AppError> {
     let rest = text.strip_prefix("https://").unwrap_or_default();
@@ -146,14 +87,7 @@ pub(crate) fn check_https(field: &str, text: &str) -> Result<(), AppError> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    fn checked(branding: Value) -> Option<Value> {
-        let Value::Object(branding) = branding else { panic!("an object") };
-        check_branding(branding).ok().map(Value::Object)
-    }
 
     #[test]
     fn the_browser_s_first_known_language_counts() {
@@ -161,25 +95,6 @@ mod tests {
         assert_eq!(Language::accepted("es-419"), Language::Spanish);
         assert_eq!(Language::accepted(""), Language::Portuguese);
         assert!(Language::parse("klingon").is_err());
-    }
-
-    #[test]
-    fn branding_is_checked_field_by_field() {
-        let good = json!({"companyName": "Acme", "primaryColor": "#1fd286", "logoUrl": null});
-        let kept = json!({"companyName": "Acme", "primaryColor": "#1fd286"});
-        assert_eq!(checked(good), Some(kept));
-        assert_eq!(checked(json!({"fromTheFuture": 1})), Some(json!({})));
-        for bad in [
-            json!({"primaryColor": "red"}),
-            json!({"primaryColor": "#1fd28"}),
-            json!({"companyName": "x".repeat(61)}),
-            json!({"companyName": 5}),
-            json!({"logoUrl": "http://acme.com/logo.png"}),
-            json!({"supportUrl": "javascript:alert(1)"}),
-            json!({"hidePilotStatusBranding": "yes"}),
-        ] {
-            assert_eq!(checked(bad.clone()), None, "{bad}");
-        }
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use ramal_domain::{ApiToken, KeyScope, TenantId, Timestamp};
 use ramal_store::{Key, Store, StoreError, Tenant, Tx};
 
-use crate::{App, keys::mint};
+use crate::{
+    App,
+    keys::{mint, revoke_tenant_keys},
+};
 
 /// Name of the tenant that the first start creates.
 const DEFAULT_TENANT: &str = "default";
@@ -72,11 +75,7 @@ impl App {
         if tx.tenants().find(tenant).await?.is_none() {
             return Ok(None);
         }
-        for key in tx.keys().list(tenant).await? {
-            if key.scope == KeyScope::Tenant {
-                tx.keys().revoke(tenant, key.id, now).await?;
-            }
-        }
+        revoke_tenant_keys(&mut tx, tenant, now).await?;
         let key = mint(&mut tx, tenant, KeyScope::Tenant, now).await?;
         tx.commit().await?;
         Ok(Some(key.token))

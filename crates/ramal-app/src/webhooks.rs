@@ -129,7 +129,7 @@ impl App {
         caller: &Caller,
         header: Option<&str>,
     ) -> Result<Vec<Webhook>, AppError> {
-        let number = match (caller.key.scope, header) {
+        let number = match (caller.scope(), header) {
             (KeyScope::Number(own), _) => Some(own),
             (KeyScope::Tenant, Some(text)) => {
                 Some(self.find_number(caller, parse_number_id(text)?).await?.id)
@@ -248,7 +248,7 @@ fn parse_webhook(id: &str) -> Result<WebhookId, Refusal> {
 
 /// What a key sees: a number's key its number's webhooks only.
 fn visible(caller: &Caller, found: Option<Webhook>) -> Result<Webhook, Refusal> {
-    let visible = found.filter(|webhook| match caller.key.scope {
+    let visible = found.filter(|webhook| match caller.scope() {
         KeyScope::Tenant => true,
         KeyScope::Number(own) => webhook.number == own,
     });
@@ -261,7 +261,7 @@ fn webhook_number(
     header: Option<&str>,
     body: Option<&str>,
 ) -> Result<NumberId, AppError> {
-    match (caller.key.scope, header, body) {
+    match (caller.scope(), header, body) {
         (KeyScope::Number(own), _, Some(text)) if text != own.to_string() => {
             Err(Refusal::NumberMismatch.into())
         }

@@ -111,6 +111,12 @@ ids! {
     PairingLinkId = "lnk_";
     /// An older grouping of a tenant's things (contract C.22).
     ProjectId = "prj_";
+    /// A person who signs in to the dashboard.
+    UserId = "usr_";
+    /// A line of the audit log.
+    AuditId = "aud_";
+    /// An uploaded picture.
+    LogoId = "logo_";
     /// A running process of Ramal, as the owner of sessions.
     NodeId = "node_";
 }

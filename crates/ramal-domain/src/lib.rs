@@ -14,19 +14,25 @@ mod link;
 mod message;
 mod pairing_token;
 mod passkey;
+mod people;
 mod phone;
+mod wrong_phone;
 
 pub use backoff::Backoff;
 pub use clock::{Clock, FakeClock, SystemClock, TimeError, Timestamp};
 pub use event::{Event, EventKind, MessageEvent, NumberEvent, Peer, WebhookTest};
 pub use health::{Ailment, Illness, Losses, UnknownAilment};
 pub use id::{
-    CorrelationId, DeliveryId, EventId, IdError, KeyId, MessageId, NodeId, NumberId, PairingLinkId,
-    ProjectId, TenantId, WebhookId,
+    AuditId, CorrelationId, DeliveryId, EventId, IdError, KeyId, LogoId, MessageId, NodeId,
+    NumberId, PairingLinkId, ProjectId, TenantId, UserId, WebhookId,
 };
 pub use key::{ApiToken, KeyHash, KeyScope, TokenError, WebhookSecret, WebhookSecretError};
 pub use link::{CloseReason, Input, InvalidTransition, Link, Step, WireState};
 pub use message::{Direction, MessageStatus, Place, WireId};
 pub use pairing_token::{PairingToken, PairingTokenError, PairingTokenHash};
 pub use passkey::{Action, ActionStep, Assertion, AssertionError, AssertionJson, PasskeyRequest};
+pub use people::{
+    BrowserSecret, BrowserSecretError, BrowserSecretHash, Email, EmailError, Role, UnknownRole,
+};
 pub use phone::{PhoneError, PhoneNumber};
+pub use wrong_phone::{UnknownWrongPhonePolicy, WrongPhone, WrongPhoneOutcome, WrongPhonePolicy};

@@ -11,8 +11,9 @@ use sqlx::{
 use ramal_domain::NumberId;
 
 use crate::{
-    Deliveries, Epoch, Events, Idempotency, Keys, Messages, Numbers, PairingAttempts, PairingLinks,
-    Projects, SessionState, StoreError, Tenants, Vault, Webhooks,
+    Audit, Deliveries, Epoch, Events, Idempotency, Keys, Messages, Numbers, PairingAttempts,
+    PairingLinks, Projects, SessionState, StoreError, TenantChoices, Tenants, Users, Vault,
+    Webhooks,
 };
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -183,6 +184,21 @@ impl Tx {
     /// Customer accounts.
     pub const fn tenants(&mut self) -> Tenants<'_> {
         Tenants(self)
+    }
+
+    /// What tenants chose for their pages.
+    pub const fn tenant_settings(&mut self) -> TenantChoices<'_> {
+        TenantChoices(self)
+    }
+
+    /// The people who sign in.
+    pub const fn users(&mut self) -> Users<'_> {
+        Users(self)
+    }
+
+    /// The audit log.
+    pub const fn audit(&mut self) -> Audit<'_> {
+        Audit(self)
     }
 
     /// API keys.

@@ -9,6 +9,7 @@
 //! work never fails half-way for lack of it; [`Store::read`] never waits for a writer.
 #![deny(missing_docs)]
 
+mod audit;
 mod db;
 mod deliveries;
 mod error;
@@ -27,10 +28,14 @@ mod replays;
 mod row;
 mod session_state;
 mod settling;
+mod tenant_settings;
 mod tenants;
+mod users;
 mod vault;
 mod webhooks;
+mod wrong_phone;
 
+pub use audit::{Actor, Audit, AuditEntry};
 pub use db::{Dialect, Options, Store, Tx};
 pub use deliveries::{
     AttemptRecord, Deliveries, DisabledReason, DueDelivery, LoggedAttempt, Redelivery, Verdict,
@@ -49,11 +54,14 @@ pub use numbers::{
 pub use pairing_attempts::{
     AttemptNote, AttemptOutcome, PairingAttempt, PairingAttempts, UnknownOutcome,
 };
-pub use pairing_links::{PairingLink, PairingLinks};
+pub use pairing_links::{FoundLink, ListedLink, PairingLink, PairingLinks};
 pub use projects::{Project, Projects};
 pub use replays::{FoundMissed, Missed, MissedEvent, Replayed};
 pub use session_state::{Epoch, SessionState, SessionStateError, StateWrite};
 pub use settling::Settled;
+pub use tenant_settings::{Logo, TenantChoices, TenantSettings};
 pub use tenants::{Tenant, Tenants};
+pub use users::{Invitation, SignIn, User, Users};
 pub use vault::{MasterKey, MasterKeyError, Vault, VaultError};
 pub use webhooks::{NewWebhook, Webhook, WebhookChange, Webhooks};
+pub use wrong_phone::Adopted;

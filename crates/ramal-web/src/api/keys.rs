@@ -133,7 +133,7 @@ async fn list(
     State(web): State<Web>,
     Authenticated(caller): Authenticated,
 ) -> Result<Json<Vec<ListedKey>>, ApiError> {
-    match caller.key.scope {
+    match caller.scope() {
         KeyScope::Tenant => {
             let keys = web.app.reveal_keys(&caller).await?;
             Ok(Json(keys.iter().map(|key| ListedKey::Revealed(key.into())).collect()))
