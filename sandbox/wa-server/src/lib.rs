@@ -38,8 +38,8 @@ pub use control::{ControlError, not_found};
 pub use files::{FileError, write_json};
 pub use hub::{
     Addressing, Call, CallState, ChannelView, ChatAddressing, Companion, Fault, Faults, GroupView,
-    HistorySize, InvalidFault, LinkError, Linked, PasskeyAnswer, PasskeyGate, PasskeyProgress,
-    PasskeyView, Phone, Typing, TypingState,
+    HistorySize, InvalidFault, LinkError, Linked, PairingOffer, PasskeyAnswer, PasskeyGate,
+    PasskeyProgress, PasskeyView, Phone, Typing, TypingState,
 };
 pub use network::{NetworkChange, NetworkState};
 pub use number::{InvalidNumber, PhoneNumber};

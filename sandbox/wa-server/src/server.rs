@@ -13,7 +13,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     connection::{self, Shared},
     control::ControlError,
-    hub::{CODE_ANSWER_LIMIT, Companion, Hub, LinkError, Linked, PairingCode, Phone, State},
+    hub::{
+        CODE_ANSWER_LIMIT, Companion, Hub, LinkError, Linked, PairingCode, PairingOffer, Phone,
+        State,
+    },
     network::{Network, NetworkChange, NetworkState},
     noise::ServerKeys,
     number::PhoneNumber,
@@ -249,6 +252,23 @@ impl WaServer {
             self.with(State::closed_all);
         }
         self.network()
+    }
+
+    /// What clients are offered that want to be linked.
+    pub fn pairing_offer(&self) -> PairingOffer {
+        self.with(|state| state.offer)
+    }
+
+    /// Changes what the next clients are offered.
+    ///
+    /// # Errors
+    /// [`ControlError::Offer`] when WhatsApp would not offer it.
+    pub fn set_pairing_offer(&self, offer: PairingOffer) -> Result<PairingOffer, ControlError> {
+        if !offer.is_possible() {
+            return Err(ControlError::Offer);
+        }
+        self.with(|state| state.offer = offer);
+        Ok(offer)
     }
 
     /// The directory that holds keys and state.

@@ -50,10 +50,25 @@ async fn a_phone_is_made_once() {
 }
 
 #[tokio::test]
+async fn fewer_codes_can_be_offered() {
+    let server = WaServer::start(Options::default()).await.unwrap();
+    let usual = json!({"refs": 6, "codes": true});
+    assert_eq!(send(&server, "GET", "/pairing", "").await, (StatusCode::OK, usual.clone()));
+    let few = json!({"refs": 2, "codes": false});
+    let answer = send(&server, "POST", "/pairing", &few.to_string()).await;
+    assert_eq!(answer, (StatusCode::OK, few.clone()));
+    assert_eq!(send(&server, "GET", "/pairing", "").await, (StatusCode::OK, few));
+    assert_eq!(send(&server, "POST", "/pairing", "{}").await, (StatusCode::OK, usual));
+}
+
+#[tokio::test]
 async fn every_error_has_a_sentence_and_a_code() {
     let server = WaServer::start(Options::default()).await.unwrap();
     let cases = [
         ("POST", "/phones", "{", 400, "INVALID_BODY"),
+        ("POST", "/pairing", r#"{"refs":0}"#, 400, "INVALID_BODY"),
+        ("POST", "/pairing", r#"{"refs":7}"#, 400, "INVALID_BODY"),
+        ("POST", "/pairing", r#"{"reffs":2}"#, 400, "INVALID_BODY"),
         ("POST", "/phones", r#"{"number":"12"}"#, 400, "INVALID_NUMBER"),
         ("GET", "/phones/abc/messages", "", 400, "INVALID_NUMBER"),
         ("POST", "/phones/+5511900000001/scan", "{}", 400, "INVALID_BODY"),

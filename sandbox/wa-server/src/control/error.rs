@@ -44,6 +44,9 @@ pub enum ControlError {
     /// The options hold no challenge, or another site asks.
     #[error("the authenticator finds no challenge of its site in these options")]
     PasskeyOptions,
+    /// Clients never get so many references, or none.
+    #[error("refs is 1 to 6")]
+    Offer,
     /// A fault contradicts itself.
     #[error(transparent)]
     Fault(#[from] InvalidFault),
@@ -63,7 +66,7 @@ impl ControlError {
     pub fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
             Self::Number(_) => (StatusCode::BAD_REQUEST, "INVALID_NUMBER"),
-            Self::Body(_) => (StatusCode::BAD_REQUEST, "INVALID_BODY"),
+            Self::Body(_) | Self::Offer => (StatusCode::BAD_REQUEST, "INVALID_BODY"),
             Self::Unreadable(_) => (StatusCode::PAYLOAD_TOO_LARGE, "UNREADABLE_BODY"),
             Self::UnknownCompanion => (StatusCode::NOT_FOUND, "UNKNOWN_COMPANION"),
             Self::UnknownMessage => (StatusCode::NOT_FOUND, "UNKNOWN_MESSAGE"),

@@ -11,6 +11,7 @@ mod history;
 mod messages;
 mod network;
 mod number;
+mod pairing;
 mod passkey;
 mod phones;
 mod typing;
@@ -50,6 +51,7 @@ pub(crate) fn router(server: WaServer) -> Router {
         .route("/channels", get(groups::channels).post(groups::open))
         .route("/channels/{id}/followers", post(groups::follow))
         .route("/channels/{id}/posts", post(groups::post))
+        .route("/pairing", get(pairing::show).post(pairing::change))
         .route("/network", get(network::show).post(network::change))
         .fallback(not_found)
         .method_not_allowed_fallback(error::method_not_allowed)

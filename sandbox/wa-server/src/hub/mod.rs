@@ -47,7 +47,7 @@ pub use groups::{Addressing, GroupView};
 pub use history::HistorySize;
 pub(crate) use line::{Line, Out, Queued};
 pub(crate) use pair_code::{CODE_ANSWER_LIMIT, PairingCode};
-pub use pairing::{LinkError, Linked};
+pub use pairing::{LinkError, Linked, PairingOffer};
 pub use passkey::{PasskeyAnswer, PasskeyGate, PasskeyProgress, PasskeyView};
 pub(crate) use phones::PhoneError;
 pub use phones::{Companion, Phone};

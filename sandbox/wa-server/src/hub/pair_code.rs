@@ -145,6 +145,9 @@ impl State {
     }
 
     fn companion_hello(&mut self, conn: ConnId, request: &Node) -> Result<Answer, Refusal> {
+        if !self.offer.codes {
+            return Err(Refusal::FORBIDDEN);
+        }
         let number = request.jid("jid").and_then(|jid| PhoneNumber::of_jid(&jid));
         let wrapped = request.kid_payload("link_code_pairing_wrapped_companion_ephemeral_pub");
         let reference = hex::encode(rand::random::<[u8; 16]>()).into_bytes();

@@ -125,6 +125,29 @@ struct Pending {
     waiter: Waiter,
 }
 
+/// What clients are offered that want to be linked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PairingOffer {
+    /// How many QR references each gets, 1 to 6: fewer of them are over sooner.
+    pub refs: usize,
+    /// Whether pairing codes are given.
+    pub codes: bool,
+}
+
+impl Default for PairingOffer {
+    fn default() -> Self {
+        Self { refs: REFS, codes: true }
+    }
+}
+
+impl PairingOffer {
+    /// Whether the number of references is one that WhatsApp may give.
+    pub(crate) fn is_possible(self) -> bool {
+        (1..=REFS).contains(&self.refs)
+    }
+}
+
 /// What a client says of itself when it wants to be linked.
 #[derive(Debug)]
 pub(crate) struct Registration {
@@ -142,7 +165,10 @@ pub(crate) struct Registration {
 
 impl Registration {
     /// Reads and checks the registration part of the client's payload.
-    pub(super) fn read(data: &DevicePairingRegistrationData) -> Result<Self, StanzaError> {
+    pub(super) fn read(
+        data: &DevicePairingRegistrationData,
+        offer: PairingOffer,
+    ) -> Result<Self, StanzaError> {
         let key = |bytes: &Option<Vec<u8>>, name| {
             bytes.as_deref().and_then(|bytes| bytes.try_into().ok()).ok_or(StanzaError::Lacks(name))
         };
@@ -161,7 +187,7 @@ impl Registration {
             signal_id: number(&data.e_regid),
             signed,
             platform: platform(data.device_props.as_deref().unwrap_or_default()),
-            refs: (0..REFS)
+            refs: (0..offer.refs)
                 .map(|_| format!("2@{}", STANDARD.encode(rand::random::<Key>())))
                 .collect(),
             shown_at: Instant::now(),

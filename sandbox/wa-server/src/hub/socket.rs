@@ -30,7 +30,7 @@ impl State {
         let payload = wa::ClientPayload::decode_from_slice(payload)?;
         let conn = self.next_conn_id();
         if let Some(data) = payload.device_pairing_data.as_option() {
-            let registration = Registration::read(data)?;
+            let registration = Registration::read(data, self.offer)?;
             if let Some(ending) = self.meet_fault(None) {
                 self.conns.insert(conn, Conn { line, noise_key, role: Role::Leaving });
                 self.dismiss(conn, ending, Duration::ZERO);

@@ -15,7 +15,7 @@ use super::{
     channels::Channel,
     faults::Pending,
     groups::Group,
-    pairing::{QrBook, Registration},
+    pairing::{PairingOffer, QrBook, Registration},
     passkey::PasskeyStep,
     receipts::PhoneReceipt,
 };
@@ -77,6 +77,8 @@ pub(crate) struct State {
     pub(crate) accounts: BTreeMap<PhoneNumber, Account>,
     pub(crate) conns: HashMap<ConnId, Conn>,
     pub(crate) qr_book: QrBook,
+    /// What the next clients that want to be linked get.
+    pub(crate) offer: PairingOffer,
     /// What the next logins run into.
     pub(crate) faults: Vec<Pending>,
     pub(crate) calls: VecDeque<Call>,
