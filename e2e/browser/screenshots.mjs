@@ -1,0 +1,96 @@
+// Pictures of the pages, for the README: `./screenshots` at the root of the repository.
+//
+// A picture is a name, how the browser looks, and what is done until there is something to see. To add
+// one, add it to PICTURES; every one begins in a browser of its own, all in one sandbox.
+
+import { mkdir, stat } from "node:fs/promises";
+import path from "node:path";
+
+import { DESKTOP, PHONE, startBrowser } from "./lib/browser.mjs";
+import { askForQr, createLink, inState, scan } from "./lib/connect.mjs";
+import { repository, startSandbox } from "./lib/sandbox.mjs";
+
+const FOLDER = path.join(repository, "docs/img");
+const BYTES_MAX = 150_000;
+
+async function open(sandbox, tab, options) {
+  const link = await createLink(sandbox, options);
+  await tab.goto(link.url);
+  return link;
+}
+
+const PICTURES = [
+  {
+    name: "connect-choose-pt",
+    look: { locale: "pt-BR", size: { width: 1280, height: 640 } },
+    act: (sandbox, tab) => open(sandbox, tab),
+  },
+  {
+    name: "connect-codes-pt",
+    look: { locale: "pt-BR", size: { width: 1280, height: 720 } },
+    async act(sandbox, tab) {
+      await open(sandbox, tab);
+      await askForQr(tab);
+    },
+  },
+  {
+    name: "connect-code-phone-en-dark",
+    look: { locale: "en-US", size: PHONE, dark: true, scale: 2 },
+    async act(sandbox, tab) {
+      await open(sandbox, tab, { name: "Maria's Bakery" });
+      await tab.locator("form[data-way=code] button").click();
+      await inState(tab, "codes");
+    },
+  },
+  {
+    name: "connect-success-es",
+    look: { locale: "es", size: { width: 1280, height: 560 } },
+    async act(sandbox, tab) {
+      const link = await open(sandbox, tab, { name: "Panadería de María", branding: {
+        companyName: "Nube Azul", primaryColor: "#2f5bea", backgroundColor: "#e8edff" } });
+      await askForQr(tab);
+      await scan(sandbox, link.phone, tab);
+      await inState(tab, "open");
+    },
+  },
+  {
+    name: "connect-wrong-phone-en",
+    look: { locale: "en-US", size: { width: 1280, height: 700 } },
+    async act(sandbox, tab) {
+      await open(sandbox, tab, { name: "Maria's Bakery" });
+      await askForQr(tab);
+      await scan(sandbox, sandbox.newNumber(), tab, undefined);
+      await inState(tab, "wrong");
+    },
+  },
+  {
+    name: "connect-passkey-en",
+    look: { locale: "en-US", size: DESKTOP },
+    async act(sandbox, tab) {
+      const link = await open(sandbox, tab, { name: "Maria's Bakery" });
+      await sandbox.phones.post(`/phones/${link.phone}/passkey`, { demand: true });
+      await askForQr(tab);
+      await scan(sandbox, link.phone, tab, 202);
+      await inState(tab, "passkey");
+    },
+  },
+];
+
+const only = process.argv.slice(2);
+await mkdir(FOLDER, { recursive: true });
+const [sandbox, browser] = await Promise.all([startSandbox(), startBrowser()]);
+try {
+  for (const { name, look, act } of PICTURES.filter(({ name }) => only.length === 0 || only.some((part) => name.includes(part)))) {
+    await browser.page({ origins: [sandbox.url], ...look }, async (tab) => {
+      await act(sandbox, tab);
+      await tab.evaluate(() => document.activeElement?.blur());
+      const file = path.join(FOLDER, `${name}.png`);
+      await tab.screenshot({ path: file });
+      const { size } = await stat(file);
+      if (size > BYTES_MAX) throw new Error(`${name}: ${size} bytes are too many`);
+      console.log(`${path.relative(repository, file)} ${Math.ceil(size / 1000)} kB`);
+    });
+  }
+} finally {
+  await Promise.all([sandbox.stop(), browser.stop()]);
+}
