@@ -52,7 +52,10 @@ pub use pairing::{Followed, PairingNews};
 pub use people::{Credentials, SignInError, Visitor};
 pub use projects::TenantProjects;
 pub use ramal_store::{PairingAttempt, StoredAnswer};
-pub use remote_pairing::{CreatedPairingLink, DeadLink, LiveLink, NewPairingLink, Sending};
+pub use remote_pairing::{
+    CreatedPairingLink, DeadLink, HelperLink, LinkOptions, LinkRole, LinkView, LiveLink,
+    NewPairingLink, Sending,
+};
 pub use settings::{NumberPatch, NumberSettings, PiiMode, SettingsPatch};
 pub use webhook_tools::{Replay, RotatedSecret};
 pub use webhooks::{CreatedWebhook, WebhookDraft, WebhookPatch, event_names};
@@ -144,6 +147,11 @@ impl App {
     #[must_use]
     pub fn with_public_url(self, url: &str) -> Self {
         Self { public_url: Arc::from(url.trim_end_matches('/')), ..self }
+    }
+
+    /// What links for people begin with.
+    pub fn public_url(&self) -> &str {
+        &self.public_url
     }
 
     /// Sets other limits than the default ones.

@@ -79,7 +79,7 @@ impl ApiError {
     }
 }
 
-const fn status_of(kind: ErrorKind) -> StatusCode {
+pub(crate) const fn status_of(kind: ErrorKind) -> StatusCode {
     match kind {
         ErrorKind::Invalid => StatusCode::BAD_REQUEST,
         ErrorKind::Unauthenticated => StatusCode::UNAUTHORIZED,

@@ -3,9 +3,11 @@
 //! Handlers parse, call one use case of [`ramal_app::App`], and print. Layers, outermost first:
 //! request id, trace span, panic catcher, body limit.
 
+mod address;
 mod api;
 mod body;
 mod connect;
+mod dashboard;
 mod error;
 mod extract;
 mod guard;
@@ -17,10 +19,15 @@ mod qr;
 
 use std::{fmt, sync::Arc};
 
-use axum::{Router, middleware::from_fn};
+use axum::{
+    Router,
+    middleware::{from_fn, from_fn_with_state},
+};
 use ramal_app::App;
 use tokio_util::sync::CancellationToken;
 
+pub use dashboard::enter;
+pub use address::ClientAddress;
 pub use guard::AuthOptions;
 pub use health::Readiness;
 pub use openapi::document as openapi_document;
@@ -35,6 +42,8 @@ pub struct Web {
     /// Ends streams when the server stops.
     pub(crate) closing: CancellationToken,
     pub(crate) auth: AuthOptions,
+    /// Whether virtual phones can be seen and used: the sandbox serves them under `/sandbox`.
+    pub(crate) sandbox: bool,
 }
 
 impl fmt::Debug for Web {
@@ -51,13 +60,19 @@ impl Web {
         metrics: Arc<dyn Fn() -> String + Send + Sync>,
         closing: CancellationToken,
     ) -> Self {
-        Self { app, readiness, metrics, closing, auth: AuthOptions::default() }
+        Self { app, readiness, metrics, closing, auth: AuthOptions::default(), sandbox: false }
     }
 
     /// Lets in others than the default ones.
     #[must_use]
     pub fn with_auth(self, auth: AuthOptions) -> Self {
         Self { auth, ..self }
+    }
+
+    /// Shows the virtual phones that `dress` serves under `/sandbox`.
+    #[must_use]
+    pub fn with_phones(self) -> Self {
+        Self { sandbox: true, ..self }
     }
 
     /// Every route of the product. `dress` may add to them, under the same layers: the sandbox adds
@@ -68,11 +83,14 @@ impl Web {
         if self.auth.refuse_browsers {
             api = api.layer(from_fn(guard::refuse_browsers));
         }
-        let api = api.merge(Router::from(api::public_router()));
+        let limit = from_fn_with_state(self.clone(), address::limit);
+        let public = Router::from(api::public_router()).layer(limit.clone());
+        let api = api.merge(public);
         let routes = Router::new()
             .nest("/v1", api.clone())
             .nest("/api/v1", api)
-            .merge(connect::router())
+            .merge(connect::router().layer(limit))
+            .merge(dashboard::router())
             .merge(health::router())
             .merge(openapi::router(self.auth.refuse_browsers))
             .fallback(error::no_such_route)

@@ -1,0 +1,32 @@
+//! The dashboard: what an operator sees and does in a browser. Pages are rendered here, on the server;
+//! one small script makes them live. Each page has a module, a template and its texts.
+
+mod answer;
+mod assets;
+mod frame;
+mod live;
+mod session;
+mod sign_in;
+mod texts;
+
+use axum::{Router, middleware, routing::get};
+use http::Method;
+
+pub use session::enter;
+
+use crate::Web;
+
+/// Every page. `tools` are those of the sandbox, when this is one.
+pub(crate) fn router() -> Router<Web> {
+    Router::new()
+        .route("/", get(async || axum::response::Redirect::to("/numbers")))
+        .merge(sign_in::router())
+        .merge(live::router())
+        .layer(middleware::from_fn(answer::dress))
+        .merge(assets::router())
+}
+
+/// Whether a method changes nothing.
+const fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}

@@ -1,0 +1,123 @@
+//! What changes while somebody looks: the states of a tenant's numbers, as server-sent events.
+
+use std::{collections::HashMap, convert::Infallible, time::Duration};
+
+use axum::{
+    Router,
+    extract::State,
+    response::{
+        IntoResponse, Response, Sse,
+        sse::{Event, KeepAlive},
+    },
+    routing::get,
+};
+use futures_util::stream;
+use http::header::CACHE_CONTROL;
+use ramal_app::NumberView;
+use ramal_domain::Link;
+use serde_json::json;
+
+use super::{answer::PageError, session::SignedIn};
+use crate::Web;
+
+/// How often the rows are looked at: they are the truth, whichever process changes them.
+const EVERY: Duration = Duration::from_secs(1);
+/// After how much silence a comment is sent, so that proxies keep the connection.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+pub(super) fn router() -> Router<Web> {
+    Router::new().route("/live", get(live))
+}
+
+/// The state of a number, as badges show it. The same three states as the API's.
+pub(super) const fn state_name(link: Link) -> &'static str {
+    use ramal_domain::WireState as S;
+    match link.wire() {
+        S::Open => "OPEN",
+        S::Connecting => "CONNECTING",
+        S::Close => "CLOSE",
+    }
+}
+
+/// What of a number is followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seen {
+    state: &'static str,
+    reason: Option<&'static str>,
+    health: Option<String>,
+}
+
+impl Seen {
+    fn of(view: &NumberView) -> Self {
+        let number = &view.number;
+        Self {
+            state: state_name(number.link),
+            reason: number.link.reason().map(ramal_domain::CloseReason::code),
+            health: number.illness.as_ref().map(|illness| illness.ailment.code().to_owned()),
+        }
+    }
+}
+
+/// One stream.
+struct Watch {
+    web: Web,
+    by: SignedIn,
+    seen: Option<HashMap<String, Seen>>,
+    queue: Vec<Event>,
+}
+
+async fn live(State(web): State<Web>, by: SignedIn) -> Result<Response, PageError> {
+    let watch = Watch { web, by, seen: None, queue: Vec::new() };
+    let events = stream::unfold(watch, |mut watch| async move {
+        let event = watch.next().await?;
+        Some((Ok::<_, Infallible>(event), watch))
+    });
+    let sse = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+    Ok(([(CACHE_CONTROL, "no-store")], sse).into_response())
+}
+
+impl Watch {
+    /// The next change; `None` ends the stream: the server stops, or the person was signed out.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.queue.pop() {
+                return Some(event);
+            }
+            if self.seen.is_some() {
+                let closing = self.web.closing.clone();
+                closing.run_until_cancelled(tokio::time::sleep(EVERY)).await?;
+            }
+            let still = self.web.app.signed_in(&self.by.secret).await;
+            // A database that is busy for a moment is no reason to send anybody away.
+            if matches!(still, Ok(None)) {
+                return None;
+            }
+            if let Ok(views) = self.web.app.list_numbers(&self.by.caller).await {
+                self.compare(&views);
+            }
+        }
+    }
+
+    fn compare(&mut self, views: &[NumberView]) {
+        let now: HashMap<String, Seen> =
+            views.iter().map(|view| (view.number.id.to_string(), Seen::of(view))).collect();
+        let first = self.seen.is_none();
+        let before = self.seen.take().unwrap_or_default();
+        for (id, seen) in &now {
+            // The first look tells all: the page may be older than the stream.
+            if before.get(id) != Some(seen) {
+                let data = json!({"id": id, "state": seen.state, "reason": seen.reason,
+                    "health": seen.health, "new": !first && !before.contains_key(id)});
+                self.queue.push(Event::default().event("number").data(data.to_string()));
+            }
+        }
+        for id in before.keys().filter(|id| !now.contains_key(*id)) {
+            let data = json!({"id": id});
+            self.queue.push(Event::default().event("removed").data(data.to_string()));
+        }
+        if first {
+            self.queue.push(Event::default().event("hello").data("{}"));
+        }
+        self.seen = Some(now);
+    }
+}

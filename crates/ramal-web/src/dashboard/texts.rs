@@ -1,0 +1,174 @@
+//! What the dashboard says, in its three languages, side by side.
+
+use ramal_app::Language;
+use ramal_domain::Timestamp;
+
+/// A struct of texts: one row each, in Portuguese, English and Spanish.
+macro_rules! texts {
+    ($(#[$doc:meta])* $name:ident { $($key:ident: $pt:literal, $en:literal, $es:literal;)* }) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub(in crate::dashboard) struct $name {
+            $(pub(in crate::dashboard) $key: &'static str,)*
+        }
+
+        impl $name {
+            /// The texts of a language.
+            pub(in crate::dashboard) const fn of(language: ramal_app::Language) -> &'static Self {
+                match language {
+                    ramal_app::Language::Portuguese => &Self { $($key: $pt,)* },
+                    ramal_app::Language::English => &Self { $($key: $en,)* },
+                    ramal_app::Language::Spanish => &Self { $($key: $es,)* },
+                }
+            }
+        }
+    };
+}
+pub(super) use texts;
+
+texts! {
+    /// What several pages say.
+    Common {
+        dashboard: "Painel", "Dashboard", "Panel";
+        skip: "Ir para o conteúdo", "Skip to content", "Ir al contenido";
+        menu: "Menu", "Menu", "Menú";
+        numbers: "Números", "Numbers", "Números";
+        keys: "Chaves de API", "API keys", "Claves de API";
+        webhooks: "Webhooks", "Webhooks", "Webhooks";
+        links: "Links de conexão", "Pairing links", "Enlaces de conexión";
+        profile: "Perfil", "Profile", "Perfil";
+        audit: "Auditoria", "Audit log", "Auditoría";
+        phones: "Celulares", "Phones", "Teléfonos";
+        sandbox: "Sandbox", "Sandbox", "Sandbox";
+        viewer: "só leitura", "view only", "solo lectura";
+        sign_out: "Sair", "Sign out", "Salir";
+        language: "Idioma", "Language", "Idioma";
+        close: "Fechar", "Close", "Cerrar";
+        cancel: "Cancelar", "Cancel", "Cancelar";
+        save: "Salvar", "Save", "Guardar";
+        copy: "Copiar", "Copy", "Copiar";
+        copied: "Copiado", "Copied", "Copiado";
+        delete: "Excluir", "Delete", "Eliminar";
+        details: "Detalhes", "Details", "Detalles";
+        yes: "Sim", "Yes", "Sí";
+        no: "Não", "No", "No";
+        never: "nunca", "never", "nunca";
+        search: "Buscar", "Search", "Buscar";
+        older: "Mais antigos", "Older", "Más antiguos";
+        connected: "Conectado", "Connected", "Conectado";
+        connecting: "Conectando", "Connecting", "Conectando";
+        disconnected: "Desconectado", "Disconnected", "Desconectado";
+        shown_once: "Mostrado só desta vez. Guarde agora.",
+            "Shown this once. Keep it now.",
+            "Se muestra solo esta vez. Guárdelo ahora.";
+        back_home: "Voltar ao painel", "Back to the dashboard", "Volver al panel";
+        offline: "Sem conexão com o servidor. Tentando de novo…",
+            "No connection to the server. Trying again…",
+            "Sin conexión con el servidor. Reintentando…";
+        sign_in_first: "Entre primeiro.", "Sign in first.", "Entre primero.";
+        owners_only: "Sua conta é só de leitura: peça a um proprietário.",
+            "Your account may only look: ask an owner.",
+            "Su cuenta es de solo lectura: pida a un propietario.";
+        foreign_form: "Este formulário não veio desta página, ou a página ficou aberta tempo demais. Volte, recarregue e tente de novo.",
+            "This form did not come from this page, or the page was open for too long. Go back, reload and try again.",
+            "Este formulario no vino de esta página, o la página estuvo abierta demasiado tiempo. Vuelva, recargue e inténtelo de nuevo.";
+        bad_form: "O formulário está incompleto.", "The form is incomplete.", "El formulario está incompleto.";
+        not_found: "Não há nada neste endereço.", "There is nothing at this address.", "No hay nada en esta dirección.";
+        number_not_found: "Esse número não existe (mais).", "There is no such number (any more).", "Ese número no existe (ya).";
+        webhook_not_found: "Esse webhook não existe (mais).", "There is no such webhook (any more).", "Ese webhook no existe (ya).";
+        number_already_active: "Este número de telefone já está ativo aqui.",
+            "This phone number is active here already.",
+            "Este número de teléfono ya está activo aquí.";
+        number_soft_deleted: "Este número foi excluído há pouco: restaure-o, ou exclua-o de vez antes.",
+            "This number was deleted a short while ago: restore it, or delete it for good first.",
+            "Este número fue eliminado hace poco: restáurelo, o elimínelo definitivamente primero.";
+        number_already_connected: "O número já está conectado.", "The number is connected already.", "El número ya está conectado.";
+        webhook_inactive: "O webhook está pausado: reative-o antes.", "The webhook is paused: resume it first.", "El webhook está en pausa: reactívelo primero.";
+        delivery_pending: "A entrega ainda está a caminho.", "The delivery is still on its way.", "La entrega aún está en camino.";
+        whatsapp_silent: "O WhatsApp não respondeu. Nada mudou; tente de novo em instantes.",
+            "WhatsApp did not answer. Nothing was changed; try again shortly.",
+            "WhatsApp no respondió. Nada cambió; inténtelo de nuevo en un momento.";
+        not_connected: "O número não está conectado ao WhatsApp.", "The number is not connected to WhatsApp.", "El número no está conectado a WhatsApp.";
+        rate_limited: "Muitas tentativas: tente de novo em {s} s.", "Too many tries: try again in {s} s.", "Demasiados intentos: inténtelo de nuevo en {s} s.";
+        busy: "O servidor está ocupado; tente de novo.", "The server is busy; try again.", "El servidor está ocupado; inténtelo de nuevo.";
+        internal: "O servidor falhou. O registro dele diz por quê.", "The server failed. Its log says why.", "El servidor falló. Su registro dice por qué.";
+        done_saved: "Salvo.", "Saved.", "Guardado.";
+        done_deleted: "Excluído.", "Deleted.", "Eliminado.";
+        done_restored: "Restaurado.", "Restored.", "Restaurado.";
+        done_sent: "Enviado.", "Sent.", "Enviado.";
+        done_revoked: "Revogado.", "Revoked.", "Revocado.";
+        done_signed_out: "Você saiu de todos os navegadores.", "You are signed out everywhere.", "Salió de todos los navegadores.";
+        done_password: "Senha trocada. Os outros navegadores saíram.",
+            "Password changed. Other browsers are signed out.",
+            "Contraseña cambiada. Los otros navegadores salieron.";
+    }
+}
+
+/// What an action came to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Done {
+    Saved,
+    Deleted,
+    Restored,
+    Sent,
+    Revoked,
+    SignedOut,
+    Password,
+}
+
+impl Done {
+    pub(super) const fn text(self, language: Language) -> &'static str {
+        let texts = Common::of(language);
+        match self {
+            Self::Saved => texts.done_saved,
+            Self::Deleted => texts.done_deleted,
+            Self::Restored => texts.done_restored,
+            Self::Sent => texts.done_sent,
+            Self::Revoked => texts.done_revoked,
+            Self::SignedOut => texts.done_signed_out,
+            Self::Password => texts.done_password,
+        }
+    }
+}
+
+texts! {
+    /// The pages before one is signed in.
+    SignInTexts {
+        sign_in: "Entrar", "Sign in", "Entrar";
+        intro: "Seus números de WhatsApp, em um só lugar.",
+            "Your WhatsApp numbers, in one place.",
+            "Sus números de WhatsApp, en un solo lugar.";
+        email: "E-mail", "E-mail", "Correo electrónico";
+        password: "Senha", "Password", "Contraseña";
+        wrong: "O e-mail ou a senha não confere.",
+            "The e-mail address or the password is wrong.",
+            "El correo o la contraseña no coincide.";
+        setup: "Criar sua conta", "Create your account", "Crear su cuenta";
+        setup_owner: "Este link cria a conta de um proprietário, que pode tudo.",
+            "This link creates the account of an owner, who may do everything.",
+            "Este enlace crea la cuenta de un propietario, que puede todo.";
+        setup_viewer: "Este link cria uma conta de leitura, que vê tudo e não muda nada.",
+            "This link creates a view-only account, which sees everything and changes nothing.",
+            "Este enlace crea una cuenta de lectura, que ve todo y no cambia nada.";
+        new_password: "Senha (10 caracteres ou mais)",
+            "Password (10 characters or more)",
+            "Contraseña (10 caracteres o más)";
+        create: "Criar e entrar", "Create and sign in", "Crear y entrar";
+        dead: "Este convite não vale mais", "This invitation is not valid any more", "Esta invitación ya no es válida";
+        dead_hint: "Ele já foi usado, ou venceu. Entre com sua conta, ou peça outro a um proprietário. Na máquina do servidor, `ramal user add` cria contas.",
+            "It was used already, or has expired. Sign in with your account, or ask an owner for another. On the server's machine, `ramal user add` creates accounts.",
+            "Ya fue usada, o venció. Entre con su cuenta, o pida otra a un propietario. En la máquina del servidor, `ramal user add` crea cuentas.";
+    }
+}
+
+/// A moment as people write it, in UTC.
+pub(super) fn when(at: Timestamp, language: Language) -> String {
+    // ISO 8601: `2026-11-26T23:45:16.000Z`.
+    let iso = at.to_string();
+    let part = |range| iso.get(range).unwrap_or_default();
+    let (year, month, day, time) = (part(0..4), part(5..7), part(8..10), part(11..16));
+    match language {
+        Language::English => format!("{year}-{month}-{day} {time} UTC"),
+        Language::Portuguese | Language::Spanish => format!("{day}/{month}/{year} {time} UTC"),
+    }
+}
