@@ -1,42 +1,40 @@
 //! The hosted pairing page (contract F.3): `/connect/{token}`. It works without JavaScript as far as
-//! showing a QR code and refreshing itself; with it, it follows the attempt live.
+//! showing a QR code and refreshing itself; with it, it follows the attempt live. `embed.js` puts it
+//! into other sites' pages (F.4).
 
 mod look;
+mod page;
 mod texts;
 
-use askama::Template;
 use axum::{
     Router,
     extract::State,
-    response::{Html, IntoResponse, Redirect, Response},
+    response::{IntoResponse, Redirect, Response},
     routing::get,
 };
 use http::{
-    HeaderMap, HeaderValue, StatusCode,
+    HeaderMap, HeaderValue, Uri,
     header::{
-        ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
-        X_CONTENT_TYPE_OPTIONS,
+        ACCEPT_LANGUAGE, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, HeaderName,
     },
 };
-use ramal_app::{AppError, Codes, DeadLink, Language, LiveLink, Refusal};
-use ramal_domain::Link;
+use ramal_app::{AppError, Branding, Language, Refusal};
 
-use self::{
-    look::Look,
-    texts::{Texts, texts},
-};
-use crate::{QrPicture, Web, error::ApiError, extract::Path};
+use crate::{Web, error::ApiError, extract::Path};
 
 const SCRIPT: &str = include_str!("connect/connect.js");
-const STYLE: &str = include_str!("connect/connect.css");
-/// How often the page of a browser without JavaScript asks again, in seconds.
-const REFRESH_SECONDS: u32 = 15;
+const STYLE: &str =
+    concat!(include_str!("connect/tokens.css"), include_str!("connect/connect.css"));
+const EMBED: &str = include_str!("connect/embed.js");
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 pub(crate) fn router() -> Router<Web> {
     Router::new()
-        .route("/connect/{token}", get(page).post(begin))
-        .route("/assets/connect.js", get(async || asset("text/javascript; charset=utf-8", SCRIPT)))
+        .route("/connect/{token}", get(show).post(begin))
+        .route("/assets/connect.js", get(async || asset(JAVASCRIPT, SCRIPT)))
         .route("/assets/connect.css", get(async || asset("text/css; charset=utf-8", STYLE)))
+        .route("/embed.js", get(embed))
 }
 
 fn asset(kind: &'static str, body: &'static str) -> Response {
@@ -44,177 +42,111 @@ fn asset(kind: &'static str, body: &'static str) -> Response {
     (headers, body).into_response()
 }
 
-/// What the page shows.
-#[derive(Template)]
-#[template(path = "connect.html")]
-struct Page<'a> {
-    language: &'static str,
-    texts: &'static Texts,
-    texts_json: String,
-    nonce: &'a str,
-    /// Which section is visible: as in `connect.css`.
-    state: &'static str,
-    token: &'a str,
-    heading: &'a str,
-    subtitle: &'a str,
-    logo: Option<&'a str>,
-    primary: Option<&'a str>,
-    on_primary: &'static str,
-    background: Option<&'a str>,
-    support: Option<&'a str>,
-    hide_product: bool,
-    name: &'a str,
-    masked: String,
-    redirect: &'a str,
-    qr: String,
-    code: String,
-    /// Why the link is dead.
-    dead: Option<&'static str>,
-    refresh: Option<u32>,
+/// For pages of any origin, also those that load scripts with CORS or isolate themselves.
+async fn embed() -> Response {
+    let mut response = asset(JAVASCRIPT, EMBED);
+    let headers = response.headers_mut();
+    headers.insert(RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response
 }
 
-async fn page(
+/// How the page was asked for.
+#[derive(Debug)]
+struct Visit {
+    /// Its own address with its query, where its forms go.
+    here: String,
+    parameters: Vec<(String, String)>,
+    /// What the browser accepts.
+    accepted: Language,
+}
+
+impl Visit {
+    fn of(uri: &Uri, headers: &HeaderMap) -> Self {
+        let parameters = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri);
+        let header = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        Self {
+            here: uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+            parameters: parameters.map(|query| query.0).unwrap_or_default(),
+            accepted: Language::accepted(header.unwrap_or_default()),
+        }
+    }
+
+    fn parameter(&self, name: &str) -> Option<&str> {
+        let found = self.parameters.iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// What the person has chosen, else what the link says, else what the browser accepts.
+    fn language(&self, of_link: Option<&str>) -> Language {
+        let read = |tag: &str| Language::parse(tag).ok();
+        let chosen = self.parameter("lang").and_then(read);
+        chosen.or_else(|| of_link.and_then(read)).unwrap_or(self.accepted)
+    }
+
+    /// The same page in another language.
+    fn in_language(&self, language: Language) -> String {
+        let (path, query) = self.here.split_once('?').unwrap_or((&self.here, ""));
+        let kept = query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("lang="));
+        let lang = format!("lang={}", language.tag());
+        let query: Vec<&str> = kept.chain([lang.as_str()]).collect();
+        format!("{path}?{}", query.join("&"))
+    }
+
+    fn branding(&self) -> Branding {
+        let pairs = self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        Branding::of_address(pairs)
+    }
+}
+
+async fn show(
     State(web): State<Web>,
     Path(token): Path<String>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    let visit = Visit::of(&uri, &headers);
     let live = match web.app.pairing_link(&token).await {
         Ok(live) => live,
         Err(AppError::Refused(Refusal::PairingLinkInvalid(dead))) => {
-            return dead_page(dead, accepted(&headers));
+            return page::dead(&visit, dead);
         }
         Err(error) => return Err(error.into()),
     };
+    let look = web.app.look_of(&live.link).await?;
     let codes = web.app.codes_under_way(&live);
-    live_page(&token, &live, codes.as_ref(), &headers)
+    page::live(&visit, &token, &live, look, codes.as_ref())
 }
 
 /// For browsers without JavaScript: begins an attempt, and shows it.
 async fn begin(
     State(web): State<Web>,
     Path(token): Path<String>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    let visit = Visit::of(&uri, &headers);
     match web.app.connect_by_link(&token).await {
         Ok(_) | Err(AppError::Refused(Refusal::NumberAlreadyConnected)) => {
-            // The token has been found, so it is a UUID: nothing to escape.
-            Ok(Redirect::to(&format!("/connect/{token}")).into_response())
+            Ok(Redirect::to(&visit.here).into_response())
         }
-        Err(AppError::Refused(Refusal::PairingLinkInvalid(dead))) => {
-            dead_page(dead, accepted(&headers))
-        }
+        Err(AppError::Refused(Refusal::PairingLinkInvalid(dead))) => page::dead(&visit, dead),
         Err(error) => Err(error.into()),
     }
 }
 
-fn accepted(headers: &HeaderMap) -> Language {
-    let header = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-    Language::accepted(header.unwrap_or_default())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn live_page(
-    token: &str,
-    live: &LiveLink,
-    codes: Option<&Codes>,
-    headers: &HeaderMap,
-) -> Result<Response, ApiError> {
-    let own = live.link.language.as_deref().and_then(|tag| Language::parse(tag).ok());
-    let language = own.unwrap_or_else(|| accepted(headers));
-    let look = Look::of(&live.link);
-    let picture = codes.and_then(|codes| QrPicture::draw(&codes.qr.text).ok());
-    let state = match (live.number.link, &picture) {
-        (Link::Open, _) => "open",
-        (_, Some(_)) => "codes",
-        (Link::Pairing, None) => "connecting",
-        _ => "choose",
-    };
-    let code = codes.and_then(|codes| codes.pairing_code.clone());
-    let nonce = nonce();
-    let texts = texts(language);
-    let page = Page {
-        state,
-        token,
-        heading: look.company.as_deref().unwrap_or("WhatsApp"),
-        subtitle: look.subtitle.as_deref().unwrap_or(texts.title),
-        logo: look.logo.as_deref(),
-        primary: look.primary.as_deref(),
-        on_primary: look.on_primary(),
-        background: look.background.as_deref(),
-        support: look.support.as_deref(),
-        hide_product: look.hide_product,
-        name: &live.number.name,
-        masked: live.number.phone.masked(),
-        redirect: look.redirect.as_deref().unwrap_or_default(),
-        qr: picture.map(|picture| picture.data_uri()).unwrap_or_default(),
-        code: code.map(|(code, _)| code).unwrap_or_default(),
-        refresh: matches!(state, "codes" | "connecting").then_some(REFRESH_SECONDS),
-        ..Page::plain(language, &nonce)?
-    };
-    answer(StatusCode::OK, &page, look.logo.as_deref())
-}
+    #[test]
+    fn another_language_keeps_the_rest_of_the_address() {
+        let uri = "/connect/t?companyName=A%26B&lang=en".parse().unwrap();
+        let visit = Visit::of(&uri, &HeaderMap::new());
 
-fn dead_page(dead: DeadLink, language: Language) -> Result<Response, ApiError> {
-    let (nonce, texts) = (nonce(), texts(language));
-    let why = match dead {
-        DeadLink::Expired => texts.dead_expired,
-        DeadLink::Used => texts.dead_used,
-        DeadLink::Revoked | DeadLink::Unknown => texts.dead_unknown,
-    };
-    let page = Page { state: "dead", dead: Some(why), ..Page::plain(language, &nonce)? };
-    answer(StatusCode::NOT_FOUND, &page, None)
-}
-
-impl<'a> Page<'a> {
-    /// A page without a link.
-    fn plain(language: Language, nonce: &'a str) -> Result<Self, AppError> {
-        let texts = texts(language);
-        let texts_json = serde_json::to_string(texts);
-        Ok(Self {
-            language: language.tag(),
-            texts,
-            texts_json: texts_json.map_err(|error| AppError::Internal(Box::new(error)))?,
-            nonce,
-            state: "choose",
-            token: "",
-            heading: "WhatsApp",
-            subtitle: texts.title,
-            logo: None,
-            primary: None,
-            on_primary: "#fff",
-            background: None,
-            support: None,
-            hide_product: false,
-            name: "",
-            masked: String::new(),
-            redirect: "",
-            qr: String::new(),
-            code: String::new(),
-            dead: None,
-            refresh: None,
-        })
+        assert_eq!(visit.parameter("companyName"), Some("A&B"));
+        assert_eq!(visit.language(Some("es")), Language::English);
+        let spanish = visit.in_language(Language::Spanish);
+        assert_eq!(spanish, "/connect/t?companyName=A%26B&lang=es");
     }
-}
-
-fn nonce() -> String {
-    uuid::Uuid::new_v4().simple().to_string()
-}
-
-fn answer(status: StatusCode, page: &Page<'_>, logo: Option<&str>) -> Result<Response, ApiError> {
-    let html = page.render().map_err(|error| AppError::Internal(Box::new(error)))?;
-    // Nothing from elsewhere but the logo that the link's creator named.
-    let policy = format!(
-        "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{}'; img-src 'self' data: {}; \
-         connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-        page.nonce,
-        logo.unwrap_or_default(),
-    );
-    let policy = HeaderValue::try_from(policy.trim())
-        .map_err(|error| AppError::Internal(Box::new(error)))?;
-    let headers = [
-        (CONTENT_SECURITY_POLICY, policy),
-        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    ];
-    Ok((status, headers, Html(html)).into_response())
 }

@@ -3,119 +3,375 @@
   "use strict";
   const page = document.getElementById("page");
   const texts = JSON.parse(document.getElementById("texts").textContent);
-  const api = "/v1/remote-pairing/" + encodeURIComponent(page.dataset.token);
+  const { token, role, redirect, parent, number } = page.dataset;
+  const api = "/v1/remote-pairing/" + encodeURIComponent(token);
+  const helper = role === "helper";
+  const embedded = Boolean(parent) && window.parent !== window;
   const byId = (id) => document.getElementById(id);
-  const RETRY_SECONDS = 10;
-  let stream = null;
-  let ticking = null;
-  let qrUntil = 0;
+  /** How long a QR code that is over may wait for the next one, in milliseconds. */
+  const GRACE = 4000;
+  /** Waits between tries to reach WhatsApp, in seconds. */
+  const RETRIES = [5, 10, 20, 30];
+  const HELPER_LOOKS_AGAIN = 3000;
 
-  const said = { connecting: texts.connecting, open: texts.success, expired: texts.codesOver,
-    unreachable: texts.unreachable, wrong: texts.wrongPhone, refused: texts.refused,
-    passkey: texts.passkey, codes: texts.scanTitle, starting: texts.starting };
+  // The server's clock minus this machine's. Its page was not written before it was asked for, so an
+  // error makes a code die early here, and never late.
+  const [visit] = performance.getEntriesByType("navigation");
+  const asked = performance.timeOrigin + (visit ? visit.requestStart : 0);
+  const skew = Date.parse(page.dataset.now) - asked;
+  const millisLeft = (iso) => Date.parse(iso) - skew - Date.now();
+  const clock = (millis) => {
+    const seconds = Math.max(0, Math.ceil(millis / 1000));
+    return Math.floor(seconds / 60) + ":" + String(seconds % 60).padStart(2, "0");
+  };
+
+  // ---- what is seen
+
+  const said = { starting: texts.starting, codes: texts.scanTitle, connecting: texts.connecting,
+    open: texts.success, expired: texts.codesOver, unreachable: texts.unreachable,
+    wrong: texts.wrongPhone, ask: texts.ask, refused: texts.refused, passkey: texts.passkey,
+    confirm: texts.confirm, unsigned: texts.passkeyOver, waiting: texts.waiting };
 
   function show(state) {
     if (page.dataset.state === state) return;
+    const before = document.activeElement;
     page.dataset.state = state;
-    byId("live").textContent = said[state] || "";
-    if (state !== "codes") stopTicking();
-    if (state === "open" && page.dataset.redirect) {
-      setTimeout(() => { location.href = page.dataset.redirect; }, 2500);
-    }
+    document.querySelectorAll("[data-problem]").forEach((problem) => { problem.textContent = ""; });
+    document.querySelectorAll("button[disabled]").forEach((button) => { button.disabled = false; });
+    const way = state === "codes" && page.dataset.way === "code";
+    byId("live").textContent = (way ? texts.codeTitle : said[state]) || "";
+    // Whoever was working in what has just vanished goes on at the top of what took its place.
+    const lost = before && before !== document.body && before.offsetParent === null;
+    if (lost) focusHeading();
+    if (state === "open") opened();
+    if (["wrong", "refused", "unsigned"].includes(state)) tell("connect:error", { message: said[state] });
   }
 
-  function stopTicking() {
-    clearInterval(ticking);
-    ticking = null;
+  function focusHeading() {
+    const headings = [...page.querySelectorAll("h1")];
+    const heading = headings.find((one) => one.offsetParent !== null);
+    if (!heading) return;
+    heading.focus({ preventScroll: true });
+    if (page.getBoundingClientRect().top < 0) page.scrollIntoView();
   }
 
-  function tick() {
-    const left = Math.max(0, Math.ceil((qrUntil - Date.now()) / 1000));
-    byId("countdown").textContent = texts.renewedIn.replace("{s}", left);
-    // A code whose time is over is worse than none.
-    byId("qr").style.opacity = left === 0 ? "0.15" : "1";
+  function opened() {
+    tell("connect:paired", { numberId: number, redirectUrl: redirect || undefined });
+    if (redirect && !embedded) setTimeout(() => { location.assign(redirect); }, 2500);
   }
+
+  /** To the page that this one lies in, and to no other. */
+  function tell(type, payload) {
+    if (!embedded) return;
+    window.parent.postMessage({ source: "pilot-status-embed", v: 1, type, payload }, parent);
+  }
+
+  function problemIn(place, sentence) {
+    const problem = place.closest("section").querySelector("[data-problem]");
+    (place.querySelector("[data-problem]") || problem).textContent = sentence;
+  }
+
+  // ---- codes
+
+  let qrDies = 0;
+  let qrLives = 1;
+  let codeDies = 0;
+  let deadline = 0;
 
   function showQr(data) {
     if (!data.qrcodeBase64) return;
     byId("qr").src = data.qrcodeBase64;
-    // By this machine's clock: the server's may differ.
-    qrUntil = Date.now() + (Date.parse(data.expiresAt) - Date.parse(data.issuedAt));
+    qrDies = Date.now() + millisLeft(data.expiresAt);
+    qrLives = Date.parse(data.expiresAt) - Date.parse(data.issuedAt);
     show("codes");
     tick();
-    if (!ticking) ticking = setInterval(tick, 1000);
   }
 
-  function showCode(code) {
-    byId("code").textContent = code || "";
+  /** As tiles, one for each letter, and as one text for whoever hears it. */
+  function spell(place, code) {
+    if (place.dataset.value === code) return;
+    place.dataset.value = code;
+    const heard = document.createElement("span");
+    heard.className = "sr";
+    heard.textContent = [...code].join(" ");
+    const tiles = [...code].map((letter) => {
+      const tile = document.createElement(letter === "-" ? "i" : "b");
+      tile.textContent = letter === "-" ? "–" : letter;
+      tile.setAttribute("aria-hidden", "true");
+      return tile;
+    });
+    place.replaceChildren(heard, ...tiles);
+  }
+
+  function showCode(code, expiresAt) {
+    byId("code").hidden = !code;
     byId("no-code").hidden = Boolean(code);
-    byId("copy").hidden = !code;
+    byId("copy-code").hidden = !code;
+    if (code) spell(byId("code"), code);
+    codeDies = code && expiresAt ? Date.now() + millisLeft(expiresAt) : 0;
+    tick();
   }
 
-  function failed(code) {
-    if (code === "WRONG_PHONE") return show("wrong");
-    if (code === "NETWORK") return unreachable();
-    if (code === "SUPERSEDED") return follow();
-    if (code === "PASSKEY_REQUIRED" || code === "PASSKEY_REFUSED") return show("passkey");
-    if (code === "NOT_PAIRED") return show("choose");
-    show("refused");
+  function tick() {
+    const now = Date.now();
+    if (page.dataset.state === "codes") tickCodes(now);
+    if (deadline) byId("left").textContent = texts.timeLeft.replace("{t}", clock(deadline - now));
   }
 
-  function unreachable() {
-    show("unreachable");
-    let left = RETRY_SECONDS;
-    const count = () => {
-      if (page.dataset.state !== "unreachable") return;
-      byId("retry").textContent = texts.unreachableHint.replace("{s}", left);
-      if (left === 0) return start();
-      left -= 1;
-      setTimeout(count, 1000);
-    };
-    count();
+  function tickCodes(now) {
+    const left = qrDies - now;
+    const stale = qrDies > 0 && left <= 0;
+    const over = left <= -GRACE;
+    byId("frame").classList.toggle("stale", stale);
+    byId("veil-spinner").hidden = over;
+    byId("veil-again").hidden = !over;
+    byId("bar").hidden = qrDies === 0 || stale;
+    byId("bar").firstElementChild.style.transform = "scaleX(" + Math.min(1, Math.max(0, left / qrLives)) + ")";
+    const seconds = Math.max(1, Math.ceil(left / 1000));
+    byId("countdown").textContent = qrDies === 0 ? ""
+      : over ? texts.codesOver : stale ? texts.renewing : texts.renewedIn.replace("{s}", seconds);
+    const codeLeft = codeDies - now;
+    byId("code-left").textContent = codeDies && codeLeft > 0 ? texts.codeLeft.replace("{t}", clock(codeLeft)) : "";
+    if (codeDies && codeLeft <= 0) byId("code").hidden = true;
+    // Nothing is left to use, and nobody said so: the line may be down.
+    if (over && codeLeft <= -GRACE && qrDies > 0) show("expired");
   }
+
+  function choose(way) {
+    page.dataset.way = way;
+    try { sessionStorage.setItem("way", way); } catch (_private) { /* chosen for this page only */ }
+  }
+
+  // ---- the attempt
+
+  let stream = null;
+  let tries = 0;
 
   function follow() {
     if (stream) stream.close();
     stream = new EventSource(api + "/events");
-    const on = (name, act) => stream.addEventListener(name, (event) => act(JSON.parse(event.data)));
-    const end = (act) => (data) => { stream.close(); stream = null; act(data); };
-    on("qr", showQr);
-    on("code", (data) => showCode(data.pairingCode));
+    const mine = stream;
+    const on = (name, act) => mine.addEventListener(name, (event) => act(JSON.parse(event.data)));
+    const end = (act) => (data) => { mine.close(); stream = null; act(data); };
+    on("qr", (data) => { if (!helper) showQr(data); });
+    on("code", (data) => showCode(data.pairingCode, data.expiresAt));
     on("scanned", () => show("connecting"));
-    on("action_required", () => show("passkey"));
+    on("action_required", actionRequired);
+    on("adopted", (data) => {
+      byId("adopted").textContent = texts.adopted.replace("{actual}", data.actual);
+      byId("adopted").hidden = false;
+      show("connecting");
+    });
     on("open", end(() => show("open")));
-    on("expired", end(() => show("expired")));
-    on("failed", end((data) => failed(data.code)));
+    on("expired", end(() => (helper ? wait() : show("expired"))));
+    on("failed", end(failed));
     // EventSource comes back by itself after a broken line; not after a refusal.
-    stream.onerror = () => {
-      if (stream && stream.readyState === EventSource.CLOSED) { stream = null; unreachable(); }
+    mine.onerror = () => {
+      if (stream !== mine || mine.readyState !== EventSource.CLOSED) return;
+      stream = null;
+      lost();
     };
+  }
+
+  function actionRequired(data) {
+    const ends = data.deadline || data.expiresAt;
+    deadline = ends ? Date.now() + millisLeft(ends) : 0;
+    if (data.kind === "wrong_phone") {
+      phones(data);
+      return show(helper ? "waiting" : "ask");
+    }
+    if (data.step === "confirm" || data.type === "PASSKEY_CONFIRMATION") {
+      spell(byId("confirm-code"), data.code);
+      return show("confirm");
+    }
+    byId("snippet").value = "navigator.credentials.get({publicKey: " +
+      "PublicKeyCredential.parseRequestOptionsFromJSON(" + JSON.stringify(data.publicKey) + ")})" +
+      ".then((signed) => console.log(JSON.stringify(signed.toJSON())))";
+    show("passkey");
+    tick();
+  }
+
+  function phones(data) {
+    if (data.expected) byId("expected").textContent = data.expected;
+    byId("actual").parentElement.hidden = !data.actual;
+    byId("actual").textContent = data.actual || "";
+  }
+
+  function failed(data) {
+    if (helper) return wait();
+    switch (data.code) {
+      case "WRONG_PHONE": phones(data); return show("wrong");
+      case "NETWORK": return unreachable();
+      case "SUPERSEDED": setTimeout(follow, 1000); return undefined;
+      case "PASSKEY_REQUIRED": case "PASSKEY_REFUSED": return show("unsigned");
+      case "NOT_PAIRED": return show("choose");
+      default: return show("refused");
+    }
+  }
+
+  /** A helper has nothing to begin: the person's page does. */
+  function wait() {
+    show("waiting");
+    setTimeout(follow, HELPER_LOOKS_AGAIN);
+  }
+
+  /** The stream was refused: because the link died, or because the server cannot now. */
+  async function lost() {
+    try {
+      const answer = await fetch(api);
+      if (answer.status === 404) return location.reload();
+    } catch (_offline) { /* as any other outage */ }
+    return helper ? wait() : unreachable();
+  }
+
+  function unreachable(seconds) {
+    show("unreachable");
+    const until = Date.now() + 1000 * (seconds || RETRIES[Math.min(tries, RETRIES.length - 1)]);
+    tries += 1;
+    const count = () => {
+      if (page.dataset.state !== "unreachable") return;
+      const left = Math.ceil((until - Date.now()) / 1000);
+      if (left <= 0) { start(); return; }
+      byId("retry").textContent = texts.unreachableHint.replace("{s}", left);
+      setTimeout(count, 250);
+    };
+    count();
   }
 
   async function start() {
     show("starting");
     try {
       const answer = await fetch(api + "/connect", { method: "POST" });
-      const body = await answer.json();
-      if (answer.status === 409) return show("open");
+      const body = await answer.json().catch(() => ({}));
       if (answer.status === 404) return location.reload();
-      if (!answer.ok) return unreachable();
-      showCode(body.pairingCode);
-      showQr(Object.assign({ qrcodeBase64: body.qrcodeBase64 }, body.pairing));
-      follow();
-    } catch (_broken) {
-      unreachable();
+      if (body.code === "NUMBER_ALREADY_CONNECTED") return show("open");
+      if (!answer.ok) return unreachable(Number(answer.headers.get("retry-after")));
+      tries = 0;
+      showCode(body.pairingCode, body.pairing.pairingCodeExpiresAt);
+      showQr({ qrcodeBase64: body.qrcodeBase64, ...body.pairing });
+      return follow();
+    } catch (_offline) {
+      return unreachable();
     }
   }
 
-  for (const form of document.forms) {
-    form.addEventListener("submit", (event) => { event.preventDefault(); start(); });
+  // ---- what a person answers
+
+  /** Sends; on success `then`, else says what is wrong beside `place`. */
+  async function send(place, path, body, then, sentence) {
+    const buttons = place.querySelectorAll("button");
+    const lock = (locked) => buttons.forEach((button) => { button.disabled = locked; });
+    lock(true);
+    problemIn(place, "");
+    try {
+      const headers = body ? { "content-type": "application/json" } : {};
+      const answer = await fetch(api + path, { method: "POST", headers, body: body && JSON.stringify(body) });
+      const said = await answer.json().catch(() => ({}));
+      if (answer.ok) then(said);
+      else problemIn(place, answer.status === 400 && sentence ? sentence : texts.notNow);
+    } catch (_offline) {
+      problemIn(place, texts.notNow);
+    }
+    lock(false);
   }
-  byId("copy").addEventListener("click", async () => {
-    await navigator.clipboard.writeText(byId("code").textContent);
-    byId("copy").textContent = texts.copied;
-    setTimeout(() => { byId("copy").textContent = texts.copy; }, 2000);
-  });
-  if (page.dataset.state === "codes" || page.dataset.state === "connecting") follow();
-  showCode(byId("code").textContent.trim());
+
+  function assertionIn(text) {
+    try {
+      const read = JSON.parse(text.slice(text.indexOf("{"), text.lastIndexOf("}") + 1));
+      return read.id && read.rawId && read.response && read.response.signature ? read : null;
+    } catch (_broken) {
+      return null;
+    }
+  }
+
+  async function copy(text, field) {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch (_refused) {
+      // In a frame the clipboard may be closed to scripts; the old way needs a selection.
+      if (field.select) field.select(); else getSelection().selectAllChildren(field);
+      document.execCommand("copy");
+    }
+  }
+
+  function copies(button, field, text) {
+    byId(button)?.addEventListener("click", async () => {
+      await copy(text(byId(field)), byId(field));
+      byId(button).textContent = texts.copied;
+      byId("live").textContent = texts.copied;
+      setTimeout(() => { byId(button).textContent = texts.copy; }, 2000);
+    });
+  }
+
+  function listen() {
+    for (const form of document.querySelectorAll("form[method=post]")) {
+      form.addEventListener("submit", (event) => {
+        event.preventDefault();
+        if (form.dataset.way) choose(form.dataset.way);
+        start();
+      });
+    }
+    byId("switch").addEventListener("click", (event) => {
+      if (!event.target.dataset.to) return;
+      choose(event.target.dataset.to);
+      focusHeading();
+    });
+    byId("answers").addEventListener("click", (event) => {
+      const { use } = event.target.dataset;
+      if (use) send(byId("answers"), "/wrong-phone", { use: use === "yes" }, () => show("connecting"));
+    });
+    byId("sign").addEventListener("submit", (event) => {
+      event.preventDefault();
+      const read = assertionIn(byId("assertion").value);
+      if (!read) { problemIn(byId("sign"), texts.assertionBad); byId("assertion").focus(); return; }
+      send(byId("sign"), "/passkey", read, () => { byId("assertion").value = ""; show("connecting"); }, texts.assertionBad);
+    });
+    byId("confirm").addEventListener("click", () => {
+      send(byId("confirm").parentElement, "/passkey/confirm", null, () => show("connecting"));
+    });
+    byId("helper-make")?.addEventListener("click", () => {
+      send(byId("helper"), "/helper", null, (made) => {
+        byId("helper-url").value = made.helperUrl;
+        byId("helper-made").hidden = false;
+        byId("helper-url").select();
+      });
+    });
+    copies("copy-code", "code", (field) => field.dataset.value);
+    copies("copy-snippet", "snippet", (field) => field.value);
+    copies("copy-helper", "helper-url", (field) => field.value);
+  }
+
+  function begin() {
+    const { state } = page.dataset;
+    if (embedded) {
+      document.body.classList.add("embedded");
+      new ResizeObserver(() => {
+        tell("resize", { height: Math.ceil(document.body.getBoundingClientRect().height) });
+      }).observe(document.body);
+      addEventListener("keydown", (event) => { if (event.key === "Escape") tell("connect:close"); });
+    }
+    if (state === "dead") return tell("connect:expired");
+    if (state === "already") return tell("connect:paired", { numberId: number, redirectUrl: redirect || undefined });
+    listen();
+    byId("switch").hidden = false;
+    const phone = matchMedia("(max-width: 640px)").matches;
+    // On the phone itself there is nothing to scan with.
+    if (phone) byId("choices").append(byId("choices").firstElementChild);
+    if (/iPhone|iPad/.test(navigator.userAgent)) {
+      byId("qr-iphone").checked = true;
+      byId("code-iphone").checked = true;
+    }
+    let way = null;
+    try { way = sessionStorage.getItem("way"); } catch (_private) { /* as if nothing was chosen */ }
+    page.dataset.way = way || (phone ? "code" : "qr");
+    setInterval(tick, 500);
+    document.addEventListener("visibilitychange", tick);
+    if (helper) return follow();
+    const code = byId("code").textContent.trim();
+    showCode(code);
+    if (state === "codes" || state === "connecting") follow();
+    return undefined;
+  }
+
+  begin();
 })();

@@ -1,0 +1,242 @@
+//! The page itself: what it shows, and the headers that it goes out with.
+
+use askama::Template;
+use axum::response::{Html, IntoResponse, Response};
+use http::{
+    HeaderValue, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
+};
+use ramal_app::{AppError, Branding, Codes, DeadLink, Language, LinkRole, LiveLink, PageLook};
+use ramal_domain::{Clock as _, Link, SystemClock};
+
+use super::{
+    Visit,
+    look::Look,
+    texts::{Texts, texts},
+};
+use crate::{QrPicture, error::ApiError};
+
+/// How often the page of a browser without JavaScript asks again, in seconds.
+const REFRESH_SECONDS: u32 = 15;
+const LANGUAGES: [(Language, &str); 3] = [
+    (Language::Portuguese, "Português"),
+    (Language::English, "English"),
+    (Language::Spanish, "Español"),
+];
+
+/// What the page shows.
+#[derive(Template)]
+#[template(path = "connect.html")]
+struct Page<'a> {
+    language: &'static str,
+    /// Tag, name and address of each.
+    languages: Vec<(&'static str, &'static str, String)>,
+    texts: &'static Texts,
+    texts_json: String,
+    nonce: &'a str,
+    scheme: &'static str,
+    palette: String,
+    /// Which section is visible: as in `connect.css`.
+    state: &'static str,
+    token: &'a str,
+    /// The server's time: the browser's may differ.
+    now: String,
+    /// Where forms go.
+    here: &'a str,
+    heading: &'a str,
+    subtitle: &'a str,
+    logo: Option<&'a str>,
+    support: Option<&'a str>,
+    hide_product: bool,
+    name: &'a str,
+    masked: String,
+    number_id: String,
+    role: &'static str,
+    redirect: &'a str,
+    official: Option<&'a str>,
+    /// The origin whose page this one lies in.
+    parent: Option<&'a str>,
+    qr: String,
+    code: String,
+    /// Why the link is dead.
+    dead: Option<&'static str>,
+    refresh: Option<u32>,
+}
+
+impl<'a> Page<'a> {
+    /// A page without a link.
+    fn plain(visit: &'a Visit, language: Language, nonce: &'a str) -> Result<Self, AppError> {
+        let texts = texts(language);
+        let texts_json = serde_json::to_string(texts);
+        let languages = LANGUAGES.iter();
+        Ok(Self {
+            language: language.tag(),
+            languages: languages.map(|&(l, name)| (l.tag(), name, visit.in_language(l))).collect(),
+            texts,
+            texts_json: texts_json.map_err(|error| AppError::Internal(Box::new(error)))?,
+            nonce,
+            scheme: "",
+            palette: String::new(),
+            state: "choose",
+            token: "",
+            now: SystemClock.now().to_string(),
+            here: &visit.here,
+            heading: "WhatsApp",
+            subtitle: texts.title,
+            logo: None,
+            support: None,
+            hide_product: false,
+            name: "",
+            masked: String::new(),
+            number_id: String::new(),
+            role: "person",
+            redirect: "",
+            official: None,
+            parent: None,
+            qr: String::new(),
+            code: String::new(),
+            dead: None,
+            refresh: None,
+        })
+    }
+
+    fn branded(self, branding: &'a Branding) -> Self {
+        let Look { scheme, palette } = Look::of(branding);
+        Self {
+            scheme,
+            palette,
+            heading: branding.company_name.as_deref().unwrap_or(self.heading),
+            subtitle: branding.subtitle.as_deref().unwrap_or(self.subtitle),
+            logo: branding.logo_url.as_deref(),
+            support: branding.support_url.as_deref(),
+            hide_product: branding.hide_product.unwrap_or_default(),
+            ..self
+        }
+    }
+}
+
+/// The page of a link that is in force.
+pub(super) fn live(
+    visit: &Visit,
+    token: &str,
+    live: &LiveLink,
+    look: PageLook,
+    codes: Option<&Codes>,
+) -> Result<Response, ApiError> {
+    let branding = look.branding.under(visit.branding());
+    let picture = codes.and_then(|codes| QrPicture::draw(&codes.qr.text).ok());
+    let state = match (live.number.link, &picture) {
+        (Link::Open, _) => "already",
+        // Whoever helps begins nothing.
+        _ if live.role == LinkRole::Helper => "waiting",
+        (_, Some(_)) => "codes",
+        (Link::Pairing, None) => "connecting",
+        _ => "choose",
+    };
+    let code = codes.and_then(|codes| codes.pairing_code.clone());
+    let nonce = nonce();
+    let asked = visit.parameter("parentOrigin");
+    let parent = asked.filter(|origin| look.allowed_origins.iter().any(|known| known == origin));
+    let page = Page {
+        state,
+        token,
+        name: &live.number.name,
+        masked: live.number.phone.masked(),
+        number_id: live.number.id.to_string(),
+        role: live.role.name(),
+        redirect: look.redirect_url.as_deref().unwrap_or_default(),
+        official: look.official_url.as_deref(),
+        parent,
+        qr: picture.map(|picture| picture.data_uri()).unwrap_or_default(),
+        code: code.map(|(code, _)| code).unwrap_or_default(),
+        refresh: matches!(state, "codes" | "connecting").then_some(REFRESH_SECONDS),
+        ..Page::plain(visit, visit.language(live.link.language.as_deref()), &nonce)?
+            .branded(&branding)
+    };
+    answer(StatusCode::OK, &page, &look.allowed_origins)
+}
+
+/// The page of a link that opens nothing.
+pub(super) fn dead(visit: &Visit, dead: DeadLink) -> Result<Response, ApiError> {
+    let (nonce, language) = (nonce(), visit.language(None));
+    let texts = texts(language);
+    let why = match dead {
+        DeadLink::Expired => texts.dead_expired,
+        DeadLink::Used => texts.dead_used,
+        DeadLink::Revoked | DeadLink::Unknown => texts.dead_unknown,
+    };
+    // Whoever embeds it learns that the link is dead, which its token tells anyway. There is nothing
+    // on it that a frame around it could abuse.
+    let parent = visit.parameter("parentOrigin").filter(|origin| is_origin(origin));
+    let plain = Page::plain(visit, language, &nonce)?;
+    let page = Page { state: "dead", dead: Some(why), parent, ..plain };
+    let frames: Vec<String> = parent.into_iter().map(str::to_owned).collect();
+    answer(StatusCode::NOT_FOUND, &page, &frames)
+}
+
+/// Whether a text is nothing but a scheme, a host and maybe a port.
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    host.is_some_and(|host| {
+        let plain = |letter: u8| letter.is_ascii_alphanumeric() || b".-:".contains(&letter);
+        !host.is_empty() && host.bytes().all(plain)
+    })
+}
+
+fn nonce() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
+}
+
+/// The origin of a logo elsewhere; nothing for one of this server.
+fn origin(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let rest = url.get(host..).unwrap_or_default();
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    url.get(..host + end).unwrap_or_default()
+}
+
+fn answer(status: StatusCode, page: &Page<'_>, frames: &[String]) -> Result<Response, ApiError> {
+    let html = page.render().map_err(|error| AppError::Internal(Box::new(error)))?;
+    let ancestors = if frames.is_empty() {
+        "'none'".to_owned()
+    } else {
+        format!("'self' {}", frames.join(" "))
+    };
+    // Nothing from elsewhere but the logo.
+    let policy = format!(
+        "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{}'; img-src 'self' data: {}; \
+         connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}",
+        page.nonce,
+        page.logo.map(origin).unwrap_or_default(),
+    );
+    let policy =
+        HeaderValue::try_from(policy).map_err(|error| AppError::Internal(Box::new(error)))?;
+    let headers = [
+        (CONTENT_SECURITY_POLICY, policy),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ];
+    Ok((status, headers, Html(html)).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_logo_s_origin_is_allowed_and_nothing_else_of_it() {
+        assert_eq!(origin("https://cdn.acme.com:8443/logo.png?x=1"), "https://cdn.acme.com:8443");
+        assert_eq!(origin("https://cdn.acme.com"), "https://cdn.acme.com");
+        assert_eq!(origin("/logos/lg_1"), "");
+    }
+
+    #[test]
+    fn what_is_no_origin_does_not_reach_the_policy() {
+        assert!(is_origin("https://app.acme.com") && is_origin("http://localhost:3000"));
+        for bad in ["*", "https://", "https://a.com/x", "https://a.com;script-src *", "https://a b"]
+        {
+            assert!(!is_origin(bad), "{bad}");
+        }
+    }
+}
