@@ -110,6 +110,15 @@ pub enum Refusal {
     /// WhatsApp refused the passkey; the attempt is over.
     #[error("WhatsApp refused the passkey; call connect and use the passkey of this account")]
     PasskeyRefused,
+    /// No pairing asks about a phone.
+    #[error("no pairing of this number asks whether another phone is to be used")]
+    WrongPhoneNotAsked,
+    /// A helper's token may do less than the link's own.
+    #[error("a helper's link may only follow the pairing and answer its passkey step")]
+    HelperNotAllowed,
+    /// No such pairing link, or someone else's.
+    #[error("there is no such pairing link")]
+    PairingLinkNotFound,
     /// The token of a pairing link opens nothing.
     #[error("this pairing link is not valid: ask who sent it for a new one")]
     PairingLinkInvalid(DeadLink),
@@ -173,6 +182,9 @@ impl Refusal {
             Self::WebhookNotFound => (K::NotFound, "WEBHOOK_NOT_FOUND"),
             Self::DeliveryNotFound => (K::NotFound, "DELIVERY_NOT_FOUND"),
             Self::MessageNotFound => (K::NotFound, "MESSAGE_NOT_FOUND"),
+            Self::WrongPhoneNotAsked => (K::Conflict, "WRONG_PHONE_NOT_ASKED"),
+            Self::HelperNotAllowed => (K::Forbidden, "HELPER_NOT_ALLOWED"),
+            Self::PairingLinkNotFound => (K::NotFound, "PAIRING_LINK_NOT_FOUND"),
             Self::PairingLinkInvalid(_) => (K::NotFound, "REMOTE_PAIRING_INVALID"),
             Self::NumberAlreadyActive => (K::Conflict, "NUMBER_ALREADY_ACTIVE"),
             Self::NumberSoftDeleted => (K::Conflict, "NUMBER_SOFT_DELETED"),
@@ -218,6 +230,9 @@ impl Refusal {
             Self::NumberAlreadyConnected,
             Self::PasskeyNotRequested,
             Self::PasskeyRefused,
+            Self::WrongPhoneNotAsked,
+            Self::HelperNotAllowed,
+            Self::PairingLinkNotFound,
             Self::PairingLinkInvalid(DeadLink::Unknown),
             Self::NotConnected,
             Self::NoAnswer,

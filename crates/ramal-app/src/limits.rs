@@ -1,6 +1,11 @@
 //! `[limits]`: how often is too often.
 
-use std::{hash::Hash, net::IpAddr, num::NonZeroU32, time::Duration};
+use std::{
+    hash::Hash,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    num::NonZeroU32,
+    time::Duration,
+};
 
 use governor::{
     DefaultKeyedRateLimiter, Quota, RateLimiter,
@@ -23,6 +28,11 @@ pub struct LimitOptions {
     pub link_burst: u32,
     /// How many requests a second one pairing link may send in the long run.
     pub link_per_second: u32,
+    /// How many requests one client address may send to pairing links at once, whether there are such
+    /// links or not; 0: as many as it likes. Of IPv6 a whole /64 counts as one.
+    pub address_burst: u32,
+    /// How many requests a second one client address may send to pairing links in the long run.
+    pub address_per_second: u32,
     /// How many pairing attempts one phone number may begin at once; 0: as many as it likes.
     pub pairing_burst: u32,
     /// How long until one of them is forgotten.
@@ -43,6 +53,8 @@ impl Default for LimitOptions {
             key_per_second: 100,
             link_burst: 60,
             link_per_second: 5,
+            address_burst: 240,
+            address_per_second: 10,
             pairing_burst: 30,
             pairing_every: Duration::from_secs(30),
             sign_in_burst: 10,
@@ -60,6 +72,9 @@ impl LimitOptions {
         if self.link_per_second == 0 {
             problems.push("limits.link_per_second must be at least 1".to_owned());
         }
+        if self.address_per_second == 0 {
+            problems.push("limits.address_per_second must be at least 1".to_owned());
+        }
         if self.pairing_every.is_zero() {
             problems.push("limits.pairing_every must be above 0".to_owned());
         }
@@ -69,11 +84,27 @@ impl LimitOptions {
     }
 }
 
+/// How many client addresses are remembered between two sweeps.
+const ADDRESSES_MAX: usize = 50_000;
+/// Those that are not.
+const EVERYBODY_ELSE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+/// What belongs to one client: an IPv4 address, or the /64 that a customer of IPv6 gets at least.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => {
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)))
+        }
+    }
+}
+
 /// The token buckets. In memory: a restart fills them.
 #[derive(Debug)]
 pub(crate) struct Limits {
     keys: Buckets<(TenantId, Option<NumberId>)>,
     links: Buckets<PairingLinkId>,
+    addresses: Buckets<IpAddr>,
     pairings: Buckets<(TenantId, String)>,
     sign_ins: Buckets<Email>,
     sign_in_addresses: Buckets<IpAddr>,
@@ -83,10 +114,12 @@ impl Limits {
     pub(crate) fn new(options: &LimitOptions) -> Self {
         let per_second = NonZeroU32::new(options.key_per_second).map(Quota::per_second);
         let link = NonZeroU32::new(options.link_per_second).map(Quota::per_second);
+        let address = NonZeroU32::new(options.address_per_second).map(Quota::per_second);
         let pairing = Quota::with_period(options.pairing_every);
         Self {
             keys: Buckets::new(options.key_burst, per_second),
             links: Buckets::new(options.link_burst, link),
+            addresses: Buckets::new(options.address_burst, address),
             pairings: Buckets::new(options.pairing_burst, pairing),
             sign_ins: Buckets::new(
                 options.sign_in_burst,
@@ -113,6 +146,14 @@ impl Limits {
         self.links.take(&link)
     }
 
+    /// One request of a client address to a pairing link, which there may not be.
+    pub(crate) fn address(&self, address: IpAddr) -> Result<(), Refusal> {
+        let one = network(address);
+        // When more addresses are at it than can be remembered, those that come on top are one.
+        let known = self.addresses.len() < ADDRESSES_MAX;
+        self.addresses.take(if known { &one } else { &EVERYBODY_ELSE })
+    }
+
     /// One pairing attempt of a phone number.
     pub(crate) fn pairing(&self, tenant: TenantId, phone: &PhoneNumber) -> Result<(), Refusal> {
         self.pairings.take(&(tenant, phone.digits().to_owned()))
@@ -133,6 +174,7 @@ impl Limits {
     pub(crate) fn tidy(&self) {
         self.keys.tidy();
         self.links.tidy();
+        self.addresses.tidy();
         self.pairings.tidy();
         self.sign_ins.tidy();
         self.sign_in_addresses.tidy();
@@ -158,6 +200,10 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
         })
     }
 
+    fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, RateLimiter::len)
+    }
+
     fn tidy(&self) {
         if let Some(limiter) = &self.0 {
             limiter.retain_recent();
@@ -169,6 +215,19 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_limited_and_its_neighbours_in_ipv6_with_it() {
+        let options =
+            LimitOptions { address_burst: 2, address_per_second: 1, ..LimitOptions::default() };
+        let limits = Limits::new(&options);
+        let take = |address: &str| limits.address(address.parse().unwrap()).is_ok();
+
+        assert_eq!(["192.0.2.1", "::ffff:192.0.2.1", "192.0.2.1"].map(take), [true, true, false]);
+        assert!(take("192.0.2.2"));
+        let neighbours = ["2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::3"];
+        assert_eq!(neighbours.map(take), [true, true, false, true]);
+    }
 
     #[test]
     fn a_key_is_limited_and_another_one_is_not() {

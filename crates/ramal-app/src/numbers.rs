@@ -8,7 +8,7 @@ use ramal_store::{Failure, Key, NewNumber, Number, Reservation, Tx};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    App, AppError, Caller, Memo, NumberSettings, Refusal, SettingsPatch,
+    App, AppError, Caller, Memo, NumberSettings, Refusal, SettingsPatch, audit,
     auth::parse_number_id,
     keys::{keys_by_number, link_new_number},
     names::check_name,
@@ -381,7 +381,11 @@ impl App {
     async fn login_completes(&self, id: NumberId) -> bool {
         let Some(mut watcher) = self.sessions.pairing(id) else { return false };
         let settled = watcher
-            .wait_for(|pairing| !matches!(pairing.outcome, Outcome::Waiting | Outcome::Paired));
+            // While a person is asked whether the phone is the right one, nothing completes.
+            .wait_for(|pairing| {
+                pairing.action.is_some()
+                    || !matches!(pairing.outcome, Outcome::Waiting | Outcome::Paired)
+            });
         match tokio::time::timeout(LOGIN_PATIENCE, settled).await {
             Ok(Ok(pairing)) => pairing.outcome == Outcome::Open,
             Ok(Err(_)) | Err(_) => false,
@@ -488,6 +492,8 @@ impl App {
         tx.keys().purge_revoked(now.before(REVOKED_MEMORY)).await?;
         tx.idempotency().purge(now).await?;
         self.sweep_links(&mut tx, now).await?;
+        tx.users().purge(now).await?;
+        tx.audit().purge(now.before(audit::KEPT)).await?;
         let given_up = tx.messages().expire_queued(now).await?;
         tx.commit().await?;
         if given_up > 0 {

@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use ramal_domain::{Action, CloseReason, Link, NumberId, TenantId, Timestamp};
+use ramal_domain::{
+    Action, CloseReason, Link, NumberId, TenantId, Timestamp, WrongPhone, WrongPhoneOutcome,
+};
 use ramal_session::{CodeState, Outcome, Pairing, PairingFailure, QrCode};
 use ramal_store::PairingAttempt;
 use tokio::sync::watch;
@@ -35,6 +37,8 @@ pub enum PairingNews {
     ActionRequired(Action),
     /// The phone answered; the login follows.
     Scanned,
+    /// Another phone than the expected one answered, and its number is the number's own now.
+    Adopted(WrongPhone),
     /// Connected. The end.
     Open,
     /// Nobody answered in time. The end.
@@ -45,6 +49,8 @@ pub enum PairingNews {
         code: &'static str,
         /// What happened and what to do.
         sentence: &'static str,
+        /// The phone that was not expected, if it was that, as far as it is known.
+        wrong_phone: Option<WrongPhone>,
     },
 }
 
@@ -53,7 +59,11 @@ impl PairingNews {
     pub const fn is_last(&self) -> bool {
         match self {
             Self::Open | Self::Expired | Self::Failed { .. } => true,
-            Self::Qr { .. } | Self::Code { .. } | Self::ActionRequired(_) | Self::Scanned => false,
+            Self::Qr { .. }
+            | Self::Code { .. }
+            | Self::ActionRequired(_)
+            | Self::Scanned
+            | Self::Adopted(_) => false,
         }
     }
 
@@ -71,13 +81,19 @@ impl PairingNews {
             | CloseReason::ClientOutdated
             | CloseReason::Replaced
             | CloseReason::Network => {
-                Self::Failed { code: reason.code(), sentence: reason.explain() }
+                let (code, sentence) = (reason.code(), reason.explain());
+                Self::Failed { code, sentence, wrong_phone: None }
             }
         }
     }
 
-    fn failed(failure: PairingFailure) -> Self {
+    fn failed(failure: PairingFailure, wrong_phone: Option<&WrongPhone>) -> Self {
         match failure {
+            PairingFailure::Closed(reason @ CloseReason::WrongPhone) => {
+                let told = wrong_phone.and_then(|wrong| wrong.outcome.explain());
+                let sentence = told.unwrap_or_else(|| reason.explain());
+                Self::Failed { code: reason.code(), sentence, wrong_phone: wrong_phone.cloned() }
+            }
             PairingFailure::Closed(reason) => Self::closed(reason),
             PairingFailure::Unreachable | PairingFailure::TimedOut => {
                 Self::closed(CloseReason::Network)
@@ -88,7 +104,8 @@ impl PairingNews {
 }
 
 const fn superseded() -> PairingNews {
-    PairingNews::Failed { code: SUPERSEDED, sentence: SUPERSEDED_SENTENCE }
+    let (code, sentence) = (SUPERSEDED, SUPERSEDED_SENTENCE);
+    PairingNews::Failed { code, sentence, wrong_phone: None }
 }
 
 /// What has changed from `before` to `now`, in the order in which to tell it.
@@ -102,15 +119,26 @@ fn news(before: &Pairing, now: &Pairing) -> Vec<PairingNews> {
     {
         news.push(PairingNews::Code { code, expires_at });
     }
+    let moved = now.outcome != before.outcome;
+    // A phone that is asked about has scanned.
+    if moved && now.outcome == Outcome::Paired {
+        news.push(PairingNews::Scanned);
+    }
     if let Some(action) = now.action.clone().filter(|_| now.action != before.action) {
         news.push(PairingNews::ActionRequired(action));
     }
-    if now.outcome != before.outcome {
+    if let Some(wrong) = now.wrong_phone.clone().filter(|_| now.wrong_phone != before.wrong_phone)
+        && wrong.outcome == WrongPhoneOutcome::Adopted
+    {
+        news.push(PairingNews::Adopted(wrong));
+    }
+    if moved {
         news.extend(match now.outcome {
-            Outcome::Waiting => None,
-            Outcome::Paired => Some(PairingNews::Scanned),
+            Outcome::Waiting | Outcome::Paired => None,
             Outcome::Open => Some(PairingNews::Open),
-            Outcome::Failed(failure) => Some(PairingNews::failed(failure)),
+            Outcome::Failed(failure) => {
+                Some(PairingNews::failed(failure, now.wrong_phone.as_ref()))
+            }
         });
     }
     news
@@ -229,6 +257,7 @@ mod tests {
                 PairingNews::Code { .. } => "code",
                 PairingNews::ActionRequired(_) => "action_required",
                 PairingNews::Scanned => "scanned",
+                PairingNews::Adopted(_) => "adopted",
                 PairingNews::Open => "open",
                 PairingNews::Expired => "expired",
                 PairingNews::Failed { code, .. } => code,
@@ -271,6 +300,48 @@ mod tests {
         sender.send_modify(|pairing| pairing.outcome = Outcome::Open);
 
         assert_eq!(collect(followed).await, [PairingNews::Open]);
+    }
+
+    #[test]
+    fn a_phone_that_is_asked_about_has_scanned_and_may_be_adopted() {
+        let (expected, actual) =
+            ("+5511999990001".parse().unwrap(), "+5521988880002".parse().unwrap());
+        let wrong = |outcome| {
+            let policy = ramal_domain::WrongPhonePolicy::Ask;
+            let (expected, actual) = (Clone::clone(&expected), Clone::clone(&actual));
+            Some(WrongPhone { expected, actual, policy, outcome })
+        };
+        let step = ramal_domain::ActionStep::WrongPhone {
+            expected: Clone::clone(&expected),
+            actual: Clone::clone(&actual),
+        };
+        let at = Timestamp::from_secs(3);
+        let asked = Pairing {
+            action: Some(Action { step, asked_at: at, expires_at: at }),
+            wrong_phone: wrong(WrongPhoneOutcome::Asked),
+            outcome: Outcome::Paired,
+            ..Pairing::default()
+        };
+        let open = Pairing {
+            wrong_phone: wrong(WrongPhoneOutcome::Adopted),
+            outcome: Outcome::Open,
+            ..Pairing::default()
+        };
+        let failure = PairingFailure::Closed(CloseReason::WrongPhone);
+        let taken = Pairing {
+            wrong_phone: wrong(WrongPhoneOutcome::Taken),
+            outcome: Outcome::Failed(failure),
+            ..Pairing::default()
+        };
+
+        assert_eq!(names(&news(&Pairing::default(), &asked)), ["scanned", "action_required"]);
+        assert_eq!(names(&news(&asked, &open)), ["adopted", "open"]);
+        let told = news(&asked, &taken);
+        assert!(
+            matches!(&told[..], [PairingNews::Failed { code: "WRONG_PHONE", sentence, wrong_phone }]
+                if sentence.contains("another number of yours") && wrong_phone.is_some()),
+            "{told:?}"
+        );
     }
 
     #[tokio::test]

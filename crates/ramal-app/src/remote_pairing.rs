@@ -4,17 +4,19 @@ use std::time::Duration;
 
 use ramal_domain::{
     CorrelationId, EventKind, KeyId, Link, MessageId, NumberId, PairingLinkId, PairingToken,
-    Timestamp, WireId,
+    Timestamp, WireId, WrongPhonePolicy,
 };
 use ramal_session::Outcome;
-use ramal_store::{Draft, Number, PairingLink, Tx};
+use ramal_store::{Draft, FoundLink, ListedLink, Number, PairingLink, Tx};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use crate::{
     App, AppError, Caller, Codes, CreateNumber, Followed, Memo, Refusal,
+    auth::parse_number_id,
+    branding,
     keys::link_new_number,
-    links::{Language, check_branding, check_https},
+    links::{Language, check_https},
     names::has_control,
     numbers::codes,
 };
@@ -33,6 +35,13 @@ const MEMORY: Duration = Duration::from_hours(7 * 24);
 pub struct NewPairingLink {
     /// The number.
     pub number: CreateNumber,
+    /// The link.
+    pub link: LinkOptions,
+}
+
+/// What a caller says of a link to be created.
+#[derive(Clone, Debug, Default)]
+pub struct LinkOptions {
     /// Whether to send the link to the number by WhatsApp, from the tenant's first connected number.
     pub send_via_whatsapp: bool,
     /// The language of the page; the browser's when absent.
@@ -43,6 +52,83 @@ pub struct NewPairingLink {
     pub redirect_url: Option<String>,
     /// The caller's own reference, given back as it is.
     pub external_ref: Option<String>,
+    /// `reject`, `adopt` or `ask`; as the tenant says when absent.
+    pub wrong_phone_policy: Option<String>,
+}
+
+/// Checked [`LinkOptions`].
+struct CheckedLink {
+    send_via_whatsapp: bool,
+    language: Option<Language>,
+    branding: String,
+    redirect_url: Option<String>,
+    external_ref: Option<String>,
+    wrong_phone: Option<WrongPhonePolicy>,
+}
+
+impl LinkOptions {
+    fn check(self) -> Result<CheckedLink, AppError> {
+        let language = self.language.as_deref().map(Language::parse).transpose()?;
+        let branding = Value::Object(branding::check_of_link(self.branding)?).to_string();
+        if let Some(url) = &self.redirect_url {
+            check_https("redirectUrl", url)?;
+        }
+        let too_long = |text: &String| text.chars().count() > REFERENCE_MAX || has_control(text);
+        if self.external_ref.as_ref().is_some_and(too_long) {
+            let sentence = "externalRef has at most 255 characters and no control characters";
+            return Err(AppError::invalid(sentence));
+        }
+        let policy = self.wrong_phone_policy.as_deref().map(str::parse).transpose();
+        let wrong_phone =
+            policy.map_err(|error| AppError::invalid(format!("wrongPhonePolicy {error}")))?;
+        Ok(CheckedLink {
+            send_via_whatsapp: self.send_via_whatsapp,
+            language,
+            branding,
+            redirect_url: self.redirect_url,
+            external_ref: self.external_ref,
+            wrong_phone,
+        })
+    }
+}
+
+/// Who a token of a link is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkRole {
+    /// The person with the phone.
+    Person,
+    /// Whoever has the passkey, when that is somebody else.
+    Helper,
+}
+
+impl LinkRole {
+    /// As the API writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::Helper => "helper",
+        }
+    }
+}
+
+/// A helper's link that was just created.
+#[derive(Clone, Debug)]
+pub struct HelperLink {
+    /// Its secret: shown here and nowhere else.
+    pub token: PairingToken,
+    /// The whole link.
+    pub url: String,
+}
+
+/// A link as it is listed.
+#[derive(Clone, Debug)]
+pub struct LinkView {
+    /// The link, and what is shown of its number.
+    pub listed: ListedLink,
+    /// Why it is not in force, if it is not.
+    pub dead: Option<DeadLink>,
+    /// When it has paired its number.
+    pub used_at: Option<Timestamp>,
 }
 
 /// A link that was just created.
@@ -78,6 +164,20 @@ pub struct LiveLink {
     pub link: PairingLink,
     /// The number.
     pub number: Number,
+    /// Who the token is for.
+    pub role: LinkRole,
+    /// What is done when another phone scans than the expected one.
+    pub wrong_phone: WrongPhonePolicy,
+}
+
+impl LiveLink {
+    /// What a helper may not do.
+    pub(crate) fn for_person(self) -> Result<Self, Refusal> {
+        match self.role {
+            LinkRole::Person => Ok(self),
+            LinkRole::Helper => Err(Refusal::HelperNotAllowed),
+        }
+    }
 }
 
 /// Why a token opens nothing.
@@ -119,19 +219,8 @@ impl App {
         memo: Option<Memo<CreatedPairingLink>>,
     ) -> Result<CreatedPairingLink, AppError> {
         let wanted = wish.number.check()?;
-        let language = wish.language.as_deref().map(Language::parse).transpose()?;
-        let branding = Value::Object(check_branding(wish.branding)?).to_string();
-        if let Some(url) = &wish.redirect_url {
-            check_https("redirectUrl", url)?;
-        }
-        let too_long = |text: &String| text.chars().count() > REFERENCE_MAX || has_control(text);
-        if wish.external_ref.as_ref().is_some_and(too_long) {
-            let sentence = "externalRef has at most 255 characters and no control characters";
-            return Err(AppError::invalid(sentence));
-        }
+        let link = wish.link.check()?;
         let now = self.clock.now();
-        let token = PairingToken::mint();
-        let url = format!("{}/connect/{}", self.public_url, token.expose());
         let mut tx = self.store.begin().await?;
         self.reserve_in(&mut tx, caller, &wanted).await?;
         let number = tx.numbers().publish_unpaired(wanted.id, now).await?;
@@ -139,36 +228,7 @@ impl App {
         let linked_key =
             link_new_number(&mut tx, caller, number.id, wanted.link_to_api_key, now).await?;
         tx.events().record(&number.event(EventKind::NumberCreated, now)).await?;
-        let link = PairingLink {
-            id: PairingLinkId::mint(),
-            tenant: number.tenant,
-            number: number.id,
-            language: language.map(|language| language.tag().to_owned()),
-            branding,
-            redirect_url: wish.redirect_url,
-            external_ref: wish.external_ref.clone(),
-            created_at: now,
-            expires_at: now.after(LIFE),
-            used_at: None,
-            revoked_at: None,
-        };
-        tx.pairing_links().create(&link, &token.hash()).await?;
-        let sender = if wish.send_via_whatsapp {
-            send_link(&mut tx, &number, language.unwrap_or_default(), &url, now).await?
-        } else {
-            None
-        };
-        let sending = wish
-            .send_via_whatsapp
-            .then(|| sender.map_or(Sending::NobodyToSend, |_sender| Sending::Queued));
-        let created = CreatedPairingLink {
-            number,
-            token,
-            url,
-            external_ref: wish.external_ref,
-            linked_key,
-            sending,
-        };
+        let (created, sender) = self.link_in(&mut tx, number, link, linked_key, now).await?;
         if let Some(memo) = memo {
             memo.keep(&mut tx, &created).await?;
         }
@@ -178,6 +238,127 @@ impl App {
             self.sessions.nudge(sender);
         }
         Ok(created)
+    }
+
+    /// Creates a link for a number that is there and not connected. The one that it had is revoked.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Validation`], [`Refusal::NumberNotFound`] and [`Refusal::NumberAlreadyConnected`].
+    pub async fn renew_pairing_link(
+        &self,
+        caller: &Caller,
+        id: &str,
+        wish: LinkOptions,
+    ) -> Result<CreatedPairingLink, AppError> {
+        let (id, link) = (parse_number_id(id)?, wish.check()?);
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        let number = tx.numbers().find_to_change(caller.tenant(), id).await?;
+        let number = number.ok_or(Refusal::NumberNotFound)?;
+        if number.link == Link::Open {
+            return Err(Refusal::NumberAlreadyConnected.into());
+        }
+        let (created, sender) = self.link_in(&mut tx, number, link, None, now).await?;
+        tx.commit().await?;
+        if let Some(sender) = sender {
+            self.sessions.nudge(sender);
+        }
+        Ok(created)
+    }
+
+    /// Creates a link within a unit of work. Returns it, and which number sends it.
+    async fn link_in(
+        &self,
+        tx: &mut Tx,
+        number: Number,
+        wish: CheckedLink,
+        linked_key: Option<KeyId>,
+        now: Timestamp,
+    ) -> Result<(CreatedPairingLink, Option<NumberId>), AppError> {
+        let (token, url) = self.mint_token();
+        let link = PairingLink {
+            id: PairingLinkId::mint(),
+            tenant: number.tenant,
+            number: number.id,
+            language: wish.language.map(|language| language.tag().to_owned()),
+            branding: wish.branding,
+            redirect_url: wish.redirect_url,
+            external_ref: wish.external_ref.clone(),
+            wrong_phone: wish.wrong_phone,
+            created_at: now,
+            expires_at: now.after(LIFE),
+            used_at: None,
+            revoked_at: None,
+        };
+        tx.pairing_links().create(&link, &token.hash()).await?;
+        let sender = if wish.send_via_whatsapp {
+            send_link(tx, &number, wish.language.unwrap_or_default(), &url, now).await?
+        } else {
+            None
+        };
+        let sending = wish
+            .send_via_whatsapp
+            .then(|| sender.map_or(Sending::NobodyToSend, |_sender| Sending::Queued));
+        let external_ref = wish.external_ref;
+        let created = CreatedPairingLink { number, token, url, external_ref, linked_key, sending };
+        Ok((created, sender))
+    }
+
+    fn mint_token(&self) -> (PairingToken, String) {
+        let token = PairingToken::mint();
+        let url = format!("{}/connect/{}", self.public_url, token.expose());
+        (token, url)
+    }
+
+    /// The newest links of the caller's tenant, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] when the database fails.
+    pub async fn list_pairing_links(&self, caller: &Caller) -> Result<Vec<LinkView>, AppError> {
+        let now = self.clock.now();
+        let links = self.store.read().await?.pairing_links().list(caller.tenant()).await?;
+        Ok(links.into_iter().map(|listed| view(listed, now)).collect())
+    }
+
+    /// Revokes a link of the caller's tenant. One that has ended already stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::PairingLinkNotFound`].
+    pub async fn revoke_pairing_link(&self, caller: &Caller, id: &str) -> Result<(), AppError> {
+        let id = id.parse().map_err(|_malformed| Refusal::PairingLinkNotFound)?;
+        let mut tx = self.store.begin().await?;
+        let found = tx.pairing_links().revoke(caller.tenant(), id, self.clock.now()).await?;
+        if !found {
+            return Err(Refusal::PairingLinkNotFound.into());
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Gives a link a helper's, in place of the one that it has.
+    ///
+    /// # Errors
+    ///
+    /// As [`App::pairing_link`], and [`Refusal::HelperNotAllowed`].
+    pub async fn create_helper_link(&self, token: &str) -> Result<HelperLink, AppError> {
+        let live = self.pairing_link(token).await?.for_person()?;
+        let (token, url) = self.mint_token();
+        let mut tx = self.store.begin().await?;
+        tx.pairing_links().set_helper(live.link.id, &token.hash()).await?;
+        tx.commit().await?;
+        Ok(HelperLink { token, url })
+    }
+
+    /// Counts a request to a pairing link against the address that it comes from: also those that
+    /// guess tokens.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::RateLimited`].
+    pub fn admit_address(&self, address: std::net::IpAddr) -> Result<(), Refusal> {
+        self.limits.address(address)
     }
 
     /// The link of a token, if it is in force.
@@ -190,15 +371,19 @@ impl App {
         let token: PairingToken = token.parse().map_err(|_no_token| unknown())?;
         let hash = token.hash();
         let mut tx = self.store.read().await?;
-        let link = tx.pairing_links().find(&hash).await?.ok_or_else(unknown)?;
-        // Only for tokens that exist: what is counted per guess would be memory for guessers.
+        let found = tx.pairing_links().find(&hash).await?.ok_or_else(unknown)?;
+        let FoundLink { link, helper } = found;
+        // Only for tokens that exist: guesses are counted by the address that they come from.
         self.limits.link(link.id)?;
         let number = tx.numbers().find(link.tenant, link.number).await?.ok_or_else(unknown)?;
+        let tenants = tx.tenant_settings().get(link.tenant).await?.wrong_phone;
         drop(tx);
         let now = self.clock.now();
         let link = self.note_use(link, &number, now).await?;
+        let wrong_phone = link.wrong_phone.unwrap_or(tenants);
+        let role = if helper { LinkRole::Helper } else { LinkRole::Person };
         match state(&link, now) {
-            None => Ok(LiveLink { link, number }),
+            None => Ok(LiveLink { link, number, role, wrong_phone }),
             Some(dead) => Err(Refusal::PairingLinkInvalid(dead).into()),
         }
     }
@@ -224,10 +409,10 @@ impl App {
     ///
     /// # Errors
     ///
-    /// As [`App::pairing_link`] and [`App::connect`].
+    /// As [`App::pairing_link`] and [`App::connect`], and [`Refusal::HelperNotAllowed`].
     pub async fn connect_by_link(&self, token: &str) -> Result<Codes, AppError> {
         let deadline = Instant::now() + self.options.qr_deadline;
-        let live = self.pairing_link(token).await?;
+        let live = self.pairing_link(token).await?.for_person()?;
         self.connect_number(live.number, deadline).await
     }
 
@@ -253,6 +438,17 @@ impl App {
     pub(crate) async fn sweep_links(&self, tx: &mut Tx, now: Timestamp) -> Result<u64, AppError> {
         Ok(tx.pairing_links().purge(now.before(MEMORY)).await?)
     }
+}
+
+/// What is shown of a link in a list: without grace.
+fn view(listed: ListedLink, now: Timestamp) -> LinkView {
+    let created_at = listed.link.created_at;
+    let connected_at = listed.connected_at.filter(|at| *at >= created_at);
+    let revoked = listed.link.revoked_at.is_some();
+    // Nobody may have looked since it has paired its number. A later link's success is not its own.
+    let used_at = listed.link.used_at.or(connected_at.filter(|_| !revoked));
+    let dead = used_at.map(|_at| DeadLink::Used).or_else(|| state(&listed.link, now));
+    LinkView { listed, dead, used_at }
 }
 
 /// Why a link is not in force at `now`.
@@ -309,6 +505,7 @@ mod tests {
             branding: "{}".to_owned(),
             redirect_url: None,
             external_ref: None,
+            wrong_phone: None,
             created_at: Timestamp::from_secs(0),
             expires_at: Timestamp::from_secs(100),
             used_at: None,

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     Action, ActionStep, CloseReason, CorrelationId, EventId, Illness, MessageId, NumberId,
-    PhoneNumber, Place, TenantId, Timestamp, WebhookId, WireId,
+    PhoneNumber, Place, TenantId, Timestamp, WebhookId, WireId, WrongPhone,
 };
 
 macro_rules! kinds {
@@ -40,6 +40,8 @@ kinds! {
     NumberRestored = "number.restored";
     /// A person must do something before a pairing can go on.
     NumberActionRequired = "number.action_required";
+    /// Another phone than the expected one scanned.
+    NumberWrongPhone = "number.wrong_phone";
     /// WhatsApp restricted or banned a number.
     NumberHealthBlocked = "number.health_blocked";
     /// A number works badly, or will not for long.
@@ -71,6 +73,7 @@ impl EventKind {
         !matches!(
             self,
             Self::NumberActionRequired
+                | Self::NumberWrongPhone
                 | Self::NumberHealthBlocked
                 | Self::NumberHealthDegraded
                 | Self::NumberRecovered
@@ -170,6 +173,14 @@ struct NumberData<'a> {
     restricted_until: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     action_required: Option<ActionData<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected_phone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actual_phone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'static str>,
 }
 
 /// What a person must do, as events tell it. The API says it in the same words.
@@ -182,22 +193,32 @@ struct ActionData<'a> {
     public_key: Option<&'a serde_json::Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actual: Option<String>,
     asked_at: String,
     expires_at: String,
 }
 
 impl<'a> From<&'a Action> for ActionData<'a> {
     fn from(action: &'a Action) -> Self {
-        let (public_key, code) = match &action.step {
-            ActionStep::Passkey(request) => (Some(request.options()), None),
-            ActionStep::Confirm { code } => (None, Some(code.as_str())),
-        };
-        Self {
+        let data = Self {
             step: action.step.name(),
-            public_key,
-            code,
+            public_key: None,
+            code: None,
+            expected: None,
+            actual: None,
             asked_at: action.asked_at.to_string(),
             expires_at: action.expires_at.to_string(),
+        };
+        match &action.step {
+            ActionStep::Passkey(request) => Self { public_key: Some(request.options()), ..data },
+            ActionStep::Confirm { code } => Self { code: Some(code), ..data },
+            // Whoever reads the event need not know the stranger's number.
+            ActionStep::WrongPhone { expected, actual } => {
+                Self { expected: Some(expected.masked()), actual: Some(actual.masked()), ..data }
+            }
         }
     }
 }
@@ -225,6 +246,21 @@ impl NumberEvent {
         Event::new(self.tenant, self.number, EventKind::NumberActionRequired, &data, at)
     }
 
+    /// Builds `number.wrong_phone`.
+    pub fn build_wrong_phone(&self, wrong: &WrongPhone, at: Timestamp) -> Event {
+        let rejected = wrong.outcome.explain();
+        let data = NumberData {
+            error: rejected,
+            error_code: rejected.map(|_| CloseReason::WrongPhone.code()),
+            expected_phone: Some(wrong.expected.masked()),
+            actual_phone: Some(wrong.actual.masked()),
+            policy: Some(wrong.policy.name()),
+            outcome: Some(wrong.outcome.name()),
+            ..self.data(at)
+        };
+        Event::new(self.tenant, self.number, EventKind::NumberWrongPhone, &data, at)
+    }
+
     fn data(&self, at: Timestamp) -> NumberData<'_> {
         NumberData {
             number_id: self.number.to_string(),
@@ -236,6 +272,10 @@ impl NumberEvent {
             error_code: self.reason.map(CloseReason::code),
             restricted_until: None,
             action_required: None,
+            expected_phone: None,
+            actual_phone: None,
+            policy: None,
+            outcome: None,
         }
     }
 }
@@ -475,6 +515,45 @@ mod tests {
             (&confirm["type"], &confirm["code"]),
             (&"PASSKEY_CONFIRMATION".into(), &"ABCD-1234".into())
         );
+    }
+
+    #[test]
+    fn a_wrong_phone_is_told_with_both_numbers_masked() {
+        let event = NumberEvent {
+            tenant: TenantId::mint(),
+            number: NumberId::mint(),
+            phone: "+5511999990001".parse().unwrap(),
+            display_name: "Sales".to_owned(),
+            profile_name: None,
+            reason: None,
+        };
+        let told = |policy, outcome| {
+            let wrong = WrongPhone {
+                expected: event.phone.clone(),
+                actual: "+5521888880002".parse().unwrap(),
+                policy,
+                outcome,
+            };
+            let body = event.build_wrong_phone(&wrong, Timestamp::from_secs(0)).body;
+            assert!(!body.contains("888880002"), "{body}");
+            let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+            assert_eq!(body["event"], "number.wrong_phone");
+            assert_eq!(body["data"]["expectedPhone"], "+551199****0001");
+            assert_eq!(body["data"]["actualPhone"], "+552188****0002");
+            body["data"].clone()
+        };
+
+        let rejected = told(crate::WrongPhonePolicy::Reject, crate::WrongPhoneOutcome::Rejected);
+        assert_eq!(
+            (&rejected["policy"], &rejected["outcome"]),
+            (&"reject".into(), &"rejected".into())
+        );
+        assert_eq!(rejected["errorCode"], "WRONG_PHONE");
+        let taken = told(crate::WrongPhonePolicy::Adopt, crate::WrongPhoneOutcome::Taken);
+        assert_eq!(taken["outcome"], "rejected");
+        assert_ne!(taken["error"], rejected["error"]);
+        let adopted = told(crate::WrongPhonePolicy::Adopt, crate::WrongPhoneOutcome::Adopted);
+        assert_eq!((&adopted["outcome"], adopted.get("error")), (&"adopted".into(), None));
     }
 
     #[test]

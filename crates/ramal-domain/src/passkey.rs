@@ -14,7 +14,7 @@ use base64::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::Timestamp;
+use crate::{PhoneNumber, Timestamp};
 
 /// Bits beyond the last byte are nobody's business.
 const BASE64URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT);
@@ -76,6 +76,13 @@ pub enum ActionStep {
         /// The code.
         code: String,
     },
+    /// Say whether the phone that scanned, which is not the expected one, is to be used.
+    WrongPhone {
+        /// The phone number that the number was created for.
+        expected: PhoneNumber,
+        /// That of the phone that scanned.
+        actual: PhoneNumber,
+    },
 }
 
 impl ActionStep {
@@ -84,6 +91,7 @@ impl ActionStep {
         match self {
             Self::Passkey(_) => "PASSKEY",
             Self::Confirm { .. } => "PASSKEY_CONFIRMATION",
+            Self::WrongPhone { .. } => "WRONG_PHONE",
         }
     }
 }

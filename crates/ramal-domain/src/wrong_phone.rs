@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use crate::PhoneNumber;
+
 /// What to do when another phone scans than the one that a number was created for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum WrongPhonePolicy {
@@ -40,6 +42,56 @@ impl FromStr for WrongPhonePolicy {
     fn from_str(name: &str) -> Result<Self, UnknownWrongPhonePolicy> {
         Self::ALL.into_iter().find(|policy| policy.name() == name).ok_or(UnknownWrongPhonePolicy)
     }
+}
+
+/// What became of a phone that was not expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WrongPhoneOutcome {
+    /// A person is asked.
+    Asked,
+    /// Its number is the number's own from now on.
+    Adopted,
+    /// It was unlinked, or will be as soon as WhatsApp answers.
+    Rejected,
+    /// It was to be adopted, but another number of the tenant has its phone number, so it was rejected.
+    Taken,
+}
+
+impl WrongPhoneOutcome {
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Asked => "asked",
+            Self::Adopted => "adopted",
+            Self::Rejected | Self::Taken => "rejected",
+        }
+    }
+
+    /// Why it was rejected and what to do, if it was.
+    pub const fn explain(self) -> Option<&'static str> {
+        match self {
+            Self::Asked | Self::Adopted => None,
+            Self::Rejected => Some(crate::CloseReason::WrongPhone.explain()),
+            Self::Taken => Some(
+                "another phone than the expected one was linked; it could not be adopted, because \
+                 another number of yours has its phone number already, and was unlinked again; call \
+                 connect and use the right phone",
+            ),
+        }
+    }
+}
+
+/// Another phone than the expected one scanned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrongPhone {
+    /// The phone number that the number was created for.
+    pub expected: PhoneNumber,
+    /// That of the phone that scanned.
+    pub actual: PhoneNumber,
+    /// What was to be done.
+    pub policy: WrongPhonePolicy,
+    /// What was done.
+    pub outcome: WrongPhoneOutcome,
 }
 
 /// A policy that does not exist.

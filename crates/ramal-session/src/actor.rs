@@ -8,6 +8,7 @@
 //! looks at the queue again. One message is in flight at a time, so order is kept.
 
 mod passkey;
+mod wrong_phone;
 
 use std::{
     sync::{
@@ -21,8 +22,7 @@ use ramal_domain::{
     Backoff, Clock, CloseReason, Input, Link, NumberId, PhoneNumber, Timestamp, WireId,
 };
 use ramal_store::{
-    AttemptNote, Epoch, Failure, Identity, Number, QueuedMessage, Receipt, Stepped, Store,
-    StoreError,
+    AttemptNote, Epoch, Failure, Number, QueuedMessage, Receipt, Stepped, Store, StoreError,
 };
 use tokio::{
     sync::{Notify, mpsc, watch},
@@ -30,6 +30,9 @@ use tokio::{
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
+
+use wrong_phone::Asked;
+pub(crate) use wrong_phone::Reply;
 
 use crate::{
     Account, CodeState, Connection, Mode, Options, Outcome, Pairing, PairingFailure, QrCode,
@@ -65,6 +68,8 @@ pub(crate) struct Actor {
     pub(crate) pairing: watch::Sender<Pairing>,
     /// Somebody queued a message.
     pub(crate) nudge: Arc<Notify>,
+    /// What people say of a phone that was not expected.
+    pub(crate) replies: mpsc::Receiver<Reply>,
     pub(crate) stop: CancellationToken,
     pub(crate) state: State,
 }
@@ -82,8 +87,9 @@ pub(crate) struct State {
     paused_until: Option<Instant>,
     /// When the pairing code dies after the last QR code has.
     pairing_due: Option<Instant>,
-    /// When the person that the pairing waits for is out of time. From the first step of the passkey
-    /// gate to its end; codes are of no use meanwhile.
+    /// When the person that the pairing waits for is out of time: from the first step of the passkey
+    /// gate to its end, or while a phone that was not expected is asked about. Codes are of no use
+    /// meanwhile.
     action_due: Option<Instant>,
     /// When an unhealthy number has been open for long enough.
     recovery_due: Option<Instant>,
@@ -92,7 +98,10 @@ pub(crate) struct State {
     dial_failures: u32,
     /// The message in flight: at most one.
     sending: JoinSet<(QueuedMessage, Result<(), SendError>)>,
-    wrong_phone: bool,
+    /// A phone that was not expected, while a person is asked about it.
+    asked: Option<Asked>,
+    /// Whether the client is logged in, as far as it has said.
+    online: bool,
     pulse: Pulse,
     /// A phone has answered: the credentials are good, whatever happens to the socket.
     paired: bool,
@@ -126,6 +135,8 @@ enum Woken {
     /// A probe ended: whether there is life.
     Probed(bool),
     PauseOver,
+    /// Somebody says what to do with a phone that was not expected.
+    Replied(Reply),
     Stopped,
 }
 
@@ -169,6 +180,7 @@ impl Actor {
             () = sleep_until(recovery_due) => Woken::RecoveryDue,
             () = sleep_until(retry_due) => Woken::RetryDue,
             () = sleep_until(paused_until) => Woken::PauseOver,
+            Some(reply) = self.replies.recv() => Woken::Replied(reply),
             () = self.nudge.notified() => Woken::Nudged,
         }
     }
@@ -198,7 +210,12 @@ impl Actor {
             Woken::Nudged => Flow::Continue,
             Woken::OutageDue => self.step(Input::OutageConfirmed).await,
             Woken::PairingDue => self.end_pairing(CloseReason::CodesExpired).await,
-            Woken::ActionDue => self.end_pairing(CloseReason::PasskeyRequired).await,
+            Woken::ActionDue => match self.state.asked.take() {
+                // Silence is a no.
+                Some(asked) => self.reject_phone(asked.wrong).await,
+                None => self.end_pairing(CloseReason::PasskeyRequired).await,
+            },
+            Woken::Replied(reply) => self.on_reply(reply).await,
             Woken::RecoveryDue => {
                 self.state.recovery_due = None;
                 let flow = self.note(Fact::Recovered, "a recovery was not noted").await;
@@ -307,7 +324,6 @@ impl Actor {
     }
 
     async fn on_paired(&mut self, account: Account) -> Flow {
-        self.state.wrong_phone = self.is_wrong_phone(&account);
         self.state.paired = true;
         self.state.pairing_due = None;
         self.state.action_due = None;
@@ -316,49 +332,34 @@ impl Actor {
             pairing.outcome = Outcome::Paired;
         });
         self.remember(AttemptNote::Scanned).await;
-        self.identify(account).await
+        let wrong = self.actual_phone(&account).is_some();
+        self.identify(if wrong { account.device_only() } else { account }).await
     }
 
     async fn on_opened(&mut self, account: Account) -> Flow {
         self.state.dial_failures = 0;
+        self.state.online = true;
         self.version_is(true);
-        // Asked again here: after a restart between the phone's answer and the login, the answer
-        // itself is not heard again.
-        let pairing = self.state.link == Some(Link::Pairing);
-        if self.state.wrong_phone || (pairing && self.is_wrong_phone(&account)) {
-            return self.reject_phone().await;
+        // Here and not when the phone answers: after a restart between that and the login, the answer
+        // is not heard again, and before the login nothing can be unlinked.
+        if let Some(actual) = self.actual_phone(&account) {
+            return self.on_wrong_phone(account, actual).await;
         }
         self.state.pairing_due = None;
         if self.identify(account).await == Flow::End {
             return Flow::End;
         }
         let flow = self.step(Input::Opened).await;
+        self.opened(flow).await
+    }
+
+    /// What follows the step to an open link.
+    async fn opened(&mut self, flow: Flow) -> Flow {
         if flow == Flow::Continue && self.state.link == Some(Link::Open) {
             self.pairing.send_modify(|pairing| pairing.outcome = Outcome::Open);
             self.behave().await;
         }
         flow
-    }
-
-    fn is_wrong_phone(&self, account: &Account) -> bool {
-        account.phone().is_some_and(|phone| !phone.same_line(&self.phone))
-    }
-
-    /// Somebody scanned with a phone that this number was not created for: leave it alone.
-    async fn reject_phone(&mut self) -> Flow {
-        match self.connection.logout().await {
-            Ok(()) => {
-                let _ended = self.note(Fact::Unlinked, "credentials were not forgotten").await;
-            }
-            Err(error) => {
-                // The row stays as it is: the supervisor resumes it, and this is tried again.
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(number.id = %self.number, error, "the wrong phone was not unlinked");
-                self.fail_pairing(PairingFailure::Closed(CloseReason::WrongPhone));
-                return Flow::End;
-            }
-        }
-        self.end_pairing(CloseReason::WrongPhone).await
     }
 
     /// The pairing code has its own clock and may outlive the last QR code.
@@ -374,6 +375,7 @@ impl Actor {
     }
 
     async fn on_lost(&mut self) -> Flow {
+        self.state.online = false;
         self.pairing.send_if_modified(|pairing| {
             let was_open = pairing.outcome == Outcome::Open;
             if was_open {
@@ -437,9 +439,7 @@ impl Actor {
     }
 
     async fn identify(&self, account: Account) -> Flow {
-        let identity =
-            Identity { jid: account.jid, lid: account.lid, profile_name: account.profile_name };
-        self.note(Fact::Account(identity), "the account was not noted").await
+        self.note(Fact::Account(account.into()), "the account was not noted").await
     }
 
     /// The row remembers since when the socket is gone, so a restarted session does not start the
@@ -510,13 +510,19 @@ impl Actor {
     /// Moves the link; its event is in the same transaction.
     async fn step(&mut self, input: Input) -> Flow {
         let restricted_until = self.state.restricted_until;
-        match self.ledger().write(&Fact::Link { input, restricted_until }).await {
+        let written = self.ledger().write(&Fact::Link { input, restricted_until }).await;
+        self.moved(written)
+    }
+
+    /// Takes note of where the link is now.
+    fn moved(&mut self, written: Result<Option<Stepped>, StoreError>) -> Flow {
+        match written {
             Ok(Some(Stepped::Done { number, .. })) => {
                 self.state.link = Some(number.link);
                 self.watch_outage(&number);
                 self.watch_recovery(&number);
                 let link = number.link.wire();
-                tracing::info!(number.id = %self.number, ?input, %link, "link moved");
+                tracing::info!(number.id = %self.number, %link, "link moved");
                 self.context.wake.notify_one();
                 Flow::Continue
             }

@@ -2,10 +2,10 @@
 
 use ramal_domain::{
     Action, Ailment, Backoff, CorrelationId, Illness, Input, Link, MessageId, NumberId,
-    PhoneNumber, TenantId, Timestamp, WireId,
+    PhoneNumber, TenantId, Timestamp, WireId, WrongPhone,
 };
 use ramal_store::{
-    AttemptNote, Draft, Epoch, Failure, Identity, Number, Receipt, Stepped, StoreError,
+    Adopted, AttemptNote, Draft, Epoch, Failure, Identity, Number, Receipt, Stepped, StoreError, Tx,
 };
 
 use crate::{Options, actor::Context};
@@ -26,6 +26,10 @@ pub(crate) enum Fact {
     Recovered,
     /// The pairing waits for a person.
     Action(Action),
+    /// The phone that scanned is the number's own from now on, and logged in if `opened`.
+    Adopted { wrong: WrongPhone, identity: Identity, opened: bool },
+    /// The phone that scanned is not the expected one and is to be unlinked.
+    Rejected(WrongPhone),
     /// Who the number is on WhatsApp.
     Account(Identity),
     /// Something happened within the pairing attempt.
@@ -77,7 +81,8 @@ pub(crate) struct Ledger<'a> {
 }
 
 impl Ledger<'_> {
-    /// Writes `fact`; the outcome of [`Fact::Link`] is returned.
+    /// Writes `fact`; what came of the link is returned, if the fact concerns it. Of [`Fact::Adopted`]
+    /// nothing is: another number of the tenant has the phone number, and nothing was written.
     pub(crate) async fn write(&self, fact: &Fact) -> Result<Option<Stepped>, StoreError> {
         let Options { retry_base: base, retry_cap: cap, .. } = self.context.options;
         let mut tries = 0;
@@ -119,6 +124,15 @@ impl Ledger<'_> {
             Fact::Action(action) => {
                 tx.numbers().require_action(number, epoch, action, now).await?;
             }
+            Fact::Adopted { wrong, identity, opened } => {
+                stepped = self.adopt(&mut tx, wrong, identity, *opened).await?;
+                if stepped.is_none() {
+                    return Ok(None);
+                }
+            }
+            Fact::Rejected(wrong) => {
+                stepped = Some(tx.numbers().reject_phone(number, epoch, wrong, now).await?);
+            }
             Fact::Account(identity) => tx.numbers().identify(number, epoch, identity).await?,
             Fact::Attempt(note) => tx.pairing_attempts().note(number, epoch, *note, now).await?,
             Fact::Alive => tx.numbers().checked(number, epoch, now).await?,
@@ -139,6 +153,29 @@ impl Ledger<'_> {
         }
         tx.commit().await?;
         Ok(stepped)
+    }
+
+    async fn adopt(
+        &self,
+        tx: &mut Tx,
+        wrong: &WrongPhone,
+        identity: &Identity,
+        opened: bool,
+    ) -> Result<Option<Stepped>, StoreError> {
+        let now = self.context.clock.now();
+        match tx.numbers().adopt(self.number, self.epoch, wrong, now).await? {
+            Adopted::Taken => return Ok(None),
+            Adopted::Fenced => return Ok(Some(Stepped::Fenced)),
+            Adopted::Done => {}
+        }
+        tx.numbers().identify(self.number, self.epoch, identity).await?;
+        // Without a socket the link opens with the next login.
+        let input = if opened { Input::Opened } else { Input::Lost };
+        let stepped = tx.numbers().step(self.number, self.epoch, input, now).await?;
+        if opened {
+            tx.messages().hurry(self.number).await?;
+        }
+        Ok(Some(stepped))
     }
 
     /// What a move of the link to where `number` is now says of its health.

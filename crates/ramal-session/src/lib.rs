@@ -18,4 +18,4 @@ pub use provider::{
     OpenSpec, PasskeyError, ProbeError, Provider, ReceiptKind, Registered, RejectError, SendError,
     Signal,
 };
-pub use supervisor::{StartError, Supervisor, UnlinkError};
+pub use supervisor::{StartError, Supervisor, UnlinkError, WrongPhoneError};

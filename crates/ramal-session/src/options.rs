@@ -36,6 +36,10 @@ pub struct Options {
     /// then the pairing attempt ends.
     #[serde(with = "humantime_serde")]
     pub passkey_timeout: Duration,
+    /// How long a person may take to say whether a phone that was not expected is to be used; then it
+    /// is unlinked.
+    #[serde(with = "humantime_serde")]
+    pub wrong_phone_timeout: Duration,
     /// So many lost connections within `unstable_window` make a number unhealthy.
     pub unstable_losses: usize,
     /// See `unstable_losses`.
@@ -60,6 +64,7 @@ impl Default for Options {
             retry_cap: Duration::from_secs(30),
             dial_failures_max: 2,
             passkey_timeout: Duration::from_mins(5),
+            wrong_phone_timeout: Duration::from_mins(10),
             unstable_losses: 3,
             unstable_window: Duration::from_mins(10),
             recover_after: Duration::from_mins(5),
@@ -79,6 +84,9 @@ impl Options {
         }
         if self.passkey_timeout.is_zero() {
             problems.push("sessions.passkey_timeout must be above 0".to_owned());
+        }
+        if self.wrong_phone_timeout.is_zero() {
+            problems.push("sessions.wrong_phone_timeout must be above 0".to_owned());
         }
         if !(1..=LOSSES_MAX).contains(&self.unstable_losses) {
             problems.push(format!("sessions.unstable_losses must be 1 to {LOSSES_MAX}"));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ramal_domain::{Action, CloseReason, Timestamp};
+use ramal_domain::{Action, CloseReason, Timestamp, WrongPhone};
 
 /// How many QR codes WhatsApp gives for one attempt (wacore 0.7, `pair-device`; seen 2026-11).
 const QR_CODES: u32 = 6;
@@ -18,6 +18,8 @@ pub struct Pairing {
     pub code: CodeState,
     /// What a person must do before it goes on.
     pub action: Option<Action>,
+    /// What became of the phone that scanned, if another one was expected.
+    pub wrong_phone: Option<WrongPhone>,
     /// How the attempt stands.
     pub outcome: Outcome,
 }

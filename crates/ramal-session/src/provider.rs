@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use ramal_domain::{
     Assertion, CloseReason, NumberId, PasskeyRequest, PhoneNumber, TenantId, Timestamp, WireId,
 };
-use ramal_store::Epoch;
+use ramal_store::{Epoch, Identity};
 use serde::{Deserialize, Deserializer};
 use tokio::sync::mpsc;
 
@@ -163,6 +163,17 @@ impl Account {
     pub fn phone(&self) -> Option<PhoneNumber> {
         let user = self.jid.as_deref()?.split(['@', ':', '.']).next()?;
         PhoneNumber::from_whatsapp(user).ok()
+    }
+
+    /// What must be remembered of an account that may not stay.
+    pub(crate) fn device_only(self) -> Self {
+        Self { jid: self.jid, ..Self::default() }
+    }
+}
+
+impl From<Account> for Identity {
+    fn from(account: Account) -> Self {
+        Self { jid: account.jid, lid: account.lid, profile_name: account.profile_name }
     }
 }
 

@@ -22,7 +22,7 @@ use ramal_domain::{
 };
 use ramal_store::{Epoch, Number, NumberStage, Runnable, Store, StoreError};
 use tokio::{
-    sync::{Mutex as AsyncMutex, Notify, mpsc, watch},
+    sync::{Mutex as AsyncMutex, Notify, mpsc, oneshot, watch},
     time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -30,12 +30,15 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     BehaveError, Behaviour, Connection, LookupError, Mode, OpenError, OpenSpec, Options, Outcome,
     Pairing, PasskeyError, Provider, Registered, Signal,
-    actor::{Actor, Context, State},
+    actor::{Actor, Context, Reply, State},
     conduct::Conduct,
 };
 
 /// Signals that a client may be ahead of its session.
 const SIGNALS_MAX: usize = 256;
+
+/// Replies of people that may wait for a session.
+const REPLIES_MAX: usize = 4;
 
 /// Runs the sessions of this process. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -63,6 +66,7 @@ struct Running {
     conduct: Conduct,
     pairing: watch::Receiver<Pairing>,
     nudge: Arc<Notify>,
+    replies: mpsc::Sender<Reply>,
     stop: CancellationToken,
     /// Cancelled when the actor has ended, however it ended.
     ended: CancellationToken,
@@ -101,6 +105,20 @@ pub enum UnlinkError {
     /// WhatsApp did not answer or did not confirm.
     #[error("WhatsApp did not confirm the unlinking")]
     Unconfirmed,
+}
+
+/// Why a phone that was not expected was not decided about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WrongPhoneError {
+    /// Nobody asks, or it was decided already.
+    #[error("the number's pairing asks about no phone")]
+    NotAsked,
+    /// Another number of the tenant has the phone number: it was rejected.
+    #[error("another number has the phone number")]
+    Taken,
+    /// The session ended before it was stored; the next one asks again.
+    #[error("the session ended; it asks again")]
+    Interrupted,
 }
 
 impl Supervisor {
@@ -288,12 +306,14 @@ impl Supervisor {
         let (pairing, watcher) = watch::channel(Pairing::default());
         let store = self.0.context.store.clone();
         let conduct = Conduct::new(store, id, Arc::clone(&connection));
+        let (replier, replies) = mpsc::channel(REPLIES_MAX);
         let running = Running {
             epoch: number.epoch,
             connection: Arc::clone(&connection),
             conduct: conduct.clone(),
             pairing: watcher.clone(),
             nudge: Arc::new(Notify::new()),
+            replies: replier,
             stop: self.0.shutdown.child_token(),
             ended: CancellationToken::new(),
         };
@@ -309,6 +329,7 @@ impl Supervisor {
             signals,
             pairing,
             nudge: running.nudge,
+            replies,
             stop: running.stop,
             state: State::new(mode),
         };
@@ -542,6 +563,24 @@ impl Supervisor {
     pub async fn confirm_passkey(&self, id: NumberId) -> Result<(), PasskeyError> {
         let running = self.find(id).ok_or(PasskeyError::NotAsked)?;
         running.connection.confirm_passkey().await
+    }
+
+    /// Says whether a phone that was not expected, and that a pairing asks about, is to be used. Returns
+    /// once that is stored; a phone that is not to be used is unlinked afterwards.
+    ///
+    /// # Errors
+    ///
+    /// [`WrongPhoneError`].
+    pub async fn answer_wrong_phone(
+        &self,
+        id: NumberId,
+        adopt: bool,
+    ) -> Result<(), WrongPhoneError> {
+        let running = self.find(id).ok_or(WrongPhoneError::NotAsked)?;
+        let (done, answer) = oneshot::channel();
+        let sent = running.replies.send(Reply { adopt, done }).await;
+        sent.map_err(|_ended| WrongPhoneError::NotAsked)?;
+        answer.await.unwrap_or(Err(WrongPhoneError::Interrupted))
     }
 
     /// Whether WhatsApp no longer accepts our version, as far as any number has been told.

@@ -1,7 +1,10 @@
 //! What is wrong with a number, and the person that a pairing waits for: each told in the transaction
 //! that writes it down.
 
-use ramal_domain::{Action, Ailment, EventKind, Illness, NumberId, Timestamp};
+use ramal_domain::{
+    Action, ActionStep, Ailment, EventKind, Illness, NumberId, Timestamp, WrongPhone,
+    WrongPhoneOutcome, WrongPhonePolicy,
+};
 use sqlx::any::AnyRow;
 
 use crate::{AttemptNote, Epoch, Number, NumberStage, Numbers, StoreError, row};
@@ -76,6 +79,15 @@ impl Numbers<'_> {
         self.0.pairing_attempts().note(id, epoch, AttemptNote::Action, now).await?;
         if number.stage == NumberStage::Live {
             self.0.events().record(&number.about().build_action(action, now)).await?;
+            if let ActionStep::WrongPhone { expected, actual } = &action.step {
+                let wrong = WrongPhone {
+                    expected: expected.clone(),
+                    actual: actual.clone(),
+                    policy: WrongPhonePolicy::Ask,
+                    outcome: WrongPhoneOutcome::Asked,
+                };
+                self.0.events().record(&number.about().build_wrong_phone(&wrong, now)).await?;
+            }
         }
         Ok(true)
     }

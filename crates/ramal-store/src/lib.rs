@@ -21,6 +21,7 @@ mod keys;
 mod leases;
 mod messages;
 mod numbers;
+mod overview;
 mod pairing_attempts;
 mod pairing_links;
 mod projects;
@@ -51,6 +52,7 @@ pub use numbers::{
     Choice, Identity, NewNumber, Number, NumberStage, Numbers, Reservation, Restored, Runnable,
     Stepped,
 };
+pub use overview::PastEvent;
 pub use pairing_attempts::{
     AttemptNote, AttemptOutcome, PairingAttempt, PairingAttempts, UnknownOutcome,
 };

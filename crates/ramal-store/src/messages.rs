@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
 
 use crate::{StoreError, Tx, row};
 
-const COLUMNS: &str = "id, tenant_id, number_id, direction, status, peer, wire_id, \
+pub(crate) const COLUMNS: &str = "id, tenant_id, number_id, direction, status, peer, wire_id, \
      correlation_id, kind, content, peer_name, origin, error_code, error_message, tries, \
      created_at_ms, sent_at_ms, delivered_at_ms, read_at_ms, place, place_name";
 
@@ -588,7 +588,7 @@ pub(crate) fn peer_text(peer: &Peer) -> String {
     }
 }
 
-fn message(row: &AnyRow) -> Result<Message, StoreError> {
+pub(crate) fn message(row: &AnyRow) -> Result<Message, StoreError> {
     let peer: String = row.try_get("peer")?;
     let direction = match row.try_get::<String, _>("direction")?.as_str() {
         "in" => Direction::Inbound,

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
 
 use crate::{Epoch, StoreError, Tx, row};
 
-const COLUMNS: &str = "id, tenant_id, phone, name, stage, link, outage_reported, close_reason, \
+pub(crate) const COLUMNS: &str = "id, tenant_id, phone, name, stage, link, outage_reported, close_reason, \
      link_since_ms, connected_at_ms, checked_at_ms, profile_name, jid, lid, epoch, \
      unlink_pending, settings, pii_mode, pii_retention_days, restorable_until_ms, \
      health, health_since_ms, health_until_ms, losses, created_at_ms, updated_at_ms";
@@ -835,7 +835,7 @@ impl Numbers<'_> {
     }
 }
 
-fn number(row: &AnyRow) -> Result<Number, StoreError> {
+pub(crate) fn number(row: &AnyRow) -> Result<Number, StoreError> {
     Ok(Number {
         id: row::parsed(row, "numbers.id")?,
         tenant: row::parsed(row, "numbers.tenant_id")?,

@@ -50,7 +50,11 @@ struct Past {
     at: Timestamp,
 }
 
-/// Stores chunks as they come, until nobody sends any more.
+/// How often a chunk of a phone that is not the number's looks whether that has been decided.
+const UNDECIDED: Duration = Duration::from_secs(1);
+
+/// Stores chunks as they come, until nobody sends any more. Those of a phone that is not the number's wait
+/// until it is decided whether that is to be used; the task is cut off with its client.
 pub(crate) async fn import(
     inbox: Inbox,
     client: Arc<Client>,
@@ -60,6 +64,10 @@ pub(crate) async fn import(
     while let Some(chunk) = chunks.recv().await {
         if !inbox.manners.now().history_import_enabled {
             continue;
+        }
+        // A database that does not answer decides nothing.
+        while !inbox.is_ours(&client).await.unwrap_or(false) {
+            tokio::time::sleep(UNDECIDED).await;
         }
         let (sender, mut conversations) = mpsc::channel(AHEAD);
         tasks.spawn_blocking(move || {

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use ramal_domain::{Clock, NumberId, Place, TenantId, Timestamp, WireId};
+use ramal_domain::{Clock, Link, NumberId, PhoneNumber, Place, TenantId, Timestamp, WireId};
 use ramal_session::Behaviour;
 use ramal_store::{InboundMessage, Store, StoreError};
 use tokio::sync::Notify;
@@ -25,6 +25,17 @@ const REDELIVERY_PAUSE: Duration = Duration::from_secs(15);
 const LAST_PAUSES: [Duration; 3] =
     [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(3)];
 
+/// Why messages were not stored. WhatsApp delivers them again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeepError {
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// They are of another phone than the number's, and it is not decided whether that is to be used.
+    #[error("the phone is not the number's")]
+    NotOurs,
+}
+
 /// Where the messages of one number go.
 #[derive(Clone)]
 pub(crate) struct Inbox {
@@ -36,6 +47,8 @@ pub(crate) struct Inbox {
     pub(crate) number: NumberId,
     pub(crate) manners: Manners,
     pub(crate) names: Names,
+    /// Whether the client is known to be that of the number's phone.
+    pub(crate) ours: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Inbox {
@@ -105,6 +118,11 @@ impl InboundDurabilityHook for Intake {
             self.read(client, batch);
             return Ok(());
         };
+        if matches!(error, KeepError::NotOurs) {
+            tracing::debug!(number.id = %self.inbox.number, "a stranger's messages are held back");
+            self.ask_again(client);
+            return Err(anyhow::Error::new(error));
+        }
         tracing::warn!(
             number.id = %self.inbox.number,
             batch.size = batch.len(),
@@ -117,8 +135,25 @@ impl InboundDurabilityHook for Intake {
 }
 
 impl Inbox {
+    /// Whether the client is that of the number's phone: not while another one has scanned, and it is
+    /// not decided whether that is to be used, or that it is not.
+    pub(crate) async fn is_ours(&self, client: &Client) -> Result<bool, StoreError> {
+        let own = client.pn().and_then(|jid| PhoneNumber::from_whatsapp(&jid.user).ok());
+        let Some(own) = own.filter(|_| !self.ours.load(Ordering::Relaxed)) else { return Ok(true) };
+        let number = self.store.read().await?.numbers().get(self.number).await?;
+        let ours = number.is_some_and(|number| {
+            let undecided = matches!(number.link, Link::Pairing | Link::Closed(_));
+            !undecided || number.phone.same_line(&own)
+        });
+        self.ours.store(ours, Ordering::Relaxed);
+        Ok(ours)
+    }
+
     /// Stores a batch in one transaction. Storing a message again does nothing.
-    pub(crate) async fn keep(&self, client: &Client, batch: &[Received]) -> Result<(), StoreError> {
+    pub(crate) async fn keep(&self, client: &Client, batch: &[Received]) -> Result<(), KeepError> {
+        if !self.is_ours(client).await? {
+            return Err(KeepError::NotOurs);
+        }
         let behaviour = self.manners.now();
         let mut wanted = Vec::with_capacity(batch.len());
         for Received { info, message, .. } in batch {
@@ -160,10 +195,10 @@ impl Inbox {
         &self,
         client: &Client,
         batch: &[Received],
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), KeepError> {
         for pause in LAST_PAUSES {
             match self.keep(client, batch).await {
-                Err(StoreError::Busy(_)) => tokio::time::sleep(pause).await,
+                Err(KeepError::Store(StoreError::Busy(_))) => tokio::time::sleep(pause).await,
                 done => return done,
             }
         }

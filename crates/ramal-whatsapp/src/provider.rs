@@ -147,6 +147,7 @@ impl WhatsApp {
             number: spec.number,
             manners: Manners::new(spec.behaviour),
             names: Names::default(),
+            ours: Arc::default(),
         }
     }
 

@@ -16,10 +16,10 @@ use http::{
     header::{CACHE_CONTROL, HeaderName},
 };
 use ramal_app::{Followed, PairingAttempt, PairingNews};
-use ramal_domain::{Action, ActionStep, AssertionJson, CloseReason, Timestamp};
+use ramal_domain::{Action, ActionStep, AssertionJson, CloseReason, Timestamp, WrongPhone};
 use ramal_store::AttemptOutcome;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -43,6 +43,7 @@ pub(crate) fn router() -> OpenApiRouter<Web> {
         .routes(routes!(events))
         .routes(routes!(answer_passkey))
         .routes(routes!(confirm_passkey))
+        .routes(routes!(answer_wrong_phone))
 }
 
 /// The pairing attempts of a number, newest first.
@@ -109,7 +110,8 @@ impl From<&PairingAttempt> for Attempt {
 #[serde(rename_all = "camelCase")]
 pub(super) struct ActionRequired {
     /// `PASSKEY`: sign, and send the assertion to `pairing/passkey`. `PASSKEY_CONFIRMATION`: compare
-    /// the code with the phone's, and say so to `pairing/passkey/confirm`.
+    /// the code with the phone's, and say so to `pairing/passkey/confirm`. `WRONG_PHONE`: another phone
+    /// than the expected one scanned; say to `pairing/wrong-phone` whether to use it.
     #[serde(rename = "type")]
     #[schema(example = "PASSKEY")]
     step: &'static str,
@@ -121,6 +123,14 @@ pub(super) struct ActionRequired {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "ABCD-1234")]
     code: Option<String>,
+    /// With `WRONG_PHONE`: the phone number that the number was created for, masked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "+551199****0001")]
+    expected: Option<String>,
+    /// With `WRONG_PHONE`: that of the phone that scanned, masked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "+551198****0002")]
+    actual: Option<String>,
     #[schema(format = DateTime)]
     asked_at: String,
     /// When the attempt ends if it is not done.
@@ -130,16 +140,25 @@ pub(super) struct ActionRequired {
 
 impl From<&Action> for ActionRequired {
     fn from(action: &Action) -> Self {
-        let (public_key, code) = match &action.step {
-            ActionStep::Passkey(request) => (Some(request.options().clone()), None),
-            ActionStep::Confirm { code } => (None, Some(code.clone())),
-        };
-        Self {
+        let shown = Self {
             step: action.step.name(),
-            public_key,
-            code,
+            public_key: None,
+            code: None,
+            expected: None,
+            actual: None,
             asked_at: action.asked_at.to_string(),
             expires_at: action.expires_at.to_string(),
+        };
+        match &action.step {
+            ActionStep::Passkey(request) => {
+                Self { public_key: Some(request.options().clone()), ..shown }
+            }
+            ActionStep::Confirm { code } => Self { code: Some(code.clone()), ..shown },
+            ActionStep::WrongPhone { expected, actual } => Self {
+                expected: Some(expected.masked()),
+                actual: Some(actual.masked()),
+                ..shown
+            },
         }
     }
 }
@@ -167,7 +186,7 @@ async fn attempts(
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the shape is for the document only")]
 pub(super) struct PairingEvent {
-    /// `qr`, `code`, `scanned`, `action_required`; and, as the last one, `open`, `expired` or `failed`.
+    /// `qr`, `code`, `scanned`, `action_required`, `adopted`; and, as the last one, `open`, `expired` or `failed`.
     #[schema(example = "qr")]
     event: String,
     /// A JSON object: see docs/api.md.
@@ -177,7 +196,7 @@ pub(super) struct PairingEvent {
 /// The pairing attempt under way, as server-sent events.
 ///
 /// The present state at once, then what changes, until the attempt ends: `qr`, `code`, `scanned`,
-/// `action_required`, and one of `open`, `expired` and `failed` as the last.
+/// `action_required`, `adopted`, and one of `open`, `expired` and `failed` as the last.
 #[utoipa::path(
     get,
     path = "/numbers/{id}/pairing/events",
@@ -207,7 +226,7 @@ pub(super) fn stream(followed: Followed, web: &Web) -> Response {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = PasskeyAssertion)]
-struct PasskeyBody {
+pub(super) struct PasskeyBody {
     #[schema(max_length = 16384, pattern = "^(?:[A-Za-z0-9_-]{4})*[A-Za-z0-9_-]{2,4}$")]
     id: String,
     /// The same as `id`.
@@ -295,6 +314,40 @@ async fn confirm_passkey(
     Ok((StatusCode::ACCEPTED, Json(Done::OK)))
 }
 
+/// Whether to use a phone that was not expected.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[schema(as = WrongPhoneAnswer)]
+pub(super) struct WrongPhoneBody {
+    /// `true`: its phone number becomes the number's; `false`: it is unlinked.
+    #[serde(rename = "use")]
+    pub(super) adopt: bool,
+}
+
+/// Says whether a phone that was not expected is to be used.
+///
+/// For pairings with the policy `ask`, while they ask. The answer is stored by the time that this returns.
+/// When another number of yours has that phone's number already, it cannot be used: that is a 409, and the
+/// phone is unlinked.
+#[utoipa::path(
+    post,
+    path = "/numbers/{id}/pairing/wrong-phone",
+    operation_id = "answerWrongPhone",
+    tag = "numbers",
+    params(("id" = String, Path, description = "The number's id", example = "wa_01kdhz4q6yf5svj7g2m9n3t8xw")),
+    request_body(content = WrongPhoneBody, example = json!({"use": true})),
+    responses((status = 200, description = "It is decided", body = Done)),
+    extensions(("x-errors" = json!(["VALIDATION_ERROR", "NUMBER_NOT_FOUND", "WRONG_PHONE_NOT_ASKED", "NUMBER_ALREADY_ACTIVE"]))),
+)]
+async fn answer_wrong_phone(
+    State(web): State<Web>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+    body: Body<WrongPhoneBody>,
+) -> Result<Json<Done>, ApiError> {
+    web.app.answer_wrong_phone(&caller, &id, body.value.adopt).await?;
+    Ok(Json(Done::OK))
+}
+
 /// Ends when the server stops, so that stopping never waits for who only listens.
 fn event_stream(
     followed: Followed,
@@ -325,17 +378,46 @@ fn event(news: &PairingNews) -> Event {
             ("code", json!({"pairingCode": code, "expiresAt": expires_at.to_string()}))
         }
         PairingNews::ActionRequired(action) => {
-            ("action_required", json!(ActionRequired::from(action)))
+            ("action_required", action_event(action))
         }
         PairingNews::Scanned => ("scanned", json!({})),
+        PairingNews::Adopted(wrong) => ("adopted", both_phones(wrong)),
         PairingNews::Open => ("open", json!({})),
         PairingNews::Expired => {
             let reason = CloseReason::CodesExpired;
             ("expired", json!({"code": reason.code(), "reason": reason.explain()}))
         }
-        PairingNews::Failed { code, sentence } => {
-            ("failed", json!({"code": code, "reason": sentence}))
+        PairingNews::Failed { code, sentence, wrong_phone } => {
+            let mut data = wrong_phone.as_ref().map_or_else(|| json!({}), both_phones);
+            // `error` is what other errors call it, `reason` what this one was called first.
+            extend(&mut data, json!({"code": code, "reason": sentence, "error": sentence}));
+            ("failed", data)
         }
     };
     Event::default().event(name).data(data.to_string())
+}
+
+/// As the API has it, and in the words that pages go by.
+fn action_event(action: &Action) -> Value {
+    let (kind, step) = match action.step {
+        ActionStep::Passkey(_) => ("passkey", Some("passkey")),
+        ActionStep::Confirm { .. } => ("passkey", Some("confirm")),
+        ActionStep::WrongPhone { .. } => ("wrong_phone", None),
+    };
+    let mut data = json!(ActionRequired::from(action));
+    extend(&mut data, json!({"kind": kind, "deadline": action.expires_at.to_string()}));
+    if let Some(step) = step {
+        extend(&mut data, json!({"step": step}));
+    }
+    data
+}
+
+fn both_phones(wrong: &WrongPhone) -> Value {
+    json!({"expected": wrong.expected.masked(), "actual": wrong.actual.masked()})
+}
+
+fn extend(data: &mut Value, more: Value) {
+    if let (Some(data), Value::Object(more)) = (data.as_object_mut(), more) {
+        data.extend(more);
+    }
 }

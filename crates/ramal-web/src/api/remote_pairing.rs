@@ -4,17 +4,19 @@
 use axum::{Json, extract::State, response::Response};
 use http::StatusCode;
 use ramal_app::{
-    AppError, CreateNumber, CreatedPairingLink, LiveLink, NewPairingLink, Refusal, Sending,
+    AppError, CreateNumber, CreatedPairingLink, DeadLink, LinkOptions, LinkView, LiveLink,
+    NewPairingLink, Refusal, Sending,
 };
-use ramal_domain::Link;
+use ramal_domain::{Link, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
+    Done,
     numbers::{LinkInfo, LinkState, NewInstance, PairingCodes, SettingsChange},
-    pairing::{PairingEvent, stream},
+    pairing::{PairingEvent, PasskeyBody, WrongPhoneBody, stream},
 };
 use crate::{
     Web,
@@ -31,11 +33,19 @@ pub(crate) fn public_router() -> OpenApiRouter<Web> {
         .routes(routes!(status))
         .routes(routes!(connect))
         .routes(routes!(events))
+        .routes(routes!(answer_wrong_phone))
+        .routes(routes!(answer_passkey))
+        .routes(routes!(confirm_passkey))
+        .routes(routes!(helper))
 }
 
 /// What needs one.
 pub(crate) fn router() -> OpenApiRouter<Web> {
-    OpenApiRouter::new().routes(routes!(create))
+    OpenApiRouter::new()
+        .routes(routes!(create))
+        .routes(routes!(renew))
+        .routes(routes!(list))
+        .routes(routes!(revoke))
 }
 
 /// A number to be created, and the link by which its owner connects it.
@@ -54,12 +64,12 @@ struct CreateBody {
     /// As for creating a number.
     #[schema(default = true)]
     link_to_api_key: Option<bool>,
-    /// Sends the link to that number, from the first connected number of yours.
-    #[schema(default = false)]
-    send_via_whats_app: Option<bool>,
     #[schema(value_type = Option<SettingsChange>)]
     #[serde(default, deserialize_with = "crate::body::object")]
     settings: Option<ramal_app::SettingsPatch>,
+    /// Sends the link to that number, from the first connected number of yours.
+    #[schema(default = false)]
+    send_via_whats_app: Option<bool>,
     /// How the page looks: `logoUrl`, `primaryColor`, `backgroundColor`, `companyName`, `subtitle`,
     /// `supportUrl`, `defaultRedirectUrl`, `hidePilotStatusBranding`.
     #[schema(value_type = Option<Object>)]
@@ -76,6 +86,53 @@ struct CreateBody {
     /// `pt-BR`, `en` or `es`; the browser's when absent.
     #[schema(example = "pt-BR")]
     language: Option<String>,
+    /// What to do when another phone scans than the number's: `reject` (unlink it), `adopt` (take its
+    /// phone number) or `ask`; as your branding settings say when absent.
+    #[schema(example = "reject")]
+    wrong_phone_policy: Option<String>,
+}
+
+/// A link to be created for a number that is there.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = RenewPairingLink)]
+struct LinkBody {
+    /// Sends the link to that number, from the first connected number of yours.
+    #[schema(default = false)]
+    send_via_whats_app: Option<bool>,
+    /// How the page looks: `logoUrl`, `primaryColor`, `backgroundColor`, `companyName`, `subtitle`,
+    /// `supportUrl`, `defaultRedirectUrl`, `hidePilotStatusBranding`.
+    #[schema(value_type = Option<Object>)]
+    branding: Option<Map<String, Value>>,
+    /// The same under its other name.
+    #[schema(value_type = Option<Object>)]
+    branding_override: Option<Map<String, Value>>,
+    /// Where the page goes after success; https.
+    #[schema(max_length = 2048, example = "https://acme.com/connected")]
+    redirect_url: Option<String>,
+    /// Your own reference, given back as it is.
+    #[schema(max_length = 255)]
+    external_ref: Option<String>,
+    /// `pt-BR`, `en` or `es`; the browser's when absent.
+    #[schema(example = "pt-BR")]
+    language: Option<String>,
+    /// What to do when another phone scans than the number's: `reject` (unlink it), `adopt` (take its
+    /// phone number) or `ask`; as your branding settings say when absent.
+    #[schema(example = "reject")]
+    wrong_phone_policy: Option<String>,
+}
+
+impl From<LinkBody> for LinkOptions {
+    fn from(body: LinkBody) -> Self {
+        Self {
+            send_via_whatsapp: body.send_via_whats_app.unwrap_or(false),
+            language: body.language,
+            branding: body.branding.or(body.branding_override).unwrap_or_default(),
+            redirect_url: body.redirect_url,
+            external_ref: body.external_ref,
+            wrong_phone_policy: body.wrong_phone_policy,
+        }
+    }
 }
 
 /// A link that was just created.
@@ -161,11 +218,14 @@ async fn create(
             link_to_api_key: value.link_to_api_key.unwrap_or(true),
             settings: value.settings.unwrap_or_default(),
         },
-        send_via_whatsapp: value.send_via_whats_app.unwrap_or(false),
-        language: value.language,
-        branding: value.branding.or(value.branding_override).unwrap_or_default(),
-        redirect_url: value.redirect_url,
-        external_ref: value.external_ref,
+        link: LinkOptions {
+            send_via_whatsapp: value.send_via_whats_app.unwrap_or(false),
+            language: value.language,
+            branding: value.branding.or(value.branding_override).unwrap_or_default(),
+            redirect_url: value.redirect_url,
+            external_ref: value.external_ref,
+            wrong_phone_policy: value.wrong_phone_policy,
+        },
     };
     let (app, creator) = (web.app.clone(), caller.clone());
     let work = move |claimed| async move {
@@ -179,6 +239,107 @@ async fn create(
 
 fn created_answer(created: &CreatedPairingLink) -> Result<(StatusCode, Value), AppError> {
     Ok((StatusCode::CREATED, idempotent::print(&CreatedLink::from(created))?))
+}
+
+/// Creates a link for a number that is there and not connected. The one that it had dies.
+#[utoipa::path(
+    post,
+    path = "/numbers/{id}/remote-pairing",
+    operation_id = "renewPairingLink",
+    tag = "remote-pairing",
+    params(("id" = String, Path, description = "The number's id", example = "wa_01kdhz4q6yf5svj7g2m9n3t8xw")),
+    request_body(content = LinkBody, example = json!({"language": "pt-BR"})),
+    responses((status = 201, description = "Created; send the link", body = CreatedLink)),
+    extensions(("x-errors" = json!(["VALIDATION_ERROR", "NUMBER_NOT_FOUND", "NUMBER_ALREADY_CONNECTED"]))),
+)]
+async fn renew(
+    State(web): State<Web>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+    body: Body<LinkBody>,
+) -> Result<(StatusCode, Json<CreatedLink>), ApiError> {
+    let created = web.app.renew_pairing_link(&caller, &id, body.value.into()).await?;
+    Ok((StatusCode::CREATED, Json((&created).into())))
+}
+
+/// A pairing link as it is listed: without its token, which nobody knows any more.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PairingLink)]
+struct ListedLink {
+    #[schema(example = "lnk_01kdhz4q6yf5svj7g2m9n3t8xw")]
+    id: String,
+    number_id: String,
+    /// The number's display name.
+    name: String,
+    #[schema(example = "+551199****9999")]
+    masked_number: String,
+    /// `waiting`, `used`, `expired` or `revoked`.
+    #[schema(example = "waiting")]
+    state: &'static str,
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// When it dies unused.
+    #[schema(format = DateTime)]
+    expires_at: String,
+    /// When it paired its number.
+    #[schema(required = true, format = DateTime)]
+    used_at: Option<String>,
+    #[schema(required = true)]
+    external_ref: Option<String>,
+}
+
+impl From<LinkView> for ListedLink {
+    fn from(view: LinkView) -> Self {
+        let LinkView { listed, dead, used_at } = view;
+        Self {
+            id: listed.link.id.to_string(),
+            number_id: listed.link.number.to_string(),
+            name: listed.name,
+            masked_number: listed.phone.masked(),
+            state: dead.map_or("waiting", DeadLink::name),
+            created_at: listed.link.created_at.to_string(),
+            expires_at: listed.link.expires_at.to_string(),
+            used_at: used_at.as_ref().map(Timestamp::to_string),
+            external_ref: listed.link.external_ref,
+        }
+    }
+}
+
+/// The newest 200 pairing links, newest first. Those that ended are forgotten after a week.
+#[utoipa::path(
+    get,
+    path = "/remote-pairing-links",
+    operation_id = "listPairingLinks",
+    tag = "remote-pairing",
+    responses((status = 200, description = "The links", body = Vec<ListedLink>)),
+    extensions(("x-errors" = json!([]))),
+)]
+async fn list(
+    State(web): State<Web>,
+    Authenticated(caller): Authenticated,
+) -> Result<Json<Vec<ListedLink>>, ApiError> {
+    let links = web.app.list_pairing_links(&caller).await?;
+    Ok(Json(links.into_iter().map(Into::into).collect()))
+}
+
+/// Revokes a pairing link: it opens nothing any more. One that has ended stays as it is.
+#[utoipa::path(
+    delete,
+    path = "/remote-pairing-links/{id}",
+    operation_id = "revokePairingLink",
+    tag = "remote-pairing",
+    params(("id" = String, Path, description = "The link's id", example = "lnk_01kdhz4q6yf5svj7g2m9n3t8xw")),
+    responses((status = 200, description = "It is revoked", body = Done)),
+    extensions(("x-errors" = json!(["PAIRING_LINK_NOT_FOUND"]))),
+)]
+async fn revoke(
+    State(web): State<Web>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+) -> Result<Json<Done>, ApiError> {
+    web.app.revoke_pairing_link(&caller, &id).await?;
+    Ok(Json(Done::OK))
 }
 
 /// A link that is in force. The number is masked: whoever has the link sees it.
@@ -197,6 +358,12 @@ struct Info {
     /// When the link dies unused.
     #[schema(format = DateTime)]
     expires_at: String,
+    /// What is done when another phone scans than the number's: `reject`, `adopt` or `ask`.
+    #[schema(example = "reject")]
+    wrong_phone_policy: &'static str,
+    /// Who the token is for: `person`, or `helper`, who may follow and answer the passkey step only.
+    #[schema(example = "person")]
+    role: &'static str,
 }
 
 impl From<&LiveLink> for Info {
@@ -209,6 +376,8 @@ impl From<&LiveLink> for Info {
             primary_link: (&live.number).into(),
             secondary_link: None,
             expires_at: live.link.expires_at.to_string(),
+            wrong_phone_policy: live.wrong_phone.name(),
+            role: live.role.name(),
         }
     }
 }
@@ -283,7 +452,7 @@ struct LinkCodes {
     tag = "remote-pairing",
     params(("token" = String, Path, description = "What the link ends with", example = "0b7f6c3e-0d0e-4e58-9b0a-1f1a5d8f0c11")),
     responses((status = 200, description = "The codes", body = LinkCodes)),
-    extensions(("x-errors" = json!(["REMOTE_PAIRING_INVALID", "NUMBER_ALREADY_CONNECTED", "UPSTREAM_ERROR", "UPSTREAM_TIMEOUT"])), ("x-public" = json!(true))),
+    extensions(("x-errors" = json!(["REMOTE_PAIRING_INVALID", "HELPER_NOT_ALLOWED", "NUMBER_ALREADY_CONNECTED", "UPSTREAM_ERROR", "UPSTREAM_TIMEOUT"])), ("x-public" = json!(true))),
 )]
 async fn connect(
     State(web): State<Web>,
@@ -307,4 +476,101 @@ async fn connect(
 )]
 async fn events(State(web): State<Web>, Path(token): Path<String>) -> Result<Response, ApiError> {
     Ok(stream(web.app.follow_link(&token).await?, &web))
+}
+
+/// Says whether a phone that was not expected is to be used. Needs no key.
+///
+/// As `POST /v1/numbers/{id}/pairing/wrong-phone`.
+#[utoipa::path(
+    post,
+    path = "/remote-pairing/{token}/wrong-phone",
+    operation_id = "answerWrongPhoneByPairingLink",
+    tag = "remote-pairing",
+    params(("token" = String, Path, description = "What the link ends with", example = "0b7f6c3e-0d0e-4e58-9b0a-1f1a5d8f0c11")),
+    request_body(content = WrongPhoneBody, example = json!({"use": true})),
+    responses((status = 200, description = "It is decided", body = Done)),
+    extensions(("x-errors" = json!(["VALIDATION_ERROR", "REMOTE_PAIRING_INVALID", "HELPER_NOT_ALLOWED", "WRONG_PHONE_NOT_ASKED", "NUMBER_ALREADY_ACTIVE"])), ("x-public" = json!(true))),
+)]
+async fn answer_wrong_phone(
+    State(web): State<Web>,
+    Path(token): Path<String>,
+    body: Body<WrongPhoneBody>,
+) -> Result<Json<Done>, ApiError> {
+    web.app.answer_wrong_phone_by_link(&token, body.value.adopt).await?;
+    Ok(Json(Done::OK))
+}
+
+/// Hands the passkey that a pairing waits for to WhatsApp. Needs no key.
+///
+/// As `POST /v1/numbers/{id}/pairing/passkey`.
+#[utoipa::path(
+    post,
+    path = "/remote-pairing/{token}/passkey",
+    operation_id = "answerPasskeyByPairingLink",
+    tag = "remote-pairing",
+    params(("token" = String, Path, description = "What the link ends with", example = "0b7f6c3e-0d0e-4e58-9b0a-1f1a5d8f0c11")),
+    request_body(content = PasskeyBody, example = json!({"id": "Y3JlZA", "rawId": "Y3JlZA", "type": "public-key", "response": {"clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0IiwiY2hhbGxlbmdlIjoiWTJnIn0", "authenticatorData": "ZGF0YQ", "signature": "c2ln", "userHandle": null}})),
+    responses((status = 202, description = "WhatsApp has accepted it", body = Done)),
+    extensions(("x-errors" = json!(["VALIDATION_ERROR", "REMOTE_PAIRING_INVALID", "PASSKEY_NOT_REQUESTED", "PASSKEY_REFUSED", "UPSTREAM_TIMEOUT"])), ("x-public" = json!(true))),
+)]
+async fn answer_passkey(
+    State(web): State<Web>,
+    Path(token): Path<String>,
+    body: Body<PasskeyBody>,
+) -> Result<(StatusCode, Json<Done>), ApiError> {
+    web.app.answer_passkey_by_link(&token, body.value.into()).await?;
+    Ok((StatusCode::ACCEPTED, Json(Done::OK)))
+}
+
+/// Says that the phone shows the code that the pairing shows. Needs no key.
+///
+/// As `POST /v1/numbers/{id}/pairing/passkey/confirm`.
+#[utoipa::path(
+    post,
+    path = "/remote-pairing/{token}/passkey/confirm",
+    operation_id = "confirmPasskeyByPairingLink",
+    tag = "remote-pairing",
+    params(("token" = String, Path, description = "What the link ends with", example = "0b7f6c3e-0d0e-4e58-9b0a-1f1a5d8f0c11")),
+    responses((status = 202, description = "WhatsApp has it", body = Done)),
+    extensions(("x-errors" = json!(["REMOTE_PAIRING_INVALID", "PASSKEY_NOT_REQUESTED", "PASSKEY_REFUSED", "UPSTREAM_TIMEOUT"])), ("x-public" = json!(true))),
+)]
+async fn confirm_passkey(
+    State(web): State<Web>,
+    Path(token): Path<String>,
+) -> Result<(StatusCode, Json<Done>), ApiError> {
+    web.app.confirm_passkey_by_link(&token).await?;
+    Ok((StatusCode::ACCEPTED, Json(Done::OK)))
+}
+
+/// A link for whoever has the passkey.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = HelperLink)]
+struct Helper {
+    /// What to send to them.
+    helper_url: String,
+    /// Its secret: shown here and nowhere else.
+    helper_token: String,
+}
+
+/// Creates a link for whoever has the passkey, when that is not the person with the phone. Needs no key.
+///
+/// It may follow the pairing and answer its passkey step, and nothing else. It dies with the link that it
+/// was made from, and with the next one that is made from that.
+#[utoipa::path(
+    post,
+    path = "/remote-pairing/{token}/helper",
+    operation_id = "createHelperLink",
+    tag = "remote-pairing",
+    params(("token" = String, Path, description = "What the link ends with", example = "0b7f6c3e-0d0e-4e58-9b0a-1f1a5d8f0c11")),
+    responses((status = 201, description = "Created", body = Helper)),
+    extensions(("x-errors" = json!(["REMOTE_PAIRING_INVALID", "HELPER_NOT_ALLOWED"])), ("x-public" = json!(true))),
+)]
+async fn helper(
+    State(web): State<Web>,
+    Path(token): Path<String>,
+) -> Result<(StatusCode, Json<Helper>), ApiError> {
+    let link = web.app.create_helper_link(&token).await?;
+    let helper = Helper { helper_url: link.url, helper_token: link.token.expose().to_owned() };
+    Ok((StatusCode::CREATED, Json(helper)))
 }
