@@ -35,6 +35,7 @@ mod idempotency;
 mod inbound;
 mod messages;
 mod numbers;
+mod overview;
 mod pairing_attempts;
 mod projects;
 mod scene;
