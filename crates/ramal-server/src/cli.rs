@@ -32,8 +32,8 @@ struct Arguments {
 enum Command {
     /// Run the server.
     Serve {
-        /// Once ready, write `{"apiUrl", "tenantKey"}` to this file. The key is there at the very
-        /// first start only.
+        /// Once ready, write `{"apiUrl", "tenantKey", "setupUrl"}` to this file. The key is there at
+        /// the very first start only, the set-up link until somebody has an account.
         #[arg(long, value_name = "FILE")]
         ready_file: Option<PathBuf>,
     },
@@ -116,8 +116,13 @@ async fn serve(config: &Config, ready_file: Option<&Path>) -> anyhow::Result<Exi
     if let Some(key) = key {
         say(&format!("The default tenant's API key, shown this once: {key}"))?;
     }
+    let setup = server.app().first_invitation().await?;
+    if let Some(url) = &setup {
+        say(&format!("Create the dashboard's first account here (once, within 7 days): {url}"))?;
+    }
     if let Some(path) = ready_file {
-        write_ready_file(path, &json!({"apiUrl": server.url(), "tenantKey": key}))?;
+        let ready = json!({"apiUrl": server.url(), "tenantKey": key, "setupUrl": setup});
+        write_ready_file(path, &ready)?;
     }
     stop_signal().await?;
     tracing::info!("stopping; a second signal stops at once");

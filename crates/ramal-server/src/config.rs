@@ -15,6 +15,8 @@ use figment::{
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
+use crate::proxies::Proxies;
+
 /// The first layer, and the manual.
 const DEFAULTS: &str = include_str!("config.default.toml");
 /// The operator's file when none is named.
@@ -60,6 +62,8 @@ pub struct ServerOptions {
     pub listen: SocketAddr,
     /// What links for people begin with; empty: the address that the server listens on.
     pub public_url: String,
+    /// Proxies that are believed about whom they have heard: addresses and networks.
+    pub trusted_proxies: Vec<String>,
     /// How long a request's head may take to arrive, and a connection be idle.
     #[serde(with = "humantime_serde")]
     pub head_timeout: Duration,
@@ -148,6 +152,9 @@ impl Config {
         let whatsapp = &self.whatsapp.url;
         if !whatsapp.starts_with("wss://") && !whatsapp.starts_with("ws://") {
             problems.push("whatsapp.url must start with wss:// or ws://".to_owned());
+        }
+        if let Err(problem) = Proxies::parse(&self.server.trusted_proxies) {
+            problems.push(format!("server.trusted_proxies: {problem}"));
         }
         self.sessions.check(&mut problems);
         self.limits.check(&mut problems);

@@ -10,6 +10,7 @@ mod listener;
 mod logs;
 mod master_key;
 mod private_file;
+mod proxies;
 mod ready;
 mod server;
 

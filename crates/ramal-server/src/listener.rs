@@ -1,21 +1,24 @@
 //! Accepting connections. `axum::serve` has no time limit for a request's head, so a client that sends
 //! half a head would hold a connection, and the server's stopping, for as long as it likes.
 
-use std::time::Duration;
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
     extract::Request,
     middleware::{Next, from_fn},
 };
-use hyper::server::conn::http1;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
-    service::TowerToHyperService,
 };
+use ramal_web::ClientAddress;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::Service as _;
+
+use crate::proxies::Proxies;
 
 /// Pause after an accept that failed, which is mostly for want of file descriptors: those in use must
 /// get the time to be closed.
@@ -25,13 +28,16 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Serves `router` until `shutdown`, then lets the requests in flight finish. A request's head must be
-/// there within `head_timeout`, and a connection may be idle for as long.
+/// there within `head_timeout`, and a connection may be idle for as long. Each request is told its
+/// [`ClientAddress`].
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     head_timeout: Duration,
+    proxies: Proxies,
     shutdown: CancellationToken,
 ) {
+    let proxies = Arc::new(proxies);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(head_timeout);
     let (connections, requests) = (GracefulShutdown::new(), TaskTracker::new());
@@ -41,8 +47,8 @@ pub(crate) async fn serve(
         tracker.track_future(next.run(request))
     }));
     while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok((stream, peer)) => (stream, peer.ip()),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -52,7 +58,9 @@ pub(crate) async fn serve(
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "small answers may be late");
         }
-        let service = TowerToHyperService::new(router.clone());
+        let (router, proxies) = (router.clone(), Arc::clone(&proxies));
+        let service =
+            service_fn(move |request| router.clone().call(addressed(request, peer, &proxies)));
         let connection = connections.watch(http.serve_connection(TokioIo::new(stream), service));
         tasks.spawn(async move {
             if let Err(error) = connection.await {
@@ -69,6 +77,17 @@ pub(crate) async fn serve(
         () = &mut ended => {}
         () = close => { let _cut_off = tokio::time::timeout(LAST_WORDS, ended).await; }
     }
+}
+
+/// A request that knows which client it comes from.
+fn addressed(
+    mut request: hyper::Request<Incoming>,
+    peer: IpAddr,
+    proxies: &Proxies,
+) -> hyper::Request<Incoming> {
+    let address = proxies.client(peer, request.headers());
+    request.extensions_mut().insert(ClientAddress(address));
+    request
 }
 
 #[cfg(test)]
@@ -93,7 +112,13 @@ mod tests {
         let router = Router::new().route("/", get(|| async { "hello" }));
         let shutdown = CancellationToken::new();
         #[expect(clippy::disallowed_methods, reason = "the test waits for it")]
-        let serving = tokio::spawn(serve(listener, router, head_timeout, shutdown.clone()));
+        let serving = tokio::spawn(serve(
+            listener,
+            router,
+            head_timeout,
+            Proxies::default(),
+            shutdown.clone(),
+        ));
         (TcpStream::connect(address).await.unwrap(), shutdown, serving)
     }
 

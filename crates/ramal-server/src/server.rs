@@ -19,7 +19,7 @@ use ramal_whatsapp::WhatsApp;
 use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Config, listener, master_key};
+use crate::{Config, listener, master_key, proxies::Proxies};
 
 /// How often metrics are compacted.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -34,6 +34,7 @@ pub struct Server {
     readiness: Readiness,
     stop_timeout: Duration,
     head_timeout: Duration,
+    proxies: Proxies,
     /// Stops in this order: see [`Server::stop`].
     http: Component,
     webhooks: Component,
@@ -69,6 +70,19 @@ impl Server {
     /// The database, the master key or the listener cannot be had.
     pub async fn start(
         config: &Config,
+        dress: impl FnOnce(Router) -> Router,
+    ) -> anyhow::Result<Self> {
+        Self::start_with(config, |web| web, dress).await
+    }
+
+    /// As [`Server::start`], with other choices of the web layer.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::start`].
+    pub async fn start_with(
+        config: &Config,
+        choose: impl FnOnce(Web) -> Web,
         dress: impl FnOnce(Router) -> Router,
     ) -> anyhow::Result<Self> {
         // First of all: a port that is taken must not cost the key that only the first start shows.
@@ -113,6 +127,8 @@ impl Server {
             readiness: Readiness::default(),
             stop_timeout: config.server.stop_timeout,
             head_timeout: config.server.head_timeout,
+            // Checked when the configuration was read.
+            proxies: Proxies::parse(&config.server.trusted_proxies).map_err(anyhow::Error::msg)?,
             http: Component::default(),
             webhooks: Component::default(),
             sessions: Component::default(),
@@ -120,7 +136,7 @@ impl Server {
         };
         server.run_sessions(supervisor);
         server.run_webhooks(config, clock, wake)?;
-        server.run_http(listener, config.auth, dress);
+        server.run_http(listener, config.auth, choose, dress);
         server.readiness.set(true);
         tracing::info!(address = %server.address, "listening");
         Ok(server)
@@ -159,6 +175,7 @@ impl Server {
         &self,
         listener: TcpListener,
         auth: AuthOptions,
+        choose: impl FnOnce(Web) -> Web,
         dress: impl FnOnce(Router) -> Router,
     ) {
         let metrics = recorder();
@@ -175,10 +192,10 @@ impl Server {
             Arc::new(move || metrics.as_ref().map(PrometheusHandle::render).unwrap_or_default());
         let shutdown = self.http.shutdown.clone();
         let web = Web::new(self.app.clone(), self.readiness.clone(), render, shutdown.clone());
-        let router = web.with_auth(auth).router(dress);
-        let head_timeout = self.head_timeout;
+        let router = choose(web.with_auth(auth)).router(dress);
+        let (head_timeout, proxies) = (self.head_timeout, self.proxies.clone());
         self.http.run(async move {
-            listener::serve(listener, router, head_timeout, shutdown).await;
+            listener::serve(listener, router, head_timeout, proxies, shutdown).await;
         });
     }
 
