@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ramal_domain::{AuditId, TenantId, Timestamp};
-use ramal_store::{Actor, AuditEntry, StoreError, Tx};
+use ramal_store::{Actor, AuditEntry, AuditFilter, StoreError, Tx};
 
 use crate::{App, AppError, Caller};
 
@@ -22,7 +22,8 @@ pub struct AuditPage {
 }
 
 impl App {
-    /// The audit log of the caller's tenant, newest first, from before the line `before`.
+    /// The lines of the audit log of the caller's tenant that pass `filter`, newest first, from before
+    /// the line `before`.
     ///
     /// # Errors
     ///
@@ -30,10 +31,12 @@ impl App {
     pub async fn audit_log(
         &self,
         caller: &Caller,
+        filter: &AuditFilter,
         before: Option<AuditId>,
     ) -> Result<AuditPage, AppError> {
         let tenant = caller.require_tenant()?;
-        let mut entries = self.store.read().await?.audit().page(tenant, before, PAGE + 1).await?;
+        let mut tx = self.store.read().await?;
+        let mut entries = tx.audit().page(tenant, filter, before, PAGE + 1).await?;
         let page = usize::try_from(PAGE).unwrap_or(usize::MAX);
         let more = entries.len() > page;
         entries.truncate(page);

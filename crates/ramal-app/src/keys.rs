@@ -23,7 +23,7 @@ pub struct KeyOfNumber {
     pub token: Option<ApiToken>,
 }
 
-/// What a number's key sees of itself.
+/// A key with the number that it acts on, without the raw key.
 #[derive(Clone, Debug)]
 pub struct MaskedKey {
     /// The key.
@@ -70,6 +70,49 @@ impl App {
             revealed.push(KeyOfNumber { number, key, token });
         }
         Ok(revealed)
+    }
+
+    /// Every number's key, masked.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NumberScopeNotAllowed`].
+    pub async fn masked_keys(&self, caller: &Caller) -> Result<Vec<MaskedKey>, AppError> {
+        let tenant = caller.require_tenant()?;
+        let mut tx = self.store.read().await?;
+        let mut keys = keys_by_number(&mut tx, tenant).await?;
+        let numbers = tx.numbers().list(tenant).await?;
+        let masked = numbers.into_iter().filter_map(|number| {
+            let key = keys.remove(&number.id)?.pop()?;
+            Some(MaskedKey { key, number })
+        });
+        Ok(masked.collect())
+    }
+
+    /// One number's key, revealed to a person; the audit log says so. For the tenant only.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NumberScopeNotAllowed`] and [`Refusal::NumberNotFound`], also when it has no key.
+    pub async fn reveal_key_of(
+        &self,
+        caller: &Caller,
+        number_id: &str,
+    ) -> Result<KeyOfNumber, AppError> {
+        let tenant = caller.require_tenant()?;
+        let number = self.find_number(caller, parse_number_id(number_id)?).await?;
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        let key = keys_by_number(&mut tx, tenant).await?.remove(&number.id);
+        let key = key.and_then(|mut keys| keys.pop()).ok_or(Refusal::NumberNotFound)?;
+        let token = match tx.keys().reveal(tenant, key.id).await {
+            Err(StoreError::Sealed(_)) => None,
+            revealed => revealed?,
+        };
+        audit::record(&mut tx, caller, "key.reveal", &number.id.to_string(), &number.name, now)
+            .await?;
+        tx.commit().await?;
+        Ok(KeyOfNumber { number, key, token })
     }
 
     /// What a number's key sees of itself.

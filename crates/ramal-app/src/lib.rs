@@ -15,6 +15,7 @@ mod links;
 mod messages;
 mod names;
 mod numbers;
+mod overview;
 mod pairing;
 mod passkey;
 mod passwords;
@@ -23,6 +24,7 @@ mod projects;
 mod remote_pairing;
 mod settings;
 mod tenants;
+mod webhook_stats;
 mod webhook_tools;
 mod webhooks;
 
@@ -57,6 +59,7 @@ pub use remote_pairing::{
     NewPairingLink, Sending,
 };
 pub use settings::{NumberPatch, NumberSettings, PiiMode, SettingsPatch};
+pub use webhook_stats::{Span, WebhookStats};
 pub use webhook_tools::{Replay, RotatedSecret};
 pub use webhooks::{CreatedWebhook, WebhookDraft, WebhookPatch, event_names};
 

@@ -10,7 +10,7 @@ use ramal_store::{Missed, Redelivery, Replayed};
 
 use crate::{
     App, AppError, Caller, Refusal,
-    webhooks::{EVERYTHING, NOT_EMITTED, active_webhook},
+    webhooks::{EVERYTHING, NOT_EMITTED, active_webhook, note},
 };
 
 /// Most events that one request replays; the answer says whether there are more.
@@ -59,16 +59,17 @@ impl App {
         caller: &Caller,
         id: &str,
     ) -> Result<RotatedSecret, AppError> {
-        let webhook = self.get_webhook(caller, id).await?.id;
+        let webhook = self.get_webhook(caller, id).await?;
         let (secret, now) = (WebhookSecret::mint(), self.clock.now());
         let old_until = now.after(self.webhooks.secret_overlap);
         let mut tx = self.store.begin().await?;
         let tenant = caller.tenant();
-        if !tx.webhooks().rotate_secret(tenant, webhook, &secret, old_until, now).await? {
+        if !tx.webhooks().rotate_secret(tenant, webhook.id, &secret, old_until, now).await? {
             return Err(Refusal::WebhookNotFound.into());
         }
+        note(&mut tx, caller, "webhook.rotate_secret", &webhook, now).await?;
         tx.commit().await?;
-        Ok(RotatedSecret { webhook, secret, old_until })
+        Ok(RotatedSecret { webhook: webhook.id, secret, old_until })
     }
 
     /// Sends an event that reports nothing to one webhook, whatever it subscribes to.
@@ -85,8 +86,10 @@ impl App {
         let webhook = active_webhook(&mut tx, caller, id).await?;
         let test =
             WebhookTest { tenant: webhook.tenant, number: webhook.number, webhook: webhook.id };
-        let event = test.build(self.clock.now());
+        let now = self.clock.now();
+        let event = test.build(now);
         let delivery = tx.events().record_for(&event, webhook.id).await?;
+        note(&mut tx, caller, "webhook.test", &webhook, now).await?;
         tx.commit().await?;
         self.wake.notify_one();
         Ok((delivery, event.id))
@@ -108,11 +111,14 @@ impl App {
         let mut tx = self.store.begin().await?;
         let webhook = active_webhook(&mut tx, caller, id).await?;
         let delivery = parse_delivery(delivery)?;
-        match tx.deliveries().redeliver(webhook.id, delivery, self.clock.now()).await? {
-            Redelivery::Due => tx.commit().await?,
+        let now = self.clock.now();
+        match tx.deliveries().redeliver(webhook.id, delivery, now).await? {
+            Redelivery::Due => {}
             Redelivery::Pending => return Err(Refusal::DeliveryPending.into()),
             Redelivery::Unknown => return Err(Refusal::DeliveryNotFound.into()),
         }
+        note(&mut tx, caller, "webhook.redeliver", &webhook, now).await?;
+        tx.commit().await?;
         self.wake.notify_one();
         Ok(delivery)
     }
@@ -145,6 +151,7 @@ impl App {
         if !tx.webhooks().begin_replay(webhook.id, lasts_until, now).await? {
             return Err(Refusal::RateLimited { retry_after_seconds: REPLAY_RETRY_SECONDS }.into());
         }
+        note(&mut tx, caller, "webhook.replay", &webhook, now).await?;
         tx.commit().await?;
         let missed = Missed {
             webhook: webhook.id,

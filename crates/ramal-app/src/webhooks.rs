@@ -1,10 +1,10 @@
 //! Webhooks: create, look at, change, delete (contract C.19).
 
-use ramal_domain::{EventKind, KeyScope, NumberId, WebhookId, WebhookSecret};
-use ramal_store::{LoggedAttempt, NewWebhook, Tx, Webhook, WebhookChange};
+use ramal_domain::{EventKind, KeyScope, NumberId, Timestamp, WebhookId, WebhookSecret};
+use ramal_store::{LoggedAttempt, NewWebhook, StoreError, Tx, Webhook, WebhookChange};
 
 use crate::{
-    App, AppError, Caller, Refusal,
+    App, AppError, Caller, Refusal, audit,
     auth::parse_number_id,
     names::{NAME_MAX, check_name},
 };
@@ -112,8 +112,10 @@ impl App {
         // Held until the webhook is stored: it may be removed at this moment.
         let held = tx.numbers().find_to_change(caller.tenant(), number).await?;
         held.ok_or(Refusal::NumberNotFound)?;
-        tx.webhooks().create(&new, self.clock.now()).await?;
+        let now = self.clock.now();
+        tx.webhooks().create(&new, now).await?;
         let webhook = tx.webhooks().find(caller.tenant(), id).await?;
+        audit::record(&mut tx, caller, "webhook.create", &id.to_string(), &name, now).await?;
         tx.commit().await?;
         Ok(CreatedWebhook { webhook: webhook.ok_or(Refusal::WebhookNotFound)?, secret })
     }
@@ -172,8 +174,12 @@ impl App {
         if name.is_none() && url.is_none() && events.is_none() && active.is_none() {
             return Err(Refusal::EmptyPatch.into());
         }
+        let now = self.clock.now();
         let mut tx = self.store.begin().await?;
-        tx.webhooks().change(caller.tenant(), webhook.id, &change, self.clock.now()).await?;
+        let before = tx.webhooks().find_to_use(caller.tenant(), webhook.id).await?;
+        let before = before.ok_or(Refusal::WebhookNotFound)?;
+        tx.webhooks().change(caller.tenant(), webhook.id, &change, now).await?;
+        note_change(&mut tx, caller, &before, &change, now).await?;
         let changed = tx.webhooks().find(caller.tenant(), webhook.id).await?;
         tx.commit().await?;
         self.wake.notify_one();
@@ -187,10 +193,12 @@ impl App {
     /// [`Refusal::WebhookNotFound`].
     pub async fn delete_webhook(&self, caller: &Caller, id: &str) -> Result<(), AppError> {
         let webhook = self.get_webhook(caller, id).await?;
+        let now = self.clock.now();
         let mut tx = self.store.begin().await?;
-        if !tx.webhooks().delete(caller.tenant(), webhook.id, self.clock.now()).await? {
+        if !tx.webhooks().delete(caller.tenant(), webhook.id, now).await? {
             return Err(Refusal::WebhookNotFound.into());
         }
+        note(&mut tx, caller, "webhook.delete", &webhook, now).await?;
         Ok(tx.commit().await?)
     }
 
@@ -227,6 +235,36 @@ impl App {
         let url = ramal_webhooks::check_target(url, &self.webhooks)
             .map_err(|error| AppError::invalid(format!("url: {error}")))?;
         Ok(url.into())
+    }
+}
+
+/// A line of the audit log about a webhook.
+pub(crate) async fn note(
+    tx: &mut Tx,
+    caller: &Caller,
+    action: &str,
+    webhook: &Webhook,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    audit::record(tx, caller, action, &webhook.id.to_string(), &webhook.name, now).await
+}
+
+/// What a change did to the webhook as it was `before`: pausing and resuming have lines of their own.
+async fn note_change(
+    tx: &mut Tx,
+    caller: &Caller,
+    before: &Webhook,
+    change: &WebhookChange,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let switched = change.active.filter(|active| *active != before.active);
+    if change.name.is_some() || change.url.is_some() || change.events.is_some() {
+        note(tx, caller, "webhook.update", before, now).await?;
+    }
+    match switched {
+        Some(true) => note(tx, caller, "webhook.resume", before, now).await,
+        Some(false) => note(tx, caller, "webhook.pause", before, now).await,
+        None => Ok(()),
     }
 }
 

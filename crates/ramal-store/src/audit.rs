@@ -35,6 +35,15 @@ pub struct AuditEntry {
     pub at: Timestamp,
 }
 
+/// Which lines to look at; the default is all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// By whom: an actor's id.
+    pub actor: Option<String>,
+    /// About what kind of thing: what stands before the dot of an action, such as `number`.
+    pub thing: Option<String>,
+}
+
 /// The audit log.
 #[derive(Debug)]
 pub struct Audit<'a>(pub(crate) &'a mut Tx);
@@ -65,7 +74,7 @@ impl Audit<'_> {
         Ok(())
     }
 
-    /// The newest lines of `tenant` before `before`, newest first.
+    /// The newest lines of `tenant` that pass `filter`, from before the line `before`, newest first.
     ///
     /// # Errors
     ///
@@ -73,17 +82,22 @@ impl Audit<'_> {
     pub async fn page(
         &mut self,
         tenant: TenantId,
+        filter: &AuditFilter,
         before: Option<AuditId>,
         limit: i64,
     ) -> Result<Vec<AuditEntry>, StoreError> {
         let rows = sqlx::query(
             "select id, tenant_id, actor_kind, actor_id, actor_name, action, target, detail,
                created_at_ms
-             from audit_log where tenant_id = $1 and ($2 = '' or id < $2)
-             order by id desc limit $3",
+             from audit_log
+             where tenant_id = $1 and ($2 = '' or id < $2) and ($3 = '' or actor_id = $3)
+               and ($4 = '' or substr(action, 1, length($4)) = $4)
+             order by id desc limit $5",
         )
         .bind(tenant.to_string())
         .bind(before.map(|id| id.to_string()).unwrap_or_default())
+        .bind(filter.actor.clone().unwrap_or_default())
+        .bind(filter.thing.as_ref().map(|thing| format!("{thing}.")).unwrap_or_default())
         .bind(limit)
         .fetch_all(&mut *self.0.inner)
         .await?;

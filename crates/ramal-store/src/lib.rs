@@ -12,6 +12,7 @@
 mod audit;
 mod db;
 mod deliveries;
+mod delivery_stats;
 mod error;
 mod events;
 mod health;
@@ -36,11 +37,12 @@ mod vault;
 mod webhooks;
 mod wrong_phone;
 
-pub use audit::{Actor, Audit, AuditEntry};
+pub use audit::{Actor, Audit, AuditEntry, AuditFilter};
 pub use db::{Dialect, Options, Store, Tx};
 pub use deliveries::{
     AttemptRecord, Deliveries, DisabledReason, DueDelivery, LoggedAttempt, Redelivery, Verdict,
 };
+pub use delivery_stats::{Outcomes, PendingDelivery};
 pub use error::StoreError;
 pub use events::Events;
 pub use idempotency::{Claim, Idempotency, StoredAnswer};
