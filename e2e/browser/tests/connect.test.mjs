@@ -94,10 +94,11 @@ test("keys are enough, and the focus goes along", async () => {
 
 test("after success the page goes on, and a later visit does not ask again", async () => {
   const receiver = await startReceiver();
-  await sandbox.api.post("/v1/webhooks", { url: receiver.url("all"), events: ["number.connected"] }, 201);
   // Where the browser goes is noted and answered by nobody.
   const next = "https://acme.example/done";
   const link = await createLink(sandbox, { language: "en", redirectUrl: next });
+  await sandbox.api.post("/v1/webhooks",
+    { url: receiver.url("all"), events: ["number.connected"], whatsappNumberId: link.numberId }, 201);
   await page({ foreign: [next], tolerate: [/ERR_FAILED/] }, async (tab) => {
     await tab.goto(link.url);
     await askForQr(tab);

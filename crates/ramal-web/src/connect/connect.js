@@ -151,7 +151,8 @@
     if (stream) stream.close();
     stream = new EventSource(api + "/events");
     const mine = stream;
-    const on = (name, act) => mine.addEventListener(name, (event) => act(JSON.parse(event.data)));
+    // EventSource has an `open` of its own, without data: the line is there.
+    const on = (name, act) => mine.addEventListener(name, (event) => { if (event.data) act(JSON.parse(event.data)); });
     const end = (act) => (data) => { mine.close(); stream = null; act(data); };
     on("qr", (data) => { if (!helper) showQr(data); });
     on("code", (data) => showCode(data.pairingCode, data.expiresAt));
