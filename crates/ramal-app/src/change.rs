@@ -6,6 +6,7 @@ use ramal_store::{Choice, Number, Restored};
 use crate::{
     App, AppError, Caller, NumberPatch, NumberSettings, NumberView, Refusal, auth::parse_number_id,
     keys::mint,
+    numbers::note,
 };
 
 /// A number that was just changed.
@@ -55,6 +56,7 @@ impl App {
         let written = settings.write()?;
         let choice = Choice { settings: &written, pii_mode: &pii_mode, pii_retention_days };
         tx.numbers().change(number.id, &choice, now).await?;
+        note(&mut tx, caller, "number.update", &number, now).await?;
         tx.commit().await?;
         let sync = if patch.settings().is_empty() {
             None
@@ -105,11 +107,12 @@ impl App {
         let (tenant, id) = (caller.tenant(), parse_number_id(id)?);
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
-        match tx.numbers().restore(tenant, id, now).await? {
-            Restored::Done(_) => {}
+        let number = match tx.numbers().restore(tenant, id, now).await? {
+            Restored::Done(number) => number,
             Restored::Gone => return Err(Refusal::NumberNotFound.into()),
             Restored::AlreadyActive => return Err(Refusal::NumberAlreadyActive.into()),
-        }
+        };
+        note(&mut tx, caller, "number.restore", &number, now).await?;
         mint(&mut tx, tenant, KeyScope::Number(id), now).await?;
         tx.commit().await?;
         self.wake.notify_one();

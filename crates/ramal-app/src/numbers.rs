@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ramal_domain::{Action, EventKind, KeyId, Link, NumberId, PhoneNumber, Timestamp};
 use ramal_session::{CodeState, Outcome, Pairing, PairingFailure, QrCode};
-use ramal_store::{Failure, Key, NewNumber, Number, Reservation, Tx};
+use ramal_store::{Failure, Key, NewNumber, Number, Reservation, StoreError, Tx};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
@@ -183,6 +183,7 @@ impl App {
         let linked_key =
             link_new_number(&mut tx, caller, number.id, wanted.link_to_api_key, now).await?;
         tx.events().record(&number.event(EventKind::NumberCreated, now)).await?;
+        note(&mut tx, caller, "number.create", &number, now).await?;
         let created = Created { number, codes, linked_key };
         if let Some(memo) = memo {
             memo.keep(&mut tx, &created).await?;
@@ -309,7 +310,11 @@ impl App {
     pub async fn connect(&self, caller: &Caller, id: &str) -> Result<Codes, AppError> {
         let deadline = Instant::now() + self.options.qr_deadline;
         let number = self.find_number(caller, parse_number_id(id)?).await?;
-        self.connect_number(number, deadline).await
+        let codes = self.connect_number(number.clone(), deadline).await?;
+        let mut tx = self.store.begin().await?;
+        note(&mut tx, caller, "number.connect", &number, self.clock.now()).await?;
+        tx.commit().await?;
+        Ok(codes)
     }
 
     /// Starts a fresh pairing attempt of a number that the caller has found; see [`App::connect`].
@@ -400,7 +405,7 @@ impl App {
     /// [`Refusal::NumberNotFound`].
     pub async fn remove_number(&self, caller: &Caller, id: &str) -> Result<Removed, AppError> {
         let number = self.find_number(caller, parse_number_id(id)?).await?;
-        let app = self.clone();
+        let (app, caller) = (self.clone(), caller.clone());
         self.detached(async move {
             let now = app.clock.now();
             let restorable_until = now.after(app.options.restore_window);
@@ -410,6 +415,7 @@ impl App {
             let removed =
                 tx.numbers().remove(number.tenant, number.id, restorable_until, now).await?;
             removed.ok_or(Refusal::NumberNotFound)?;
+            note(&mut tx, &caller, "number.remove", &number, now).await?;
             tx.commit().await?;
             app.wake.notify_one();
             app.end_session(number.id).await?;
@@ -451,8 +457,8 @@ impl App {
         let tenant = caller.require_tenant()?;
         let id = parse_number_id(id)?;
         let found = self.store.read().await?.numbers().find_removed_too(tenant, id).await?;
-        found.ok_or(Refusal::NumberNotFound)?;
-        let app = self.clone();
+        let number = found.ok_or(Refusal::NumberNotFound)?;
+        let (app, caller) = (self.clone(), caller.clone());
         self.detached(async move {
             let now = app.clock.now();
             let mut tx = app.store.begin().await?;
@@ -460,6 +466,7 @@ impl App {
             tx.numbers().remove(tenant, id, now, now).await?;
             tx.numbers().forget(id, now).await?;
             tx.messages().delete_all(id).await?;
+            note(&mut tx, &caller, "number.purge", &number, now).await?;
             tx.commit().await?;
             app.wake.notify_one();
             app.end_session(id).await
@@ -501,6 +508,17 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// Writes down what `caller` did to a number, by the name that people know it by.
+pub(crate) async fn note(
+    tx: &mut Tx,
+    caller: &Caller,
+    action: &str,
+    number: &Number,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    audit::record(tx, caller, action, &number.id.to_string(), &number.name, now).await
 }
 
 /// Whether a device is still linked that a fresh pairing would replace: of a number that was restored

@@ -12,13 +12,13 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use crate::{
-    App, AppError, Caller, Codes, CreateNumber, Followed, Memo, Refusal,
+    App, AppError, Caller, Codes, CreateNumber, Followed, Memo, Refusal, audit,
     auth::parse_number_id,
     branding,
     keys::link_new_number,
     links::{Language, check_https},
     names::has_control,
-    numbers::codes,
+    numbers::{codes, note},
 };
 
 /// How long a link lives unused (contract F.1).
@@ -228,7 +228,8 @@ impl App {
         let linked_key =
             link_new_number(&mut tx, caller, number.id, wanted.link_to_api_key, now).await?;
         tx.events().record(&number.event(EventKind::NumberCreated, now)).await?;
-        let (created, sender) = self.link_in(&mut tx, number, link, linked_key, now).await?;
+        note(&mut tx, caller, "number.create", &number, now).await?;
+        let (created, sender) = self.link_in(&mut tx, caller, number, link, linked_key).await?;
         if let Some(memo) = memo {
             memo.keep(&mut tx, &created).await?;
         }
@@ -252,14 +253,13 @@ impl App {
         wish: LinkOptions,
     ) -> Result<CreatedPairingLink, AppError> {
         let (id, link) = (parse_number_id(id)?, wish.check()?);
-        let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         let number = tx.numbers().find_to_change(caller.tenant(), id).await?;
         let number = number.ok_or(Refusal::NumberNotFound)?;
         if number.link == Link::Open {
             return Err(Refusal::NumberAlreadyConnected.into());
         }
-        let (created, sender) = self.link_in(&mut tx, number, link, None, now).await?;
+        let (created, sender) = self.link_in(&mut tx, caller, number, link, None).await?;
         tx.commit().await?;
         if let Some(sender) = sender {
             self.sessions.nudge(sender);
@@ -271,11 +271,12 @@ impl App {
     async fn link_in(
         &self,
         tx: &mut Tx,
+        caller: &Caller,
         number: Number,
         wish: CheckedLink,
         linked_key: Option<KeyId>,
-        now: Timestamp,
     ) -> Result<(CreatedPairingLink, Option<NumberId>), AppError> {
+        let now = self.clock.now();
         let (token, url) = self.mint_token();
         let link = PairingLink {
             id: PairingLinkId::mint(),
@@ -292,6 +293,8 @@ impl App {
             revoked_at: None,
         };
         tx.pairing_links().create(&link, &token.hash()).await?;
+        let (id, name) = (link.id.to_string(), number.name.as_str());
+        audit::record(tx, caller, "link.create", &id, name, now).await?;
         let sender = if wish.send_via_whatsapp {
             send_link(tx, &number, wish.language.unwrap_or_default(), &url, now).await?
         } else {
@@ -328,12 +331,14 @@ impl App {
     ///
     /// [`Refusal::PairingLinkNotFound`].
     pub async fn revoke_pairing_link(&self, caller: &Caller, id: &str) -> Result<(), AppError> {
-        let id = id.parse().map_err(|_malformed| Refusal::PairingLinkNotFound)?;
+        let id: PairingLinkId = id.parse().map_err(|_malformed| Refusal::PairingLinkNotFound)?;
+        let now = self.clock.now();
         let mut tx = self.store.begin().await?;
-        let found = tx.pairing_links().revoke(caller.tenant(), id, self.clock.now()).await?;
+        let found = tx.pairing_links().revoke(caller.tenant(), id, now).await?;
         if !found {
             return Err(Refusal::PairingLinkNotFound.into());
         }
+        audit::record(&mut tx, caller, "link.revoke", &id.to_string(), "", now).await?;
         Ok(tx.commit().await?)
     }
 
@@ -418,8 +423,13 @@ impl App {
 
     /// The codes of the attempt that is under way for a link's number, while they can be scanned.
     pub fn codes_under_way(&self, live: &LiveLink) -> Option<Codes> {
-        let pairing = self.sessions.pairing(live.number.id)?.borrow().clone();
-        let waiting = live.number.link == Link::Pairing && pairing.outcome == Outcome::Waiting;
+        self.present_codes(&live.number)
+    }
+
+    /// The codes of the attempt that is under way for a number, while they can be scanned.
+    pub fn present_codes(&self, number: &Number) -> Option<Codes> {
+        let pairing = self.sessions.pairing(number.id)?.borrow().clone();
+        let waiting = number.link == Link::Pairing && pairing.outcome == Outcome::Waiting;
         let codes = codes(pairing).filter(|_| waiting)?;
         (codes.qr.expires_at > self.clock.now()).then_some(codes)
     }
