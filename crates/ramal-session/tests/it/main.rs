@@ -19,3 +19,4 @@ mod scene;
 mod script;
 mod settings;
 mod unlinking;
+mod wrong_phone;

@@ -212,7 +212,7 @@ async fn a_wrong_phone_is_unlinked_and_reported() {
     assert_eq!(scene.script.journal(id), did);
     assert_eq!(scene.row(id).await.unwrap().identity.jid, None);
     assert!(!scene.has_state(id).await);
-    assert_eq!(scene.events(id).await, []);
+    assert_eq!(scene.events(id).await, [EventKind::NumberWrongPhone]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -229,7 +229,7 @@ async fn a_wrong_phone_is_unlinked_also_after_a_restart_in_between() {
 
     scene.until_closed(id, CloseReason::WrongPhone).await;
     assert!(scene.script.journal(id).contains(&Did::Logout(true)));
-    assert_eq!(scene.events(id).await, []);
+    assert_eq!(scene.events(id).await, [EventKind::NumberWrongPhone]);
 }
 
 fn has_jid(id: ramal_domain::NumberId) -> impl AsyncFn(&Scene) -> bool {
@@ -250,10 +250,11 @@ async fn a_wrong_phone_that_could_not_be_unlinked_is_tried_again() {
     second.tell(Signal::Opened(account("5521888880000"))).await;
 
     scene.until_closed(id, CloseReason::WrongPhone).await;
+    scene.eventually("the unlinking", async |scene| !scene.has_state(id).await).await;
     assert_eq!(second.mode, Mode::Resume);
     assert!(scene.script.journal(id).contains(&Did::Logout(true)));
     assert!(!scene.has_state(id).await);
-    assert_eq!(scene.events(id).await, []);
+    assert_eq!(scene.events(id).await, [EventKind::NumberWrongPhone]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
