@@ -3,6 +3,7 @@
 //! Each handler is registered with its `#[utoipa::path]`, so that no operation can be served without
 //! being in the document.
 
+mod branding;
 mod keys;
 mod messages;
 mod numbers;
@@ -22,6 +23,7 @@ pub(crate) fn router() -> OpenApiRouter<Web> {
         .merge(numbers::router())
         .merge(pairing::router())
         .merge(keys::router())
+        .merge(branding::router())
         .merge(webhooks::router())
         .merge(messages::router())
         .merge(projects::router())

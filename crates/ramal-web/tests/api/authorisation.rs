@@ -19,6 +19,8 @@ enum On {
     Delivery,
     /// A pairing link's token in the path: public, and one that is not there gives everybody 404.
     Link,
+    /// A pairing link in the path that is not there: everybody gets 404.
+    PairingLink,
     /// A message in the path, of the number that the key acts on: a stranger gets 404.
     Message,
     /// The number that the key acts on; the tenant's key needs the header.
@@ -34,11 +36,11 @@ enum NumberKey {
 }
 
 use NumberKey::{May, MayNot};
-use On::{Delivery, Link, Message, Number, Own, Scope, Webhook};
+use On::{Delivery, Link, Message, Number, Own, PairingLink, Scope, Webhook};
 
 /// The table. An operation of the document without a row fails the test, and so does a row without
 /// an operation. Operations that destroy what later rows need come last.
-const TABLE: [(&str, &str, On, NumberKey); 38] = [
+const TABLE: [(&str, &str, On, NumberKey); 48] = [
     ("get", "/v1/numbers", Own, May),
     ("post", "/v1/numbers", Own, May),
     ("get", "/v1/numbers/{id}", Number, May),
@@ -49,16 +51,26 @@ const TABLE: [(&str, &str, On, NumberKey); 38] = [
     ("get", "/v1/numbers/{id}/pairing/events", Number, May),
     ("post", "/v1/numbers/{id}/pairing/passkey", Number, May),
     ("post", "/v1/numbers/{id}/pairing/passkey/confirm", Number, May),
+    ("post", "/v1/numbers/{id}/pairing/wrong-phone", Number, May),
+    ("post", "/v1/numbers/{id}/remote-pairing", Number, May),
+    ("get", "/v1/remote-pairing-links", Own, May),
+    ("delete", "/v1/remote-pairing-links/{id}", PairingLink, May),
     ("post", "/v1/numbers/check", Scope, May),
     ("post", "/v1/numbers/remote-pairing", Own, May),
     ("get", "/v1/remote-pairing/{token}", Link, May),
     ("get", "/v1/remote-pairing/{token}/status", Link, May),
     ("get", "/v1/remote-pairing/{token}/events", Link, May),
     ("post", "/v1/remote-pairing/{token}/connect", Link, May),
+    ("post", "/v1/remote-pairing/{token}/wrong-phone", Link, May),
+    ("post", "/v1/remote-pairing/{token}/passkey", Link, May),
+    ("post", "/v1/remote-pairing/{token}/passkey/confirm", Link, May),
+    ("post", "/v1/remote-pairing/{token}/helper", Link, May),
     ("post", "/v1/numbers/{id}/pay", Number, MayNot),
     ("post", "/v1/numbers/{id}/upgrade-to-dual", Number, May),
     ("get", "/v1/projects", Own, May),
     ("post", "/v1/projects", Own, MayNot),
+    ("get", "/v1/branding", Own, MayNot),
+    ("put", "/v1/branding", Own, MayNot),
     ("get", "/v1/api-keys", Own, May),
     ("get", "/v1/webhooks", Own, May),
     ("post", "/v1/webhooks", Number, May),
@@ -103,12 +115,13 @@ impl Things {
         let id = match on {
             Webhook | Delivery => &self.webhook,
             Message => &self.message,
-            Own | Number | Link | Scope => &self.account.number,
+            Own | Number | Link | PairingLink | Scope => &self.account.number,
         };
         let method = match method {
             "get" => "GET",
             "post" => "POST",
             "patch" => "PATCH",
+            "put" => "PUT",
             "delete" => "DELETE",
             other => panic!("{other}: add it here"),
         };
@@ -125,7 +138,12 @@ impl Things {
             ("POST", "/v1/webhooks") => ask.body(json!({
                 "url": "https://93.184.216.34/", "whatsappNumberId": self.account.number
             })),
-            ("POST", "/v1/numbers/{id}/pairing/passkey") => {
+            (
+                "POST",
+                "/v1/numbers/{id}/pairing/wrong-phone" | "/v1/remote-pairing/{token}/wrong-phone",
+            ) => ask.body(json!({"use": true})),
+            ("POST", "/v1/numbers/{id}/remote-pairing") => ask.body(json!({})),
+            ("POST", "/v1/numbers/{id}/pairing/passkey" | "/v1/remote-pairing/{token}/passkey") => {
                 ask.body(crate::passkey::assertion(b"good", "Y2hhbGxlbmdl"))
             }
             ("PATCH", "/v1/numbers/{id}") => ask.body(json!({"settings": {"rejectCall": true}})),
@@ -133,6 +151,7 @@ impl Things {
             ("POST", "/v1/webhooks/{id}/replay") => {
                 ask.body(json!({"since": "2026-01-01T00:00:00.000Z"}))
             }
+            ("PUT", "/v1/branding") => ask.body(json!({"companyName": "Acme"})),
             ("PATCH", _) => ask.body(json!({"active": true})),
             ("POST", "/v1/api-keys") => ask.body(json!({"whatsappNumberId": self.account.number})),
             ("POST", "/v1/messages/send") => {
@@ -219,7 +238,7 @@ fn check_stranger(path: &str, on: On, allowed: NumberKey, is_number_key: bool, a
         (Own, _) | (Scope, true) => &[200, 201, 202, 409],
         // A body that names another number than the key's.
         (Number, true) if path == "/v1/webhooks" => &[400],
-        (Number | Webhook | Delivery | Link | Message | Scope, _) => &[404],
+        (Number | Webhook | Delivery | Link | PairingLink | Message | Scope, _) => &[404],
     };
     assert!(expected.contains(&answer.status), "{path}: {} {}", answer.status, answer.text);
 }
@@ -258,6 +277,7 @@ async fn each_scope_may_do_what_the_table_says() {
                 // is not there. The caller was let in.
                 let let_in = matches!(answer.status, 200..=299 | 400 | 409)
                     || (on == Delivery && answer.code() == "DELIVERY_NOT_FOUND")
+                    || (on == PairingLink && answer.code() == "PAIRING_LINK_NOT_FOUND")
                     || (on == Link && answer.code() == "REMOTE_PAIRING_INVALID");
                 assert!(let_in, "{shown}");
             }

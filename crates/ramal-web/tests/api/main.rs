@@ -8,6 +8,7 @@
 )]
 
 mod authorisation;
+mod branding;
 mod documents;
 mod errors;
 mod passkey;
