@@ -3,8 +3,12 @@
 
 mod answer;
 mod assets;
+mod audit;
 mod frame;
+mod keys;
 mod live;
+mod logo;
+mod profile;
 mod session;
 mod sign_in;
 mod texts;
@@ -22,6 +26,10 @@ pub(crate) fn router() -> Router<Web> {
         .route("/", get(async || axum::response::Redirect::to("/numbers")))
         .merge(sign_in::router())
         .merge(live::router())
+        .merge(keys::router())
+        .merge(audit::router())
+        .merge(profile::router())
+        .merge(logo::router())
         .layer(middleware::from_fn(answer::dress))
         .merge(assets::router())
 }

@@ -1,10 +1,11 @@
 //! What stands around every page: who is signed in, where they are, and what to tell them.
 
+use axum::response::{AppendHeaders, IntoResponse as _, Response};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ramal_app::Language;
 
 use super::{
-    answer::Flash,
+    answer::{Flash, PageError, page},
     session::SignedIn,
     texts::{Common, when},
 };
@@ -85,6 +86,15 @@ impl Frame {
             path: path.to_owned(),
             tongue: by.language,
         }
+    }
+
+    /// The answer with a page that shows this frame.
+    pub(super) fn answer(
+        &self,
+        web: &Web,
+        template: &impl askama::Template,
+    ) -> Result<Response, PageError> {
+        Ok((self.shown(web).map(AppendHeaders), page(template)?).into_response())
     }
 
     /// The header that takes the message back which this page shows.
