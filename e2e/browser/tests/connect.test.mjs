@@ -104,7 +104,7 @@ test("after success the page goes on, and a later visit does not ask again", asy
     await askForQr(tab);
     await scan(sandbox, link.phone, tab);
     await inState(tab, "open");
-    await tab.waitForRequest(next);
+    await tab.waitForEvent("requestfailed", (asked) => asked.url() === next);
   });
   await receiver.waitFor("number.connected");
   await receiver.stop();

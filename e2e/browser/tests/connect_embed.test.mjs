@@ -163,9 +163,9 @@ test("the address may change the look, and nothing else", async () => {
 });
 
 test("whatever the colours, everything can be read", async () => {
-  const link = await createLink(sandbox, { language: "en" });
   const colours = ["#ffffff", "#000000", "#1fd286", "#777777", "#ffff00", "#0000ff", "#8a1c7c"];
   for (const dark of [false, true]) {
+    const link = await createLink(sandbox, { language: "en" });
     await page({ dark }, async (tab) => {
       for (const [at, primaryColor] of colours.entries()) {
         const backgroundColor = colours[(at + 3) % colours.length];

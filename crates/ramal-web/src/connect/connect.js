@@ -276,6 +276,11 @@
     lock(false);
   }
 
+  /** The stream may have been faster than the answer, and have shown what comes after. */
+  function leave(state) {
+    if (page.dataset.state === state) show("connecting");
+  }
+
   function assertionIn(text) {
     try {
       const read = JSON.parse(text.slice(text.indexOf("{"), text.lastIndexOf("}") + 1));
@@ -319,16 +324,16 @@
     });
     byId("answers").addEventListener("click", (event) => {
       const { use } = event.target.dataset;
-      if (use) send(byId("answers"), "/wrong-phone", { use: use === "yes" }, () => show("connecting"));
+      if (use) send(byId("answers"), "/wrong-phone", { use: use === "yes" }, () => leave("ask"));
     });
     byId("sign").addEventListener("submit", (event) => {
       event.preventDefault();
       const read = assertionIn(byId("assertion").value);
       if (!read) { problemIn(byId("sign"), texts.assertionBad); byId("assertion").focus(); return; }
-      send(byId("sign"), "/passkey", read, () => { byId("assertion").value = ""; show("connecting"); }, texts.assertionBad);
+      send(byId("sign"), "/passkey", read, () => { byId("assertion").value = ""; leave("passkey"); }, texts.assertionBad);
     });
     byId("confirm").addEventListener("click", () => {
-      send(byId("confirm").parentElement, "/passkey/confirm", null, () => show("connecting"));
+      send(byId("confirm").parentElement, "/passkey/confirm", null, () => leave("confirm"));
     });
     byId("helper-make")?.addEventListener("click", () => {
       send(byId("helper"), "/helper", null, (made) => {
