@@ -1,13 +1,15 @@
 //! What a newcomer reads first.
 
-use axum::http::HeaderMap;
-
-/// The three lines that show everything: create, scan, send.
-pub(crate) fn text(url: &str, key: &str) -> String {
+/// Where to look, and the three lines that show everything: create, scan, send.
+pub(crate) fn text(url: &str, key: &str, dashboard: &str) -> String {
     format!(
         r#"
 Ramal sandbox: {url}
 Tenant key:    {key}
+Dashboard:     {dashboard}
+               (the link signs you in; on its page "Phones" are the virtual phones)
+
+Or by the API:
 
 1. Create a number (its QR code is drawn here as well):
    curl -s {url}/v1/numbers -H 'x-api-key: {key}' -d '{{"name":"My WhatsApp","number":"+5511999990001"}}' | tee /tmp/ramal-number.json
@@ -24,10 +26,4 @@ Tenant key:    {key}
 Stop with Ctrl-C.
 "#
     )
-}
-
-/// The start page: the same, without the key.
-pub(crate) async fn page(headers: HeaderMap) -> String {
-    let host = headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1");
-    text(&format!("http://{host}"), "ps_…")
 }

@@ -1,5 +1,6 @@
 //! `cargo sandbox`: the product and an offline WhatsApp, in one process.
 
+mod entrance;
 mod guide;
 mod tenant_key;
 mod terminal;
@@ -15,8 +16,11 @@ use anyhow::Context as _;
 use axum::{Router, middleware};
 use clap::Parser;
 use ramal_server::{Config, Server};
+use ramal_web::Web;
 use serde_json::json;
 use wa_server::WaServer;
+
+use crate::entrance::Entrance;
 
 /// The version of WhatsApp Web that clients name to the offline server; any will do.
 const APP_VERSION: [u32; 3] = [2, 3000, 1_035_194_821];
@@ -63,9 +67,12 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let whatsapp = WaServer::start(options).await.context("the offline WhatsApp")?;
     let config = configure(arguments, &data_dir, &whatsapp)?;
     ramal_server::init_logs(&config.log)?;
-    let server = Server::start(&config, |routes| dress(routes, &whatsapp)).await?;
+    let entrance = Entrance::new();
+    let dress = |routes| dress(routes, &whatsapp, entrance.router());
+    let server = Server::start_with(&config, Web::with_phones, dress).await?;
     let key = tenant_key::obtain(&server, &config).await?;
-    announce(arguments, &server, &whatsapp, key.expose())?;
+    let dashboard = entrance.open(&server).await?;
+    announce(arguments, &server, &whatsapp, &Shown { key: key.expose(), dashboard })?;
     ramal_server::stop_signal().await?;
     server.stop().await;
     whatsapp.shutdown().await;
@@ -88,29 +95,36 @@ fn configure(
     Ok(config)
 }
 
-/// The control API and a start page beside the product's routes; QR codes are drawn on the terminal.
-fn dress(routes: Router, whatsapp: &WaServer) -> Router {
+/// The control API and the way in beside the product's routes; QR codes are drawn on the terminal.
+fn dress(routes: Router, whatsapp: &WaServer, entrance: Router) -> Router {
     routes
         .nest("/sandbox", whatsapp.control())
         // For clients that join `sandboxUrl` with the documented paths, which begin with /sandbox.
         .nest("/sandbox/sandbox", whatsapp.control())
-        .route("/", axum::routing::get(guide::page))
+        .merge(entrance)
         .layer(middleware::from_fn(terminal::draw_codes))
+}
+
+/// What a newcomer needs.
+struct Shown<'a> {
+    key: &'a str,
+    /// The link that signs in to the dashboard.
+    dashboard: String,
 }
 
 fn announce(
     arguments: &Arguments,
     server: &Server,
     whatsapp: &WaServer,
-    key: &str,
+    shown: &Shown<'_>,
 ) -> anyhow::Result<()> {
     let url = server.url();
-    writeln!(std::io::stdout(), "{}", guide::text(&url, key))?;
+    writeln!(std::io::stdout(), "{}", guide::text(&url, shown.key, &shown.dashboard))?;
     if let Some(path) = &arguments.ready_file {
         let ready = json!({
             "apiUrl": url,
-            "tenantKey": key,
-            "dashboardUrl": format!("{url}/"),
+            "tenantKey": shown.key,
+            "dashboardUrl": shown.dashboard,
             "sandboxUrl": format!("{url}/sandbox"),
             "whatsappUrl": whatsapp.ws_url(),
         });
