@@ -51,9 +51,9 @@ test("a code is replaced before it is over, the attempt ends, and one click begi
 test("a page that wakes up late shows no dead code", async () => {
   const link = await createLink(sandbox, { language: "en" });
   await browser.page({ origins: [sandbox.url], tolerate: [/ERR_FAILED/, /ERR_INTERNET/] }, async (tab) => {
-    await tab.clock.install();
     await tab.goto(link.url);
     await askForQr(tab);
+    await tab.clock.install();
     // The lid is closed: no news, and time goes by.
     await tab.context().setOffline(true);
     await tab.clock.fastForward(70_000);
