@@ -5,8 +5,7 @@ use ramal_store::{Choice, Number, Restored};
 
 use crate::{
     App, AppError, Caller, NumberPatch, NumberSettings, NumberView, Refusal, auth::parse_number_id,
-    keys::mint,
-    numbers::note,
+    keys::mint, numbers::note,
 };
 
 /// A number that was just changed.

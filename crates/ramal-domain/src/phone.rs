@@ -92,6 +92,14 @@ impl PhoneNumber {
         }
     }
 
+    /// As people write it, such as `+55 11 99999-9999`.
+    pub fn international(&self) -> String {
+        match phonenumber::parse(None, self.e164()) {
+            Ok(number) => number.format().mode(phonenumber::Mode::International).to_string(),
+            Err(_unknown_to_the_plan) => self.e164(),
+        }
+    }
+
     /// Takes digits that WhatsApp itself named (the user part of a phone-number JID).
     ///
     /// WhatsApp is the authority on which numbers it has, so only the shape is checked.
@@ -191,6 +199,14 @@ mod tests {
         // A landline has one, and so has everybody else.
         assert_eq!(spellings("+551133334444"), ["551133334444"]);
         assert_eq!(spellings("+351912345678"), ["351912345678"]);
+    }
+
+    #[test]
+    fn people_read_numbers_in_groups() {
+        let read = |text: &str| text.parse::<PhoneNumber>().unwrap().international();
+
+        assert_eq!(read("+5511967435133"), "+55 11 96743-5133");
+        assert_eq!(read("+351912345678"), "+351 912 345 678");
     }
 
     #[test]

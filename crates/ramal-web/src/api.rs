@@ -12,6 +12,7 @@ mod projects;
 mod remote_pairing;
 mod webhooks;
 
+pub(crate) use pairing::stream as pairing_stream;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;

@@ -6,8 +6,12 @@ mod assets;
 mod audit;
 mod frame;
 mod keys;
+mod links;
 mod live;
+mod number;
+mod numbers;
 mod logo;
+mod phones;
 mod profile;
 mod session;
 mod sign_in;
@@ -26,10 +30,14 @@ pub(crate) fn router() -> Router<Web> {
         .route("/", get(async || axum::response::Redirect::to("/numbers")))
         .merge(sign_in::router())
         .merge(live::router())
+        .merge(numbers::router())
+        .merge(number::router())
+        .merge(links::router())
         .merge(keys::router())
         .merge(audit::router())
         .merge(profile::router())
         .merge(logo::router())
+        .merge(phones::router())
         .layer(middleware::from_fn(answer::dress))
         .merge(assets::router())
 }

@@ -154,11 +154,9 @@ impl From<&Action> for ActionRequired {
                 Self { public_key: Some(request.options().clone()), ..shown }
             }
             ActionStep::Confirm { code } => Self { code: Some(code.clone()), ..shown },
-            ActionStep::WrongPhone { expected, actual } => Self {
-                expected: Some(expected.masked()),
-                actual: Some(actual.masked()),
-                ..shown
-            },
+            ActionStep::WrongPhone { expected, actual } => {
+                Self { expected: Some(expected.masked()), actual: Some(actual.masked()), ..shown }
+            }
         }
     }
 }
@@ -216,7 +214,7 @@ async fn events(
 }
 
 /// An attempt as server-sent events.
-pub(super) fn stream(followed: Followed, web: &Web) -> Response {
+pub(crate) fn stream(followed: Followed, web: &Web) -> Response {
     let stream = event_stream(followed, web.closing.clone());
     let sse = Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
     ([(CACHE_CONTROL, "no-store"), (NO_BUFFERING, "no")], sse).into_response()
@@ -377,9 +375,7 @@ fn event(news: &PairingNews) -> Event {
         PairingNews::Code { code, expires_at } => {
             ("code", json!({"pairingCode": code, "expiresAt": expires_at.to_string()}))
         }
-        PairingNews::ActionRequired(action) => {
-            ("action_required", action_event(action))
-        }
+        PairingNews::ActionRequired(action) => ("action_required", action_event(action)),
         PairingNews::Scanned => ("scanned", json!({})),
         PairingNews::Adopted(wrong) => ("adopted", both_phones(wrong)),
         PairingNews::Open => ("open", json!({})),

@@ -12,7 +12,9 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
-    header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
+    header::{
+        ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    },
 };
 use ramal_app::{AppError, Language, Refusal};
 use serde::{Deserialize, Serialize};
@@ -115,6 +117,9 @@ pub(super) fn sentence(error: &AppError, language: Language) -> String {
                 texts.whatsapp_silent
             }
             Refusal::NotConnected => texts.not_connected,
+            Refusal::Reconnecting => texts.reconnecting,
+            Refusal::WrongPhoneNotAsked => texts.wrong_phone_not_asked,
+            Refusal::PairingLinkNotFound => texts.link_not_found,
             Refusal::RateLimited { retry_after_seconds } => {
                 return texts.rate_limited.replace("{s}", &retry_after_seconds.to_string());
             }

@@ -7,6 +7,8 @@
 //   data-number-state="wa_…"  a badge that follows the number's state
 //   data-pairing="wa_…"       a block that follows the number's pairing (see pairing())
 //   data-submit="fetch"       on a form that makes a number: sent without leaving the page
+//   data-fresh="wa_…"         a part with an id that is fetched anew when the number's state changes
+//   data-shows="id"           on a select: shows that part while nothing is chosen
 (() => {
   "use strict";
   const body = document.body;
@@ -73,13 +75,20 @@
     if (field.value) filter(table);
   }
 
+  document.addEventListener("number-state", () => {
+    for (const field of filters) filter(document.querySelector(field.dataset.filter || field.dataset.filterState));
+  });
+
   // Times in the reader's own zone
-  for (const time of all("time[datetime]")) {
-    const at = new Date(time.dateTime);
-    if (Number.isNaN(at.getTime())) continue;
-    time.title = time.dateTime;
-    time.textContent = at.toLocaleString(document.documentElement.lang, { dateStyle: "short", timeStyle: "medium" });
+  function localTimes(root) {
+    for (const time of all("time[datetime]", root)) {
+      const at = new Date(time.dateTime);
+      if (Number.isNaN(at.getTime())) continue;
+      time.title = time.dateTime;
+      time.textContent = at.toLocaleString(document.documentElement.lang, { dateStyle: "short", timeStyle: "medium" });
+    }
   }
+  localTimes(document);
 
   // States, live
   const names = { OPEN: body.dataset.open, CONNECTING: body.dataset.connecting, CLOSE: body.dataset.close };
@@ -151,12 +160,16 @@
       });
       on("code", (data) => { find(".code").textContent = data.pairingCode || "—"; });
       on("scanned", () => show("scanned"));
-      on("action_required", () => show("action"));
+      on("action_required", (data) => {
+        find("[data-action]").dataset.action = data.kind;
+        for (const side of ["expected", "actual"]) { const place = find(`[data-${side}]`); if (place && data[side]) place.textContent = data[side]; }
+        show("action");
+      });
       on("open", end(() => { show("open"); block.dispatchEvent(new CustomEvent("paired", { bubbles: true })); }));
       on("expired", end(() => show("expired")));
       on("failed", end((data) => {
-        const problem = find("[data-problem]");
-        if (problem) problem.textContent = (data.reason || "") + (data.code ? ` (${data.code})` : "");
+        const [problem, known] = [find("[data-problem]"), find(`[data-reason="${data.code}"]`)];
+        if (problem) problem.textContent = known ? known.textContent : (data.reason || "");
         show("failed");
       }));
       stream.onerror = () => { if (stream && stream.readyState === EventSource.CLOSED) { stream = null; setTimeout(listen, 3000); } };
@@ -170,7 +183,8 @@
       show("failed");
     }
     for (const again of all("[data-again]", block)) again.addEventListener("click", (event) => { event.preventDefault(); begin(); });
-    if (block.dataset.begin !== undefined) begin(); else if (block.dataset.pairing) listen();
+    if (block.dataset.begin !== undefined) begin();
+    else if (block.dataset.pairing && block.dataset.idle === undefined) listen();
     return { listen, begin };
   }
   const post = (path, form) => fetch(path, {
@@ -179,11 +193,41 @@
   });
   for (const block of all("[data-pairing]")) if (block.dataset.pairing && !block.closest("dialog:not([open])")) pairing(block);
 
+  // Parts of a page that follow a number: fetched anew, but for what somebody is in the middle of.
+  document.addEventListener("number-state", async ({ detail }) => {
+    const parts = all(`[data-fresh="${detail.id}"]`);
+    if (!parts.length) return;
+    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+    if (!answer.ok) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const part of parts) {
+      const [now, next] = [part.querySelector("[data-pairing]"), fresh.getElementById(part.id)];
+      const busy = now && ["starting", "codes", "scanned", "action"].includes(now.dataset.step);
+      if (!next || busy || part.contains(document.activeElement) && part.querySelector("input:focus")) continue;
+      part.replaceChildren(...next.childNodes);
+      localTimes(part);
+      for (const block of all("[data-pairing]", part)) pairing(block);
+    }
+  });
+
+  // A choice that makes other fields needless
+  for (const select of all("select[data-shows]")) {
+    const part = document.getElementById(select.dataset.shows);
+    const look = () => {
+      part.hidden = select.value !== "";
+      for (const input of all("input", part)) input.required = select.value === "";
+    };
+    select.addEventListener("input", look);
+    look();
+  }
+
   // Creating a number: the form's answer names the number, and the block below shows its codes.
   for (const form of all("form[data-submit=fetch]")) {
     form.addEventListener("submit", async (event) => {
+      // The other button leads to another page.
+      if (event.submitter && event.submitter.hasAttribute("formaction")) return;
       event.preventDefault();
-      const button = form.querySelector("button:not([type=button])");
+      const button = form.querySelector("button:not([type=button], [formaction])");
       const problem = form.querySelector("[data-error]");
       button.disabled = true;
       problem.hidden = true;
@@ -193,7 +237,7 @@
         if (!answer.ok) throw new Error(data.error);
         const block = document.querySelector(form.dataset.pairingBlock);
         block.dataset.pairing = data.id;
-        block.hidden = false;
+        block.parentElement.hidden = false;
         form.hidden = true;
         for (const link of all("[data-number-link]", block)) link.href = "/numbers/" + data.id;
         block.closest("dialog").addEventListener("close", () => location.assign("/numbers"));

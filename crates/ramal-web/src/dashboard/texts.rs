@@ -90,6 +90,13 @@ texts! {
             "WhatsApp no respondió. Nada cambió; inténtelo de nuevo en un momento.";
         not_connected: "O número não está conectado ao WhatsApp.", "The number is not connected to WhatsApp.", "El número no está conectado a WhatsApp.";
         rate_limited: "Muitas tentativas: tente de novo em {s} s.", "Too many tries: try again in {s} s.", "Demasiados intentos: inténtelo de nuevo en {s} s.";
+        reconnecting: "O número está pareado e espera o WhatsApp responder; ele conecta sozinho.",
+            "The number is paired and waits for WhatsApp to answer; it connects by itself.",
+            "El número está vinculado y espera la respuesta de WhatsApp; se conecta solo.";
+        wrong_phone_not_asked: "Nada está sendo perguntado sobre um celular (mais).",
+            "Nothing is being asked about a phone (any more).",
+            "No se está preguntando nada sobre un teléfono (ya).";
+        link_not_found: "Esse link não existe (mais).", "There is no such link (any more).", "Ese enlace no existe (ya).";
         busy: "O servidor está ocupado; tente de novo.", "The server is busy; try again.", "El servidor está ocupado; inténtelo de nuevo.";
         internal: "O servidor falhou. O registro dele diz por quê.", "The server failed. Its log says why.", "El servidor falló. Su registro dice por qué.";
         done_saved: "Salvo.", "Saved.", "Guardado.";
