@@ -20,6 +20,8 @@ use http::{
 };
 use ramal_app::{AppError, Branding, Language, Refusal};
 
+pub(crate) use page::preview;
+
 use crate::{Web, error::ApiError, extract::Path};
 
 const SCRIPT: &str = include_str!("connect/connect.js");

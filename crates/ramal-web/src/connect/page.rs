@@ -18,6 +18,8 @@ use crate::{QrPicture, error::ApiError};
 
 /// How often the page of a browser without JavaScript asks again, in seconds.
 const REFRESH_SECONDS: u32 = 15;
+/// What a preview's QR code says: nothing that a phone could use.
+const SAMPLE: &str = "ramal: this is only what the page will look like";
 const LANGUAGES: [(Language, &str); 3] = [
     (Language::Portuguese, "Português"),
     (Language::English, "English"),
@@ -61,6 +63,8 @@ struct Page<'a> {
     /// Why the link is dead.
     dead: Option<&'static str>,
     refresh: Option<u32>,
+    /// Nothing on it works: it only shows how the page looks.
+    preview: bool,
 }
 
 impl<'a> Page<'a> {
@@ -97,6 +101,7 @@ impl<'a> Page<'a> {
             code: String::new(),
             dead: None,
             refresh: None,
+            preview: false,
         })
     }
 
@@ -172,6 +177,24 @@ pub(super) fn dead(visit: &Visit, dead: DeadLink) -> Result<Response, ApiError> 
     let page = Page { state: "dead", dead: Some(why), parent, ..plain };
     let frames: Vec<String> = parent.into_iter().map(str::to_owned).collect();
     answer(StatusCode::NOT_FOUND, &page, &frames)
+}
+
+/// The page as somebody sees it who is about to scan, for whoever chooses how it looks: a page of ours
+/// shows it in a frame. Nothing on it works.
+pub(crate) fn preview(branding: &Branding, language: Language) -> Result<Response, ApiError> {
+    let visit = Visit { here: String::new(), parameters: Vec::new(), accepted: language };
+    let picture = QrPicture::draw(SAMPLE).map_err(|error| AppError::Internal(Box::new(error)))?;
+    let nonce = nonce();
+    let page = Page {
+        state: "codes",
+        name: "Maria",
+        masked: "+551199****0001".to_owned(),
+        qr: picture.data_uri(),
+        code: "ABCD-1234".to_owned(),
+        preview: true,
+        ..Page::plain(&visit, language, &nonce)?.branded(branding)
+    };
+    answer(StatusCode::OK, &page, &[String::new()])
 }
 
 /// Whether a text is nothing but a scheme, a host and maybe a port.

@@ -27,7 +27,7 @@ async fn script() -> Response {
     asset("text/javascript; charset=utf-8", SCRIPT)
 }
 
-fn asset(kind: &'static str, body: impl IntoResponse) -> Response {
+pub(super) fn asset(kind: &'static str, body: impl IntoResponse) -> Response {
     let headers = [
         (CONTENT_TYPE, kind),
         (CACHE_CONTROL, "public, max-age=300"),

@@ -30,7 +30,7 @@ const SESSION: &str = "ramal_session";
 /// The cookie with the language that somebody chose.
 pub(super) const LANGUAGE: &str = "ramal_language";
 /// Where the script puts the form token.
-const FORM_TOKEN: HeaderName = HeaderName::from_static("x-form-token");
+pub(super) const FORM_TOKEN: HeaderName = HeaderName::from_static("x-form-token");
 /// Where a browser says that a request comes from.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// How long a browser keeps the cookie; the server decides how long it is good for.
@@ -117,15 +117,17 @@ impl<T: DeserializeOwned> FromRequest<Web> for OwnPosted<T> {
     }
 }
 
-/// Proves that an upload, whose body is no form, was sent by a page of ours for an owner.
+/// Proves that an upload was sent by a page of ours for an owner. Its token is in the header, or in the
+/// field of the form that was read first.
 pub(super) fn check_upload(
     by: &SignedIn,
     headers: &HeaderMap,
     web: &Web,
+    field: Option<&str>,
 ) -> Result<(), PageError> {
     check_origin(headers, web)?;
-    let given = headers.get(FORM_TOKEN).and_then(|token| token.to_str().ok());
-    check_token(&by.secret, given.unwrap_or_default())?;
+    let in_header = headers.get(FORM_TOKEN).and_then(|token| token.to_str().ok());
+    check_token(&by.secret, in_header.or(field).unwrap_or_default())?;
     if by.is_owner() { Ok(()) } else { Err(PageError::OwnersOnly) }
 }
 

@@ -1,0 +1,47 @@
+// The product alone, as an operator starts it: nobody has an account yet. WhatsApp is not needed for that.
+
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createWriteStream, existsSync } from "node:fs";
+import { once } from "node:events";
+import os from "node:os";
+import path from "node:path";
+
+import { client } from "./http.mjs";
+import { repository } from "./sandbox.mjs";
+import { eventually } from "./wait.mjs";
+
+const BINARY = path.join(repository, "target/debug/ramal-e2e");
+
+export async function startProduct() {
+  const dir = await mkdtemp(path.join(os.tmpdir(), "ramal-product-"));
+  const ready = path.join(dir, "ready.json");
+  const log = createWriteStream(path.join(dir, "log"));
+  const env = {
+    PATH: process.env.PATH,
+    RAMAL__SERVER__LISTEN: "127.0.0.1:0",
+    RAMAL__DATA_DIR: path.join(dir, "data"),
+    // Nothing listens there: these tests pair nothing.
+    RAMAL__WHATSAPP__URL: "ws://127.0.0.1:9/ws/chat",
+    RAMAL__WHATSAPP__APP_VERSION: "[2,3000,1035194821]",
+  };
+  const child = spawn(BINARY, ["serve", "--ready-file", ready], { env, cwd: dir, stdio: ["ignore", "pipe", "pipe"] });
+  child.stdout.pipe(log);
+  child.stderr.pipe(log);
+  const said = await eventually("the product is ready", async () => {
+    if (child.exitCode !== null) throw new Error(await readFile(path.join(dir, "log"), "utf8"));
+    return existsSync(ready) && JSON.parse(await readFile(ready, "utf8"));
+  }, 30_000);
+  return {
+    url: said.apiUrl,
+    ready: said,
+    api: client(said.apiUrl, { "x-api-key": said.tenantKey }),
+    async stop() {
+      if (child.exitCode === null) {
+        child.kill("SIGTERM");
+        await once(child, "exit");
+      }
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
