@@ -85,7 +85,7 @@ impl PageError {
             Self::SignIn { .. } => texts.sign_in_first.to_owned(),
             Self::OwnersOnly => texts.owners_only.to_owned(),
             Self::ForeignForm => texts.foreign_form.to_owned(),
-            Self::BadForm(_) => texts.bad_form.to_owned(),
+            Self::BadForm(detail) => format!("{} {detail}", texts.bad_form).trim_end().to_owned(),
             Self::NotFound => texts.not_found.to_owned(),
             Self::App(error) => sentence(error, language),
         }

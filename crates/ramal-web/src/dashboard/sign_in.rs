@@ -3,12 +3,12 @@
 use askama::Template;
 use axum::{
     Router,
-    extract::{Request, State},
+    extract::{FromRequest as _, FromRequestParts as _, Request, State},
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
 use http::{HeaderMap, StatusCode};
-use ramal_app::{AppError, Credentials, Language, SignInError};
+use ramal_app::{AppError, Credentials, Language, SignInError, Visitor};
 use ramal_domain::{BrowserSecret, Role};
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -21,7 +21,10 @@ use super::{
     },
     texts::{Common, SignInTexts},
 };
-use crate::{Web, extract::{Path, Query}};
+use crate::{
+    ClientAddress, Web,
+    extract::{Path, Query},
+};
 
 pub(super) fn router() -> Router<Web> {
     Router::new()
@@ -77,7 +80,6 @@ async fn show(
 ) -> Result<Response, PageError> {
     let headers = request.headers().clone();
     let (mut parts, _) = request.into_parts();
-    use axum::extract::FromRequestParts as _;
     if SignedIn::from_request_parts(&mut parts, &web).await.is_ok() {
         return Ok(Redirect::to(own_path(&query.next)).into_response());
     }
@@ -95,19 +97,22 @@ struct SignInForm {
 }
 
 /// Reads a form of somebody who is not signed in. It has nothing to prove but where it comes from.
-async fn foreign_form(web: &Web, request: Request) -> Result<(HeaderMap, SignInForm), PageError> {
-    use axum::extract::FromRequest as _;
+async fn foreign_form(
+    web: &Web,
+    request: Request,
+) -> Result<(HeaderMap, Visitor, SignInForm), PageError> {
     let headers = request.headers().clone();
+    let address = request.extensions().get::<ClientAddress>().map(|client| client.0);
+    let visitor = visitor(&headers, address);
     check_origin(&headers, web)?;
     let body = axum::body::Bytes::from_request(request, web).await;
     let body = body.map_err(|_unreadable| PageError::BadForm(String::new()))?;
     let form = serde_html_form::from_bytes(&body);
-    Ok((headers, form.map_err(|error| PageError::BadForm(error.to_string()))?))
+    Ok((headers, visitor, form.map_err(|error| PageError::BadForm(error.to_string()))?))
 }
 
 async fn sign_in(State(web): State<Web>, request: Request) -> Result<Response, PageError> {
-    let (headers, form) = foreign_form(&web, request).await?;
-    let visitor = visitor(&headers, None);
+    let (headers, visitor, form) = foreign_form(&web, request).await?;
     let given = Credentials { email: form.email.clone(), password: form.password, visitor };
     match web.app.sign_in(given).await {
         Ok(secret) => {
@@ -187,13 +192,12 @@ async fn accept(
     Path(secret): Path<String>,
     request: Request,
 ) -> Result<Response, PageError> {
-    let (headers, form) = foreign_form(&web, request).await?;
+    let (headers, visitor, form) = foreign_form(&web, request).await?;
     let language = language_of(&headers);
     let (shown, secret) = invitation_page(&web, &secret, language).await?;
     let Some(secret) = secret else {
         return Ok((StatusCode::NOT_FOUND, page(&shown)?).into_response());
     };
-    let visitor = visitor(&headers, None);
     let given = Credentials { email: form.email.clone(), password: form.password, visitor };
     match web.app.accept_invitation(&secret, given).await {
         Ok(browser) => Ok(([let_in(&web, &browser)], Redirect::to("/numbers")).into_response()),
