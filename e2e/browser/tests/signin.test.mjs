@@ -10,7 +10,7 @@ import { startProduct } from "../lib/product.mjs";
 
 let product;
 let browser;
-const REFUSED = [/status of (401|403|404|429)/];
+const REFUSED = [/status of (400|401|403|404|429)/];
 
 before(async () => { [product, browser] = await Promise.all([startProduct(), startBrowser()]); });
 after(() => Promise.all([product?.stop(), browser?.stop()]));

@@ -26,8 +26,8 @@ use super::{
 };
 use crate::{Web, extract::Path};
 
-/// A picture of 2 MB and what a form adds to it.
-const BODY_MAX: usize = 2 * 1024 * 1024 + 64 * 1024;
+/// More than a logo may have, so that whoever chose a photo is told instead of cut off.
+const BODY_MAX: usize = 8 * 1024 * 1024;
 /// Longest file name that is given back, in characters.
 const FILE_NAME_MAX: usize = 200;
 

@@ -127,7 +127,7 @@ texts! {
         scan_none: "Nenhum número espera um celular agora. Crie um, ou reconecte um, e o código dele aparece aqui.",
             "No number waits for a phone now. Create or reconnect one, and its code shows up here.",
             "Ningún número espera un teléfono ahora. Cree o reconecte uno y su código aparece aquí.";
-        scan_other: "é de outro número", "is another number's", "es de otro número";
+        scan_other: "outro número", "another number", "otro número";
         picture: "ou uma imagem do código (PNG)", "or a picture of the code (PNG)", "o una imagen del código (PNG)";
         code: "Código de conexão", "Pairing code", "Código de vinculación";
         type_code: "Digitar", "Type it", "Ingresar";

@@ -207,7 +207,7 @@
         picture.src = number.picture;
         picture.alt = "";
         const side = element("div");
-        const note = number.number === this.number ? readable(number.number) : `${readable(number.number)} ${t.scanOther}`;
+        const note = number.number === this.number ? readable(number.number) : `${readable(number.number)} · ${t.scanOther}`;
         side.append(element("p", number.name), element("p", note, "small soft"));
         if (number.code) side.append(element("p", number.code, "mono small"));
         const scan = button(t.scan, () => this.link("/scan", { qr: number.qr }), "");
