@@ -2,8 +2,9 @@
 
 use std::{
     fs,
+    io::Write as _,
     path::{Path, PathBuf},
-    process::{Command, ExitStatus},
+    process::{Command, ExitStatus, Stdio},
     time::Duration,
 };
 
@@ -114,17 +115,29 @@ impl Product {
 
     /// Runs another subcommand on the same data; returns what it printed.
     pub fn run(&self, args: &[&str]) -> String {
-        let output = Command::new(binary("ramal-e2e"))
+        let (status, printed, complaint) = self.run_with(args, "");
+        assert!(status.success(), "{args:?}: {status}: {complaint}");
+        printed
+    }
+
+    /// The same with something on its standard input; returns how it ended, what it printed and what
+    /// it complained of.
+    pub fn run_with(&self, args: &[&str], input: &str) -> (ExitStatus, String, String) {
+        let mut child = Command::new(binary("ramal-e2e"))
             .args(args)
             .env_clear()
             .envs(self.env.iter().map(|(key, value)| (key, value)))
             .current_dir(self.dir.path())
-            .output()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
             .expect("ramal-e2e runs");
-        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{args:?}: {}: {complaint}", output.status);
-        printed
+        // It may end without reading it.
+        let _unread = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
+        let output = child.wait_with_output().expect("ramal-e2e ends");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status, text(&output.stdout), text(&output.stderr))
     }
 
     /// Another tenant on the same server.

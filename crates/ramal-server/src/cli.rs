@@ -1,6 +1,7 @@
 //! The command line.
 
 mod keys;
+mod users;
 
 use std::{
     io::Write as _,
@@ -40,6 +41,9 @@ enum Command {
     /// API keys.
     #[command(subcommand)]
     Keys(keys::Command),
+    /// The people who sign in to the dashboard.
+    #[command(subcommand)]
+    User(users::Command),
     /// The configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -100,6 +104,11 @@ fn run(command: &Command, file: Option<&Path>, config: &Config) -> anyhow::Resul
         Command::Keys(command) => {
             let runtime = tokio::runtime::Runtime::new()?;
             runtime.block_on(keys::run(command, config))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::User(command) => {
+            let runtime = tokio::runtime::Runtime::new()?;
+            runtime.block_on(users::run(command, config))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Serve { ready_file } => {
