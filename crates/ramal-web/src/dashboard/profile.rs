@@ -70,6 +70,8 @@ struct ProfilePage {
     frame: Frame,
     t: &'static ProfileTexts,
     secret: Option<Secret>,
+    /// The key, when it was made just now.
+    new_key: Option<String>,
     key: Option<KeyRow>,
     url: String,
     brand: BrandForm,
@@ -111,6 +113,7 @@ impl ProfilePage {
             frame: Frame::new(web, by, Section::Profile, PATH, headers),
             t,
             secret: None,
+            new_key: None,
             key: key.map(|key| KeyRow {
                 masked: format!("{}…{}", key.prefix, key.last4),
                 created_at: key.created_at,
@@ -174,9 +177,9 @@ async fn regenerate_key(
         return ProfilePage::new(&web, &by, &headers).await?.refused(&web, t.key_not_sure);
     }
     let new = web.app.regenerate_own_key(&by.caller).await?;
-    let secret =
-        Secret { title: t.key_new, hint: t.key_new_hint, text: new.token.expose().to_owned() };
+    let token = new.token.expose().to_owned();
+    let secret = Secret { title: t.key_new, hint: t.key_new_hint, text: token.clone() };
     let page = ProfilePage::new(&web, &by, &headers).await?;
-    let page = ProfilePage { secret: Some(secret), ..page };
+    let page = ProfilePage { secret: Some(secret), new_key: Some(token), ..page };
     page.frame.answer(&web, &page)
 }
