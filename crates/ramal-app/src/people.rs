@@ -91,11 +91,12 @@ impl App {
         email: Option<&Email>,
         address: Option<IpAddr>,
     ) -> Result<(), SignInError> {
-        self.limits.sign_in(email, address).map_err(|refusal| match refusal {
-            Refusal::RateLimited { retry_after_seconds } => {
+        self.limits.sign_in(email, address).map_err(|refusal| {
+            if let Refusal::RateLimited { retry_after_seconds } = refusal {
                 SignInError::Throttled { retry_after_seconds }
+            } else {
+                SignInError::App(refusal.into())
             }
-            other => SignInError::App(other.into()),
         })
     }
 

@@ -306,14 +306,14 @@ impl Supervisor {
         let (pairing, watcher) = watch::channel(Pairing::default());
         let store = self.0.context.store.clone();
         let conduct = Conduct::new(store, id, Arc::clone(&connection));
-        let (replier, replies) = mpsc::channel(REPLIES_MAX);
+        let (reply_to, replies) = mpsc::channel(REPLIES_MAX);
         let running = Running {
             epoch: number.epoch,
             connection: Arc::clone(&connection),
             conduct: conduct.clone(),
             pairing: watcher.clone(),
             nudge: Arc::new(Notify::new()),
-            replies: replier,
+            replies: reply_to,
             stop: self.0.shutdown.child_token(),
             ended: CancellationToken::new(),
         };

@@ -118,7 +118,7 @@ pub(super) struct ActionRequired {
     /// With `PASSKEY`: the `publicKey` of `navigator.credentials.get`, as WhatsApp sent it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<Object>)]
-    public_key: Option<serde_json::Value>,
+    public_key: Option<Value>,
     /// With `PASSKEY_CONFIRMATION`: what the phone should show.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "ABCD-1234")]

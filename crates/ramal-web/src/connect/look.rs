@@ -55,7 +55,7 @@ impl Look {
                 format!(":root:root{{--page:{};--on-page:{}}}", page.hex(), page.ink().hex());
         }
         if let Some(primary) = primary {
-            look.palette += &match look.scheme {
+            let palette = match look.scheme {
                 "" => format!(
                     ":root:root{{{}}}@media(prefers-color-scheme:dark){{:root:root{{{}}}}}",
                     primary.tokens(&LIGHT),
@@ -64,6 +64,7 @@ impl Look {
                 "dark" => format!(":root[data-scheme]{{{}}}", primary.tokens(&DARK)),
                 _ => format!(":root[data-scheme]{{{}}}", primary.tokens(&LIGHT)),
             };
+            look.palette.push_str(&palette);
         }
         look
     }

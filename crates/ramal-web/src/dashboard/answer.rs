@@ -102,6 +102,7 @@ impl IntoResponse for PageError {
 }
 
 /// An error of a use case, in the reader's language where there is a sentence for it.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the others have the API's sentence")]
 pub(super) fn sentence(error: &AppError, language: Language) -> String {
     let texts = Common::of(language);
     let own = match error {

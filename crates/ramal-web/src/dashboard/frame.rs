@@ -104,6 +104,7 @@ impl Frame {
 
     /// A moment, for `<time datetime>`, and readable without JavaScript: the script writes it in the
     /// reader's own time zone.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
     pub(super) fn when(&self, at: &ramal_domain::Timestamp) -> String {
         when(*at, self.tongue)
     }
