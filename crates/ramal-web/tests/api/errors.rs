@@ -145,6 +145,8 @@ async fn missing_things(scene: &Scene, ours: &Account, seen: &mut Seen) {
         let answer = scene.ask(&Ask::new("GET", path).key(&ours.number_key)).await;
         note(seen, &answer, 404, code);
     }
+    let revoke = Ask::new("DELETE", "/v1/remote-pairing-links/lnk_none").key(&ours.tenant_key);
+    note(seen, &scene.ask(&revoke).await, 404, "PAIRING_LINK_NOT_FOUND");
     let status = Ask::new("GET", "/v1/numbers/wa_none/status").key(&ours.number_key);
     let answer = scene.ask(&status).await;
     assert_eq!((answer.status, answer.json().get("code")), (404, None), "contract C.4");
@@ -182,6 +184,12 @@ async fn passkeys(scene: &Scene, ours: &Account, seen: &mut Seen) {
     note(seen, &scene.ask(&ask).await, 409, "PASSKEY_REFUSED");
     scene.app().sessions().stop(number).await;
     note(seen, &scene.ask(&ask).await, 409, "PASSKEY_NOT_REQUESTED");
+    let path = format!("/v1/numbers/{number}/pairing/wrong-phone");
+    let use_it = Ask::new("POST", path).key(&ours.tenant_key).body(json!({"use": true}));
+    note(seen, &scene.ask(&use_it).await, 409, "WRONG_PHONE_NOT_ASKED");
+    let (_, helper) = crate::remote_pairing::helper(scene, ours, "+5511999990666").await;
+    let connect = Ask::new("POST", format!("/v1/remote-pairing/{helper}/connect"));
+    note(seen, &scene.ask(&connect).await, 403, "HELPER_NOT_ALLOWED");
 }
 
 async fn states(scene: &Scene, ours: &Account, seen: &mut Seen) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::scene::{Ask, Scene};
+use crate::scene::{Account, Ask, Scene};
 
 const PHONE: &str = "+5511999990123";
 
@@ -173,4 +173,85 @@ async fn a_repeated_creation_gives_the_same_link() {
     assert_eq!((first.status, again.status), (201, 201));
     assert_eq!(first.json()["remotePairingUrl"], again.json()["remotePairingUrl"]);
     assert!(again.head.contains("idempotent-replayed: true"), "{}", again.head);
+}
+
+/// A link's token, and its helper's.
+pub(crate) async fn helper(scene: &Scene, ours: &Account, phone: &str) -> (String, String) {
+    let created =
+        create(scene, &ours.tenant_key, json!({"name": "M", "number": phone})).await.json();
+    let token = created["remotePairingToken"].as_str().unwrap().to_owned();
+    let made = scene.ask(&Ask::new("POST", format!("/v1/remote-pairing/{token}/helper"))).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let made = made.json();
+    let helper = made["helperToken"].as_str().unwrap().to_owned();
+    assert_eq!(made["helperUrl"], format!("https://wa.acme.com/connect/{helper}"));
+    (token, helper)
+}
+
+#[tokio::test]
+async fn a_helper_may_follow_and_sign_and_dies_with_its_link() {
+    let scene = Scene::start().await;
+    let ours = scene.account(1).await;
+    let (token, helper) = helper(&scene, &ours, PHONE).await;
+
+    for (token, role) in [(&token, "person"), (&helper, "helper")] {
+        let info = scene.ask(&public(token, "")).await.json();
+        assert_eq!((&info["role"], &info["wrongPhonePolicy"]), (&json!(role), &json!("reject")));
+        assert_eq!(scene.ask(&public(token, "/events")).await.status, 200);
+    }
+    let post = |tail: &str| Ask::new("POST", format!("/v1/remote-pairing/{helper}/{tail}"));
+    for ask in [post("connect"), post("helper"), post("wrong-phone").body(json!({"use": true}))] {
+        assert_eq!(scene.ask(&ask).await.code(), "HELPER_NOT_ALLOWED");
+    }
+    assert_eq!(scene.ask(&post("passkey/confirm")).await.code(), "PASSKEY_NOT_REQUESTED");
+    let links = Ask::new("GET", "/v1/remote-pairing-links").key(&ours.tenant_key);
+    let listed = scene.ask(&links).await;
+    assert!(!listed.text.contains(&token) && !listed.text.contains(&helper), "{}", listed.text);
+    let row = listed.json()[0].clone();
+    assert_eq!(
+        (&row["state"], &row["maskedNumber"]),
+        (&json!("waiting"), &json!("+551199****0123"))
+    );
+    let path = format!("/v1/remote-pairing-links/{}", row["id"].as_str().unwrap());
+    let stranger = scene.account(2).await;
+    let revoke = |key: &str| Ask::new("DELETE", &path).key(key);
+    assert_eq!(scene.ask(&revoke(&stranger.tenant_key)).await.code(), "PAIRING_LINK_NOT_FOUND");
+    assert_eq!(scene.ask(&revoke(&ours.tenant_key)).await.status, 200);
+
+    for token in [&token, &helper] {
+        let dead = scene.ask(&public(token, "")).await;
+        assert_eq!((dead.status, dead.json()["reason"].as_str()), (404, Some("revoked")));
+    }
+    assert_eq!(scene.ask(&links).await.json()[0]["state"], "revoked");
+}
+
+#[tokio::test]
+async fn a_new_link_takes_the_place_of_the_old_one() {
+    let scene = Scene::start().await;
+    let ours = scene.account(1).await;
+    let (old, _) = helper(&scene, &ours, PHONE).await;
+    let links = Ask::new("GET", "/v1/remote-pairing-links").key(&ours.tenant_key);
+    let number = scene.ask(&links).await.json()[0]["numberId"].as_str().unwrap().to_owned();
+    let renew = |body: Value| {
+        Ask::new("POST", format!("/v1/numbers/{number}/remote-pairing"))
+            .key(&ours.tenant_key)
+            .body(body)
+    };
+
+    let wrong = scene.ask(&renew(json!({"wrongPhonePolicy": "maybe"}))).await;
+    assert_eq!(wrong.code(), "VALIDATION_ERROR", "{}", wrong.text);
+    assert_eq!(scene.ask(&public(&old, "")).await.status, 200, "nothing has changed");
+    let new = scene.ask(&renew(json!({"wrongPhonePolicy": "ask", "externalRef": "7"}))).await;
+    assert_eq!(new.status, 201, "{}", new.text);
+    let new = new.json();
+    let token = new["remotePairingToken"].as_str().unwrap();
+    assert_eq!(scene.ask(&public(token, "")).await.json()["wrongPhonePolicy"], "ask");
+    assert_eq!(scene.ask(&public(&old, "")).await.json()["reason"], "revoked");
+    let connect = Ask::new("POST", format!("/v1/remote-pairing/{token}/connect"));
+    assert_eq!(scene.ask(&connect).await.status, 200);
+    scene.open(&number).await;
+    assert_eq!(scene.ask(&renew(json!({}))).await.code(), "NUMBER_ALREADY_CONNECTED");
+    let listed = scene.ask(&links).await.json();
+    assert_eq!((&listed[0]["state"], &listed[1]["state"]), (&json!("used"), &json!("revoked")));
+    assert_eq!(listed[0]["externalRef"], "7");
 }
