@@ -6,14 +6,14 @@
 //! lives then.
 
 use ramal_domain::{
-    Action, ActionStep, Link, PhoneNumber, WrongPhone, WrongPhoneOutcome, WrongPhonePolicy,
+    Action, ActionStep, CloseReason, Link, PhoneNumber, WrongPhone, WrongPhoneOutcome,
+    WrongPhonePolicy,
 };
 use ramal_store::{Identity, Stepped, StoreError};
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{Actor, Flow};
 use crate::{Account, Outcome, PairingFailure, WrongPhoneError, ledger::Fact};
-use ramal_domain::CloseReason;
 
 /// A phone that a person is asked about.
 #[derive(Debug)]
@@ -101,7 +101,8 @@ impl Actor {
         if reply.adopt {
             self.adopt_phone(asked.wrong, asked.account, Some(reply.done)).await
         } else {
-            self.reject_and_tell(asked.wrong, Some((reply.done, Ok(())))).await
+            let wrong = WrongPhone { outcome: WrongPhoneOutcome::Rejected, ..asked.wrong };
+            self.reject_and_tell(wrong, Some((reply.done, Ok(())))).await
         }
     }
 
@@ -144,23 +145,25 @@ impl Actor {
         self.reject_and_tell(WrongPhone { outcome, ..wrong }, None).await
     }
 
+    /// It is decided; unlinking the phone may take a while, and nobody should wait for it.
+    fn refuse_replies(&mut self) {
+        self.replies.close();
+        while let Ok(late) = self.replies.try_recv() {
+            tell(Some((late.done, Err(WrongPhoneError::NotAsked))));
+        }
+    }
+
     async fn reject_and_tell(
         &mut self,
         wrong: WrongPhone,
         answer: Option<(Done, Result<(), WrongPhoneError>)>,
     ) -> Flow {
-        let outcome = match wrong.outcome {
-            WrongPhoneOutcome::Taken => WrongPhoneOutcome::Taken,
-            WrongPhoneOutcome::Asked | WrongPhoneOutcome::Adopted | WrongPhoneOutcome::Rejected => {
-                WrongPhoneOutcome::Rejected
-            }
-        };
-        let wrong = WrongPhone { outcome, ..wrong };
         let written = self.ledger().write(&Fact::Rejected(wrong.clone())).await;
         if self.moved(written) == Flow::End {
             return Flow::End;
         }
         tell(answer);
+        self.refuse_replies();
         self.state.action_due = None;
         self.pairing.send_modify(|pairing| pairing.wrong_phone = Some(wrong));
         self.fail_pairing(PairingFailure::Closed(CloseReason::WrongPhone));

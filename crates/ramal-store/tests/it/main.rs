@@ -40,3 +40,4 @@ mod pairing_attempts;
 mod projects;
 mod scene;
 mod session_state;
+mod wrong_phone;
