@@ -8,14 +8,16 @@ mod frame;
 mod keys;
 mod links;
 mod live;
+mod logo;
 mod number;
 mod numbers;
-mod logo;
 mod phones;
 mod profile;
 mod session;
 mod sign_in;
 mod texts;
+mod webhook;
+mod webhooks;
 
 use axum::{Router, middleware, routing::get};
 use http::Method;
@@ -34,6 +36,8 @@ pub(crate) fn router() -> Router<Web> {
         .merge(number::router())
         .merge(links::router())
         .merge(keys::router())
+        .merge(webhooks::router())
+        .merge(webhook::router())
         .merge(audit::router())
         .merge(profile::router())
         .merge(logo::router())
