@@ -149,7 +149,8 @@
     function listen() {
       if (stream) stream.close();
       stream = new EventSource(`/numbers/${block.dataset.pairing}/pairing/events`);
-      const on = (name, act) => stream.addEventListener(name, (event) => act(JSON.parse(event.data)));
+      // `open` is also what a stream says of itself, without data.
+      const on = (name, act) => stream.addEventListener(name, (event) => { if (event.data) act(JSON.parse(event.data)); });
       const end = (act) => (data) => { stream.close(); stream = null; act(data); };
       on("qr", (data) => {
         if (!data.qrcodeBase64) return;

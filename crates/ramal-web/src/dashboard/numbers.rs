@@ -59,7 +59,8 @@ texts! {
         options: "Opções", "Options", "Opciones";
         options_hint: "Tudo pode ser mudado depois.", "All of it can be changed later.", "Todo se puede cambiar después.";
         show_qr: "Mostrar código QR", "Show the QR code", "Mostrar código QR";
-        send_link: "Enviar um link em vez disso", "Send a link instead", "Enviar un enlace en su lugar";
+        send_link: "Enviar um link", "Send a link", "Enviar un enlace";
+        example: "Suporte", "Support", "Soporte";
         two_ways: "Escaneie o código aqui, se o celular está com você. Ou envie um link: quem tem o celular conecta sozinho.",
             "Scan the code here if you have the phone at hand. Or send a link: whoever has the phone connects it alone.",
             "Escanee el código aquí si tiene el teléfono a mano. O envíe un enlace: quien tiene el teléfono lo conecta solo.";
