@@ -37,6 +37,7 @@ mod messages;
 mod numbers;
 mod overview;
 mod pairing_attempts;
+mod people;
 mod projects;
 mod scene;
 mod session_state;
