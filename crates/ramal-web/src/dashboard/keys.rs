@@ -72,7 +72,6 @@ texts! {
             "Each number gets its key when it is created. Create the first number and come back.",
             "Cada número recibe su clave cuando se crea. Cree el primer número y vuelva.";
         empty_link: "Criar um número", "Create a number", "Crear un número";
-        back: "Voltar às chaves", "Back to the keys", "Volver a las claves";
     }
 }
 

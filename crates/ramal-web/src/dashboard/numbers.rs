@@ -351,12 +351,10 @@ fn created_answer(headers: &HeaderMap, number: &Number) -> Response {
 }
 
 fn refused(error: &AppError, language: Language) -> String {
-    match error {
-        AppError::Refused(Refusal::UpstreamError | Refusal::UpstreamTimeout) => {
-            NumbersTexts::of(language).cannot_start.to_owned()
-        }
-        error => sentence(error, language),
+    if let AppError::Refused(Refusal::UpstreamError | Refusal::UpstreamTimeout) = error {
+        return NumbersTexts::of(language).cannot_start.to_owned();
     }
+    sentence(error, language)
 }
 
 async fn restore(

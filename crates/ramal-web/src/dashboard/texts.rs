@@ -29,7 +29,6 @@ pub(super) use texts;
 texts! {
     /// What several pages say.
     Common {
-        dashboard: "Painel", "Dashboard", "Panel";
         skip: "Ir para o conteúdo", "Skip to content", "Ir al contenido";
         menu: "Menu", "Menu", "Menú";
         numbers: "Números", "Numbers", "Números";
@@ -39,7 +38,6 @@ texts! {
         profile: "Perfil", "Profile", "Perfil";
         audit: "Auditoria", "Audit log", "Auditoría";
         phones: "Celulares", "Phones", "Teléfonos";
-        sandbox: "Sandbox", "Sandbox", "Sandbox";
         viewer: "só leitura", "view only", "solo lectura";
         sign_out: "Sair", "Sign out", "Salir";
         language: "Idioma", "Language", "Idioma";
@@ -49,11 +47,7 @@ texts! {
         copy: "Copiar", "Copy", "Copiar";
         copied: "Copiado", "Copied", "Copiado";
         delete: "Excluir", "Delete", "Eliminar";
-        details: "Detalhes", "Details", "Detalles";
-        yes: "Sim", "Yes", "Sí";
-        no: "Não", "No", "No";
         never: "nunca", "never", "nunca";
-        search: "Buscar", "Search", "Buscar";
         older: "Mais antigos", "Older", "Más antiguos";
         connected: "Conectado", "Connected", "Conectado";
         connecting: "Conectando", "Connecting", "Conectando";
@@ -102,9 +96,7 @@ texts! {
         done_saved: "Salvo.", "Saved.", "Guardado.";
         done_deleted: "Excluído.", "Deleted.", "Eliminado.";
         done_restored: "Restaurado.", "Restored.", "Restaurado.";
-        done_sent: "Enviado.", "Sent.", "Enviado.";
         done_revoked: "Revogado.", "Revoked.", "Revocado.";
-        done_signed_out: "Você saiu de todos os navegadores.", "You are signed out everywhere.", "Salió de todos los navegadores.";
         done_password: "Senha trocada. Os outros navegadores saíram.",
             "Password changed. Other browsers are signed out.",
             "Contraseña cambiada. Los otros navegadores salieron.";
@@ -117,9 +109,7 @@ pub(super) enum Done {
     Saved,
     Deleted,
     Restored,
-    Sent,
     Revoked,
-    SignedOut,
     Password,
 }
 
@@ -130,9 +120,7 @@ impl Done {
             Self::Saved => texts.done_saved,
             Self::Deleted => texts.done_deleted,
             Self::Restored => texts.done_restored,
-            Self::Sent => texts.done_sent,
             Self::Revoked => texts.done_revoked,
-            Self::SignedOut => texts.done_signed_out,
             Self::Password => texts.done_password,
         }
     }
