@@ -439,16 +439,16 @@ async fn change(
     Path(id): Path<String>,
     Posted { by, form: fields }: Posted<Fields>,
 ) -> Result<Response, PageError> {
-    let path = format!("/numbers/{id}");
+    let here = format!("/numbers/{id}");
     let view = find(&web, &by, &id).await?;
     let form = SettingsForm::read(&fields);
     let patch = form.number_patch(&fields, &view.number, &view.settings, by.language);
-    let changed = match patch {
-        Err(text) => return Ok(Flash { problem: true, text }.to(&web, &path)),
+    let saved = match patch {
+        Err(text) => return Ok(Flash { problem: true, text }.to(&web, &here)),
         Ok(None) => Ok(()),
         Ok(Some(patch)) => web.app.change_number(&by.caller, &id, patch).await.map(|_| ()),
     };
-    after(&web, by.language, &path, changed, Done::Saved)
+    after(&web, by.language, &here, saved, Done::Saved)
 }
 
 async fn remove(

@@ -185,10 +185,10 @@ impl SettingsForm {
             return Err(SettingTexts::of(language).bad_message.to_owned());
         }
         let before = Self::of(settings);
-        let changed =
+        let flipped =
             self.switches.iter().zip(&before.switches).filter(|(new, old)| new.on != old.on);
         let mut changes: Map<String, Value> =
-            changed.map(|(new, _)| (new.key.to_owned(), json!(new.on))).collect();
+            flipped.map(|(new, _)| (new.key.to_owned(), json!(new.on))).collect();
         if self.message != before.message {
             let message = (!self.message.is_empty()).then_some(&self.message);
             changes.insert("msgRejectCall".to_owned(), json!(message));
@@ -247,9 +247,9 @@ mod tests {
         };
 
         assert!(changes(&same).is_empty());
-        let changed = fields("markReadOnSend=on&rejectCall=on&msgRejectCall=+Later+");
+        let other = fields("markReadOnSend=on&rejectCall=on&msgRejectCall=+Later+");
         assert_eq!(
-            Value::Object(changes(&changed)),
+            Value::Object(changes(&other)),
             json!({"historyImportEnabled": false, "rejectCall": true, "msgRejectCall": "Later"}),
         );
     }
