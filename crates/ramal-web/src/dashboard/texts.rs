@@ -96,6 +96,7 @@ texts! {
         done_saved: "Salvo.", "Saved.", "Guardado.";
         done_deleted: "Excluído.", "Deleted.", "Eliminado.";
         done_restored: "Restaurado.", "Restored.", "Restaurado.";
+        done_sent: "Enviado.", "Sent.", "Enviado.";
         done_revoked: "Revogado.", "Revoked.", "Revocado.";
         done_password: "Senha trocada. Os outros navegadores saíram.",
             "Password changed. Other browsers are signed out.",
@@ -109,6 +110,7 @@ pub(super) enum Done {
     Saved,
     Deleted,
     Restored,
+    Sent,
     Revoked,
     Password,
 }
@@ -120,6 +122,7 @@ impl Done {
             Self::Saved => texts.done_saved,
             Self::Deleted => texts.done_deleted,
             Self::Restored => texts.done_restored,
+            Self::Sent => texts.done_sent,
             Self::Revoked => texts.done_revoked,
             Self::Password => texts.done_password,
         }
