@@ -26,8 +26,8 @@ use axum::{
 use ramal_app::App;
 use tokio_util::sync::CancellationToken;
 
-pub use dashboard::enter;
 pub use address::ClientAddress;
+pub use dashboard::enter;
 pub use guard::AuthOptions;
 pub use health::Readiness;
 pub use openapi::document as openapi_document;

@@ -243,21 +243,22 @@ async fn render(
     let fortnight = wanted.span == "14d";
     let span = if fortnight { Span::Fortnight } else { Span::Day };
     let kind: Option<EventKind> = wanted.event.parse().ok();
-    let stats = web.app.webhook_stats(&webhook, span, kind).await?;
+    let deliveries = web.app.webhook_stats(&webhook, span, kind).await?;
     let log = web.app.webhook_log(&by.caller, id, kind.map(EventKind::name), None).await?;
-    let pending = stats.pending.iter().map(|delivery| pending_line(delivery, texts));
+    let pending = deliveries.pending.iter().map(|delivery| pending_line(delivery, texts));
     let tried = log.iter().map(|attempt| line(attempt, texts));
     let names = webhooks::numbers(web, by).await?;
     let (badge, state) = webhooks::state(&webhook, list);
-    let sum = |of: fn(&Outcomes) -> u64| stats.bars.iter().map(|(_, outcomes)| of(outcomes)).sum();
+    let sum =
+        |of: fn(&Outcomes) -> u64| deliveries.bars.iter().map(|(_, outcomes)| of(outcomes)).sum();
     let (good, bad): (u64, u64) = (sum(|o| o.succeeded), sum(|o| o.failed));
     let chart_text = texts.chart_text.replace("{ok}", &good.to_string());
     let path = format!("/webhooks/{id}");
     let page = WebhookPage {
         frame: Frame::new(web, by, Section::Webhooks, &path, headers),
         log: pending.chain(tried).collect(),
-        bars: bars(&stats.bars),
-        chart_width: u64::try_from(stats.bars.len()).unwrap_or_default() * BAR_WIDTH,
+        bars: bars(&deliveries.bars),
+        chart_width: u64::try_from(deliveries.bars.len()).unwrap_or_default() * BAR_WIDTH,
         chart_text: chart_text.replace("{bad}", &bad.to_string()),
         total: good + bad,
         number: names.get(&webhook.number).cloned().unwrap_or_default(),
