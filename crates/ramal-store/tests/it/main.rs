@@ -29,6 +29,7 @@ macro_rules! on_both_databases {
 mod accounts;
 mod db;
 mod deliveries;
+mod delivery_stats;
 mod events;
 mod health;
 mod idempotency;

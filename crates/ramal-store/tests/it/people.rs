@@ -23,6 +23,7 @@ on_both_databases! {
     choices_are_stored_and_replaced,
     only_the_newest_pictures_stay,
     the_audit_log_is_paged_newest_first_and_per_tenant,
+    the_audit_log_is_filtered_by_who_and_by_kind_of_thing,
 }
 
 fn hash() -> SecretString {
@@ -222,4 +223,40 @@ async fn the_audit_log_is_paged_newest_first_and_per_tenant(Db { store, .. }: Db
     assert_eq!(second, [entries[0].clone()]);
     assert_eq!(committed!(store, |tx| tx.audit().purge(at(1))), 1);
     assert_eq!(read!(store, |tx| tx.audit().page(ours, &AuditFilter::default(), None, 9)).len(), 2);
+}
+
+async fn the_audit_log_is_filtered_by_who_and_by_kind_of_thing(Db { store, .. }: Db) {
+    let ours = tenant(&store).await;
+    let entry = |actor: &str, action: &str| AuditEntry {
+        id: AuditId::mint(),
+        tenant: ours,
+        actor: Actor { kind: "user".to_owned(), id: actor.to_owned(), name: String::new() },
+        action: action.to_owned(),
+        target: String::new(),
+        detail: String::new(),
+        at: NOW,
+    };
+    let entries = [
+        entry("usr_1", "key.reveal"),
+        entry("usr_2", "key.reveal"),
+        entry("usr_1", "keyring.open"),
+        entry("usr_1", "user.invite"),
+    ];
+    for entry in &entries {
+        committed!(store, |tx| tx.audit().record(entry));
+    }
+
+    let (me, keys) = (Some("usr_1".to_owned()), Some("key".to_owned()));
+    for (actor, thing, expected) in [
+        (None, keys.clone(), vec![1, 0]),
+        (me.clone(), keys, vec![0]),
+        (me, None, vec![3, 2, 0]),
+        (None, Some("%".to_owned()), vec![]),
+    ] {
+        let filter = AuditFilter { actor, thing };
+        let found = read!(store, |tx| tx.audit().page(ours, &filter, None, 9));
+        let expected: Vec<_> =
+            expected.iter().map(|&index: &usize| entries[index].clone()).collect();
+        assert_eq!(found, expected, "{filter:?}");
+    }
 }
