@@ -360,7 +360,9 @@ fn check_origin(text: &str) -> Result<String, AppError> {
         && host.bytes().all(|letter| letter.is_ascii_alphanumeric() || b".-".contains(&letter));
     let local = matches!(host, "localhost" | "127.0.0.1");
     if plain && (scheme == "https" || (scheme == "http" && local)) {
-        return Ok(origin);
+        // Browsers leave the usual port out.
+        let usual = if scheme == "https" { ":443" } else { ":80" };
+        return Ok(origin.strip_suffix(usual).unwrap_or(&origin).to_owned());
     }
     Err(AppError::invalid(
         "an allowed origin looks like https://app.acme.com (http for localhost only)",
@@ -451,6 +453,7 @@ mod tests {
     fn origins_are_written_as_browsers_do() {
         let good = |text: &str| check_origin(text).ok();
         assert_eq!(good("https://App.Acme.com/").as_deref(), Some("https://app.acme.com"));
+        assert_eq!(good("https://app.acme.com:443").as_deref(), Some("https://app.acme.com"));
         assert_eq!(good("http://localhost:3000").as_deref(), Some("http://localhost:3000"));
         for bad in [
             "*",

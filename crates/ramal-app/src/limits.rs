@@ -106,7 +106,10 @@ pub(crate) struct Limits {
     links: Buckets<PairingLinkId>,
     addresses: Buckets<IpAddr>,
     pairings: Buckets<(TenantId, String)>,
-    sign_ins: Buckets<Email>,
+    /// By where it comes from as well: strangers' tries must not keep the person out.
+    sign_ins: Buckets<(Email, Option<IpAddr>)>,
+    /// From everywhere together.
+    sign_ins_of_email: Buckets<Email>,
     sign_in_addresses: Buckets<IpAddr>,
 }
 
@@ -124,6 +127,10 @@ impl Limits {
             sign_ins: Buckets::new(
                 options.sign_in_burst,
                 Quota::with_period(options.sign_in_every),
+            ),
+            sign_ins_of_email: Buckets::new(
+                options.sign_in_burst.saturating_mul(20),
+                Quota::with_period(options.sign_in_every / 20),
             ),
             sign_in_addresses: Buckets::new(
                 options.sign_in_burst.saturating_mul(3),
@@ -166,8 +173,12 @@ impl Limits {
         address: Option<IpAddr>,
     ) -> Result<(), Refusal> {
         // First: who tries many e-mail addresses must not fill the memory with them.
+        let known = self.sign_in_addresses.len() < ADDRESSES_MAX;
+        let address = address.map(|it| if known { network(it) } else { EVERYBODY_ELSE });
         address.map_or(Ok(()), |address| self.sign_in_addresses.take(&address))?;
-        email.map_or(Ok(()), |email| self.sign_ins.take(email))
+        let Some(email) = email else { return Ok(()) };
+        self.sign_ins.take(&(email.clone(), address))?;
+        self.sign_ins_of_email.take(email)
     }
 
     /// Forgets full buckets, so that memory is bounded by what is in use.
@@ -177,6 +188,7 @@ impl Limits {
         self.addresses.tidy();
         self.pairings.tidy();
         self.sign_ins.tidy();
+        self.sign_ins_of_email.tidy();
         self.sign_in_addresses.tidy();
     }
 }

@@ -79,7 +79,13 @@ pub(crate) fn check_https(field: &str, text: &str) -> Result<(), AppError> {
     let plain = text.chars().count() <= URL_MAX
         && text.chars().all(|letter| letter.is_ascii_graphic())
         && !text.contains(['\\', '"', '\'', '<', '>', '`']);
-    if host.is_empty() || host.contains('@') || !plain {
+    let (name, port) = host.split_once(':').unwrap_or((host, "443"));
+    let known = |letter: u8| letter.is_ascii_alphanumeric() || b".-".contains(&letter);
+    let good_host = !name.is_empty()
+        && name.bytes().all(known)
+        && !port.is_empty()
+        && port.bytes().all(|digit| digit.is_ascii_digit());
+    if !good_host || !plain {
         return Err(AppError::invalid(format!("{field} is an https:// address")));
     }
     Ok(())
@@ -104,6 +110,8 @@ mod tests {
             "http://acme.com",
             "https://",
             "https://user@evil.example/",
+            "https://evil.example;sandbox;script-src/logo.png",
+            "https://evil.example:/",
             "//evil.example",
             "https://acme.com/\"><script>",
             "https://acme.com\\@evil.example",

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use ramal_domain::{
-    Action, CloseReason, Link, NumberId, TenantId, Timestamp, WrongPhone, WrongPhoneOutcome,
+    Action, CloseReason, Link, NumberId, PairingToken, TenantId, Timestamp, WrongPhone,
+    WrongPhoneOutcome,
 };
 use ramal_session::{CodeState, Outcome, Pairing, PairingFailure, QrCode};
 use ramal_store::PairingAttempt;
@@ -144,6 +145,13 @@ fn news(before: &Pairing, now: &Pairing) -> Vec<PairingNews> {
     news
 }
 
+/// Whether a piece of news is told.
+enum Told {
+    Yes,
+    No,
+    NeverAgain,
+}
+
 /// A pairing attempt that somebody follows.
 #[derive(Debug)]
 pub struct Followed {
@@ -151,6 +159,10 @@ pub struct Followed {
     told: Pairing,
     queue: VecDeque<PairingNews>,
     ended: bool,
+    /// Whether codes are told.
+    codes: bool,
+    /// The link by which it is followed: with it the stream ends.
+    link: Option<(App, PairingToken)>,
 }
 
 impl Followed {
@@ -160,17 +172,59 @@ impl Followed {
             told: Pairing::default(),
             queue: VecDeque::new(),
             ended: false,
+            codes: true,
+            link: None,
         }
     }
 
     fn over(last: PairingNews) -> Self {
-        Self { watcher: None, told: Pairing::default(), queue: [last].into(), ended: false }
+        Self {
+            watcher: None,
+            told: Pairing::default(),
+            queue: [last].into(),
+            ended: false,
+            codes: true,
+            link: None,
+        }
+    }
+
+    /// The same without QR and pairing codes: for whoever must not link a phone.
+    #[must_use]
+    pub fn without_codes(self) -> Self {
+        Self { codes: false, ..self }
+    }
+
+    /// The same, until the link of `token` is revoked.
+    pub(crate) fn by_link(self, app: App, token: PairingToken) -> Self {
+        Self { link: Some((app, token)), ..self }
+    }
+
+    /// Whether `news` may be told to whoever follows.
+    async fn may_tell(&self, news: &PairingNews) -> Told {
+        if !matches!(news, PairingNews::Qr { .. } | PairingNews::Code { .. }) {
+            return Told::Yes;
+        }
+        match &self.link {
+            Some((app, token)) if !app.link_lives(token.expose()).await => Told::NeverAgain,
+            _ if self.codes => Told::Yes,
+            _ => Told::No,
+        }
     }
 
     /// The next piece of news, the present state first; `None` after the last one. Cancel-safe.
     pub async fn next(&mut self) -> Option<PairingNews> {
         loop {
-            if let Some(news) = self.queue.pop_front() {
+            // Taken out once it is decided, so that nothing is lost when this is dropped meanwhile.
+            if let Some(news) = self.queue.front() {
+                match self.may_tell(news).await {
+                    Told::Yes => {}
+                    Told::No => {
+                        self.queue.pop_front();
+                        continue;
+                    }
+                    Told::NeverAgain => return None,
+                }
+                let news = self.queue.pop_front()?;
                 self.ended |= news.is_last();
                 return Some(news);
             }

@@ -5,7 +5,7 @@ use ramal_domain::{Action, ActionStep, AssertionJson, Link};
 use ramal_session::{Outcome, PasskeyError, WrongPhoneError};
 use ramal_store::Number;
 
-use crate::{App, AppError, Caller, Refusal, auth::parse_number_id};
+use crate::{App, AppError, Caller, Refusal, audit, auth::parse_number_id};
 
 impl App {
     /// Hands the assertion that a pairing waits for to WhatsApp. What comes of it, the pairing's
@@ -103,7 +103,13 @@ impl App {
         adopt: bool,
     ) -> Result<(), AppError> {
         let number = self.find_number(caller, parse_number_id(id)?).await?;
-        self.answer_wrong_phone_of(number, adopt).await
+        let (id, name) = (number.id.to_string(), number.name.clone());
+        self.answer_wrong_phone_of(number, adopt).await?;
+        // After the session's own transaction, like the start of a pairing.
+        let action = if adopt { "number.adopt_phone" } else { "number.refuse_phone" };
+        let mut tx = self.store.begin().await?;
+        audit::record(&mut tx, caller, action, &id, &name, self.clock.now()).await?;
+        Ok(tx.commit().await?)
     }
 
     /// As [`App::answer_wrong_phone`], for whoever has the link.

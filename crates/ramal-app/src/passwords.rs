@@ -5,6 +5,7 @@ use argon2::{
     password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
 };
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::Semaphore;
 
 use crate::AppError;
 
@@ -12,6 +13,8 @@ use crate::AppError;
 const MIN: usize = 10;
 /// Longest password, in bytes: hashing costs time that others wait for.
 const MAX: usize = 512;
+/// How many are hashed at once: each takes 19 MiB and a processor for a while.
+static TURNS: Semaphore = Semaphore::const_new(2);
 
 /// Checks a new password and hashes it, away from the threads that serve requests.
 ///
@@ -23,6 +26,7 @@ pub(crate) async fn hash(password: SecretString) -> Result<SecretString, AppErro
     if text.chars().count() < MIN || text.len() > MAX {
         return Err(AppError::invalid(format!("a password has {MIN} characters or more")));
     }
+    let _turn = TURNS.acquire().await.map_err(|closed| AppError::Internal(Box::new(closed)))?;
     let hashed = tokio::task::spawn_blocking(move || {
         let hashed = Argon2::default().hash_password(password.expose_secret().as_bytes());
         hashed.map(|hash| SecretString::from(hash.to_string()))
@@ -40,6 +44,7 @@ pub(crate) async fn matches(
     if password.expose_secret().len() > MAX {
         return Ok(false);
     }
+    let _turn = TURNS.acquire().await.map_err(|closed| AppError::Internal(Box::new(closed)))?;
     let checked = tokio::task::spawn_blocking(move || {
         let password = password.expose_secret().as_bytes();
         let Some(hash) = hash else {

@@ -238,6 +238,10 @@ impl App {
         if !tx.users().accept(&secret.hash(), now).await? {
             return Err(SignInError::Refused);
         }
+        if tx.users().is_empty().await? {
+            // Each start before this one printed a link for the first person: there is one now.
+            tx.users().void_invitations(invitation.tenant, now).await?;
+        }
         let user = new_user(invitation.tenant, email, invitation.role, now);
         if !tx.users().create(&user, &hash).await? {
             return Err(address_taken().into());
@@ -442,7 +446,7 @@ async fn find(tx: &mut Tx, tenant: TenantId, id: &str) -> Result<User, AppError>
 
 /// Refuses to lose the last one who may change anything.
 async fn keep_an_owner(tx: &mut Tx, user: &User) -> Result<(), AppError> {
-    let others = tx.users().list(user.tenant).await?;
+    let others = tx.users().list_to_change(user.tenant).await?;
     if others.iter().any(|other| other.id != user.id && other.role == Role::Owner) {
         return Ok(());
     }

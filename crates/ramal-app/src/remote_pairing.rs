@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ramal_domain::{
     CorrelationId, EventKind, KeyId, Link, MessageId, NumberId, PairingLinkId, PairingToken,
-    Timestamp, WireId, WrongPhonePolicy,
+    TenantId, Timestamp, WireId, WrongPhonePolicy,
 };
 use ramal_session::Outcome;
 use ramal_store::{Draft, FoundLink, ListedLink, Number, PairingLink, Tx};
@@ -339,7 +339,23 @@ impl App {
             return Err(Refusal::PairingLinkNotFound.into());
         }
         audit::record(&mut tx, caller, "link.revoke", &id.to_string(), "", now).await?;
-        Ok(tx.commit().await?)
+        let links = tx.pairing_links().list(caller.tenant()).await?;
+        tx.commit().await?;
+        // Whoever has the link may be looking at codes at this moment.
+        let link = links.into_iter().find(|listed| listed.link.id == id);
+        if let Some(link) = link.filter(|listed| listed.link.used_at.is_none()) {
+            self.end_attempt(caller.tenant(), link.link.number).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends a pairing attempt that waits for a phone.
+    async fn end_attempt(&self, tenant: TenantId, number: NumberId) -> Result<(), AppError> {
+        let found = self.store.read().await?.numbers().find(tenant, number).await?;
+        if found.is_some_and(|number| number.link == Link::Pairing && !number.awaits_login()) {
+            self.sessions.stop(number).await;
+        }
+        Ok(())
     }
 
     /// Gives a link a helper's, in place of the one that it has.
@@ -400,14 +416,19 @@ impl App {
         number: &Number,
         now: Timestamp,
     ) -> Result<PairingLink, AppError> {
-        let paired = number.connected_at.is_some_and(|at| at >= link.created_at);
-        if link.used_at.is_some() || !(paired || number.link == Link::Open) {
+        // What pairs after a link has ended is not its doing.
+        if link.used_at.is_some() || link.revoked_at.is_some() {
             return Ok(link);
         }
+        let paired = number.connected_at.filter(|at| *at >= link.created_at);
+        let open = (number.link == Link::Open && now < link.expires_at).then_some(now);
+        let Some(used_at) = paired.filter(|at| *at < link.expires_at).or(open) else {
+            return Ok(link);
+        };
         let mut tx = self.store.begin().await?;
-        tx.pairing_links().used(link.id, now).await?;
+        tx.pairing_links().used(link.id, used_at).await?;
         tx.commit().await?;
-        Ok(PairingLink { used_at: Some(now), ..link })
+        Ok(PairingLink { used_at: Some(used_at), ..link })
     }
 
     /// Starts a fresh pairing attempt of a link's number and returns its codes.
@@ -418,6 +439,10 @@ impl App {
     pub async fn connect_by_link(&self, token: &str) -> Result<Codes, AppError> {
         let deadline = Instant::now() + self.options.qr_deadline;
         let live = self.pairing_link(token).await?.for_person()?;
+        // Its grace is for looking: it pairs once.
+        if live.link.used_at.is_some() && live.number.link != Link::Open {
+            return Err(Refusal::PairingLinkInvalid(DeadLink::Used).into());
+        }
         self.connect_number(live.number, deadline).await
     }
 
@@ -441,7 +466,21 @@ impl App {
     /// As [`App::pairing_link`].
     pub async fn follow_link(&self, token: &str) -> Result<Followed, AppError> {
         let live = self.pairing_link(token).await?;
-        self.follow_number(live.number.tenant, live.number.id).await
+        let followed = self.follow_number(live.number.tenant, live.number.id).await?;
+        // Whoever helps with a passkey has no business with what links a phone.
+        let helper = live.role == LinkRole::Helper;
+        let followed = if helper { followed.without_codes() } else { followed };
+        let token: PairingToken =
+            token.parse().map_err(|_no_token| Refusal::PairingLinkInvalid(DeadLink::Unknown))?;
+        Ok(followed.by_link(self.clone(), token))
+    }
+
+    /// Whether a link is still in force: for whoever has followed it for a while.
+    pub async fn link_lives(&self, token: &str) -> bool {
+        !matches!(
+            self.pairing_link(token).await,
+            Err(AppError::Refused(Refusal::PairingLinkInvalid(_)))
+        )
     }
 
     /// Forgets links that ended a while ago.
@@ -463,16 +502,14 @@ fn view(listed: ListedLink, now: Timestamp) -> LinkView {
 
 /// Why a link is not in force at `now`.
 fn state(link: &PairingLink, now: Timestamp) -> Option<DeadLink> {
-    if let Some(used_at) = link.used_at {
+    match (link.used_at, link.revoked_at) {
         // The page of the person who has just paired still asks.
-        return (now >= used_at.after(GRACE)).then_some(DeadLink::Used);
+        (Some(used_at), None) => (now >= used_at.after(GRACE)).then_some(DeadLink::Used),
+        (Some(_), Some(_)) => Some(DeadLink::Used),
+        (None, Some(_)) => Some(DeadLink::Revoked),
+        (None, None) => (now >= link.expires_at).then_some(DeadLink::Expired),
     }
-    if link.revoked_at.is_some() {
-        return Some(DeadLink::Revoked);
-    }
-    (now >= link.expires_at).then_some(DeadLink::Expired)
 }
-
 /// Puts the link into the queue of the tenant's first connected number, and says which.
 async fn send_link(
     tx: &mut Tx,

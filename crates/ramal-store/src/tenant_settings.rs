@@ -114,7 +114,7 @@ impl TenantChoices<'_> {
         Ok(())
     }
 
-    /// Stores a picture; of a tenant's pictures only the newest `keep` stay.
+    /// Stores a picture; of a tenant's pictures only the newest `keep` stay, and those in use.
     ///
     /// # Errors
     ///
@@ -139,8 +139,12 @@ impl TenantChoices<'_> {
         .execute(&mut *self.0.inner)
         .await?;
         sqlx::query(
-            "delete from logos where tenant_id = $1 and id not in (
-               select id from logos where tenant_id = $1 order by id desc limit $2)",
+            "delete from logos where tenant_id = $1
+             and id not in (select id from logos where tenant_id = $1 order by id desc limit $2)
+             and not exists (select 1 from tenant_settings s
+               where s.tenant_id = $1 and s.branding like '%' || logos.id || '%')
+             and not exists (select 1 from pairing_links l join numbers n on n.id = l.number_id
+               where n.tenant_id = $1 and l.branding like '%' || logos.id || '%')",
         )
         .bind(tenant.to_string())
         .bind(keep)

@@ -93,6 +93,22 @@ impl Users<'_> {
         rows.iter().map(user).collect()
     }
 
+    /// As [`Users::list`], before a change of one of them: of two changes at once, the second waits.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn list_to_change(&mut self, tenant: TenantId) -> Result<Vec<User>, StoreError> {
+        let lock = self.0.for_update();
+        let sql =
+            format!("select {COLUMNS} from users u where u.tenant_id = $1 order by u.id{lock}");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(tenant.to_string())
+            .fetch_all(&mut *self.0.inner)
+            .await?;
+        rows.iter().map(user).collect()
+    }
+
     /// Whether anybody can sign in at all.
     ///
     /// # Errors
@@ -372,6 +388,26 @@ impl Users<'_> {
         .execute(&mut *self.0.inner)
         .await?;
         Ok(done.rows_affected() == 1)
+    }
+
+    /// Uses up every invitation to `tenant`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn void_invitations(
+        &mut self,
+        tenant: TenantId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "update invitations set used_at_ms = $2 where tenant_id = $1 and used_at_ms is null",
+        )
+        .bind(tenant.to_string())
+        .bind(now.as_millis())
+        .execute(&mut *self.0.inner)
+        .await?;
+        Ok(())
     }
 
     /// Forgets sign-ins and invitations that are over. Returns how many.

@@ -63,6 +63,7 @@ async fn a_person_is_found_in_their_tenant_only(Db { store, .. }: Db) {
     let bia = user(&store, ours, "bia@acme.com", Role::Viewer).await;
 
     assert_eq!(read!(store, |tx| tx.users().list(ours)), [ana.clone(), bia.clone()]);
+    assert_eq!(committed!(store, |tx| tx.users().list_to_change(ours)).len(), 2);
     assert_eq!(read!(store, |tx| tx.users().list(theirs)), []);
     assert_eq!(read!(store, |tx| tx.users().find(ours, ana.id)), Some(ana.clone()));
     assert_eq!(read!(store, |tx| tx.users().find(theirs, ana.id)), None);
@@ -142,6 +143,8 @@ async fn an_invitation_is_accepted_once_and_in_time(Db { store, .. }: Db) {
     assert!(!committed!(store, |tx| tx.users().accept(&late, at(100))));
     let unknown = BrowserSecret::mint().hash();
     assert_eq!(read!(store, |tx| tx.users().invitation(&unknown)), None);
+    committed!(store, |tx| tx.users().void_invitations(ours, at(1)));
+    assert!(!committed!(store, |tx| tx.users().accept(&late, at(2))));
 }
 
 async fn what_is_over_is_forgotten(Db { store, .. }: Db) {
@@ -198,6 +201,16 @@ async fn only_the_newest_pictures_stay(Db { store, .. }: Db) {
     for id in [ids[1], ids[2], other] {
         assert_eq!(read!(store, |tx| tx.tenant_settings().logo(id)), Some(logo.clone()));
     }
+
+    let branding = format!(r#"{{"logoUrl":"/logos/{}"}}"#, ids[1]);
+    let settings = TenantSettings { branding, ..TenantSettings::default() };
+    committed!(store, |tx| tx.tenant_settings().put(ours, &settings, NOW));
+    for _ in 0..3 {
+        let id = LogoId::mint();
+        committed!(store, |tx| tx.tenant_settings().add_logo(ours, id, &logo, 2, NOW));
+    }
+    assert_eq!(read!(store, |tx| tx.tenant_settings().logo(ids[1])), Some(logo), "it is in use");
+    assert_eq!(read!(store, |tx| tx.tenant_settings().logo(ids[2])), None);
 }
 
 async fn the_audit_log_is_paged_newest_first_and_per_tenant(Db { store, .. }: Db) {

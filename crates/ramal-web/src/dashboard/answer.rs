@@ -22,7 +22,7 @@ use serde_json::json;
 
 use super::{
     session::{cookie_of, language_of, set_cookie},
-    texts::{Common, Done},
+    texts::{Common, Done, FormTexts},
 };
 use crate::Web;
 
@@ -85,7 +85,7 @@ impl PageError {
             Self::SignIn { .. } => texts.sign_in_first.to_owned(),
             Self::OwnersOnly => texts.owners_only.to_owned(),
             Self::ForeignForm => texts.foreign_form.to_owned(),
-            Self::BadForm(detail) => format!("{} {detail}", texts.bad_form).trim_end().to_owned(),
+            Self::BadForm(_) => texts.bad_form.to_owned(),
             Self::NotFound => texts.not_found.to_owned(),
             Self::App(error) => sentence(error, language),
         }
@@ -124,12 +124,51 @@ pub(super) fn sentence(error: &AppError, language: Language) -> String {
             Refusal::RateLimited { retry_after_seconds } => {
                 return texts.rate_limited.replace("{s}", &retry_after_seconds.to_string());
             }
+            Refusal::Validation(sentence) => return validation(sentence, language),
             other => return other.to_string(),
         },
         AppError::Busy(_) => texts.busy,
         AppError::Internal(_) => texts.internal,
     };
     own.to_owned()
+}
+
+/// What is wrong with a form, in the reader's language: the API's sentences are English, and known by
+/// how they begin.
+fn validation(sentence: &str, language: Language) -> String {
+    let texts = FormTexts::of(language);
+    let known = [
+        ("a password has", texts.password),
+        ("somebody signs in", texts.email_taken),
+        ("this is the only owner", texts.only_owner),
+        ("there is no such person", texts.nobody),
+        ("an e-mail address", texts.email),
+        ("name has", texts.name),
+        ("number:", texts.number),
+        ("url", texts.url),
+        ("secret:", texts.secret),
+        ("redirectUrl", texts.https),
+        ("officialUrl", texts.https),
+        ("branding.logoUrl", texts.https),
+        ("branding.supportUrl", texts.https),
+        ("branding.defaultRedirectUrl", texts.https),
+        ("branding.primaryColor", texts.colour),
+        ("branding.backgroundColor", texts.colour),
+        ("externalRef", texts.reference),
+        ("a logo has", texts.logo_size),
+        ("a logo is", texts.logo_type),
+        ("an allowed origin", texts.origin),
+        ("since", texts.times),
+        ("until", texts.times),
+    ];
+    let found = known.iter().find(|(begins, _)| sentence.starts_with(begins));
+    match (found, language) {
+        (Some((_, text)), _) => (*text).to_owned(),
+        (None, Language::English) => sentence.to_owned(),
+        (None, Language::Portuguese | Language::Spanish) => {
+            Common::of(language).bad_form.to_owned()
+        }
+    }
 }
 
 #[derive(Template)]
@@ -174,6 +213,9 @@ pub(super) async fn dress(request: Request, next: Next) -> Response {
 }
 
 fn render(error: &PageError, language: Language, json: bool) -> Response {
+    if let PageError::BadForm(detail) = error {
+        tracing::debug!(detail, "a form could not be read");
+    }
     let (status, sentence) = (error.status(), error.sentence(language));
     if json {
         return (status, Json(json!({"error": sentence, "code": error.code()}))).into_response();

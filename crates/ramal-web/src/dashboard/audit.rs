@@ -56,6 +56,8 @@ texts! {
         number_change: "Mudou as opções do número", "Changed the number's settings", "Cambió las opciones del número";
         number_connect: "Pediu códigos para conectar o número", "Asked for codes to connect the number", "Pidió códigos para conectar el número";
         number_remove: "Excluiu o número", "Deleted the number", "Eliminó el número";
+        number_adopt_phone: "Aceitou outro celular", "Took another phone", "Aceptó otro teléfono";
+        number_refuse_phone: "Recusou outro celular", "Refused another phone", "Rechazó otro teléfono";
         number_restore: "Restaurou o número", "Restored the number", "Restauró el número";
         number_purge: "Excluiu o número de vez", "Deleted the number for good", "Eliminó el número definitivamente";
         key_reveal: "Viu a chave", "Saw the key", "Vio la clave";
@@ -95,6 +97,8 @@ impl AuditTexts {
             "number.update" | "number.change" | "number.settings" => self.number_change,
             "number.connect" | "number.pair" => self.number_connect,
             "number.delete" | "number.remove" => self.number_remove,
+            "number.adopt_phone" => self.number_adopt_phone,
+            "number.refuse_phone" => self.number_refuse_phone,
             "number.restore" => self.number_restore,
             "number.purge" => self.number_purge,
             "key.reveal" => self.key_reveal,

@@ -62,12 +62,14 @@ impl Seen {
 struct Watch {
     web: Web,
     by: SignedIn,
+    /// Whether the first look, which waits for nothing, is over.
+    looked: bool,
     seen: Option<HashMap<String, Seen>>,
     queue: Vec<Event>,
 }
 
 async fn live(State(web): State<Web>, by: SignedIn) -> Result<Response, PageError> {
-    let watch = Watch { web, by, seen: None, queue: Vec::new() };
+    let watch = Watch { web, by, looked: false, seen: None, queue: Vec::new() };
     let events = stream::unfold(watch, |mut watch| async move {
         let event = watch.next().await?;
         Some((Ok::<_, Infallible>(event), watch))
@@ -83,10 +85,11 @@ impl Watch {
             if let Some(event) = self.queue.pop() {
                 return Some(event);
             }
-            if self.seen.is_some() {
+            if self.looked {
                 let closing = self.web.closing.clone();
                 closing.run_until_cancelled(tokio::time::sleep(EVERY)).await?;
             }
+            self.looked = true;
             let still = self.web.app.signed_in(&self.by.secret).await;
             // A database that is busy for a moment is no reason to send anybody away.
             if matches!(still, Ok(None)) {

@@ -188,6 +188,10 @@ impl PairBlock {
         Ok(Some(Self { id: number.id.to_string(), step, codes, action }))
     }
 
+    fn without_codes(self) -> Self {
+        Self { codes: None, ..self }
+    }
+
     /// Whether something is about to happen.
     fn moves(&self) -> bool {
         matches!(self.step, "starting" | "codes" | "scanned" | "action")
@@ -317,6 +321,8 @@ async fn number_page(
     let key = keys.pop();
     let view = NumberView { number, settings, keys, action };
     let block = PairBlock::of(web, &view)?;
+    // Who may only look links no phone.
+    let block = block.map(|block| if by.is_owner() { block } else { block.without_codes() });
     let NumberView { number, settings, .. } = view;
     let illness = number.illness;
     Ok(NumberPage {
@@ -360,6 +366,8 @@ async fn events(
     Path(id): Path<String>,
 ) -> Result<Response, PageError> {
     let followed = web.app.follow_pairing(&by.caller, &id).await?;
+    // Who may only look links no phone.
+    let followed = if by.is_owner() { followed } else { followed.without_codes() };
     Ok(pairing_stream(followed, &web))
 }
 

@@ -104,6 +104,28 @@ texts! {
     }
 }
 
+texts! {
+    /// What can be wrong with a form.
+    FormTexts {
+        password: "A senha tem 10 caracteres ou mais.", "A password has 10 characters or more.", "La contraseña tiene 10 caracteres o más.";
+        email_taken: "Alguém já entra com este e-mail.", "Somebody signs in with this e-mail address already.", "Alguien ya entra con este correo.";
+        only_owner: "É o único proprietário: torne outra pessoa proprietária antes.", "This is the only owner: make somebody else an owner first.", "Es el único propietario: haga propietario a otra persona primero.";
+        nobody: "Essa pessoa não existe (mais).", "There is no such person (any more).", "Esa persona no existe (ya).";
+        email: "Um e-mail é como ana@acme.com.", "An e-mail address looks like ana@acme.com.", "Un correo es como ana@acme.com.";
+        name: "O nome tem de 1 a 100 caracteres.", "A name has 1 to 100 characters.", "El nombre tiene de 1 a 100 caracteres.";
+        number: "O número é como +5511999999999, com o código do país.", "A number looks like +5511999999999, with its country code.", "El número es como +5511999999999, con el código del país.";
+        url: "Este endereço não serve: use https, e um servidor acessível pela internet.", "This address cannot be used: take https, and a server that is reachable from the Internet.", "Esta dirección no sirve: use https, y un servidor accesible desde internet.";
+        secret: "O segredo tem de 16 a 256 caracteres visíveis, sem espaços.", "A secret has 16 to 256 visible characters, without spaces.", "El secreto tiene de 16 a 256 caracteres visibles, sin espacios.";
+        https: "O endereço começa com https:// e não tem espaços.", "The address begins with https:// and has no spaces.", "La dirección empieza con https:// y no tiene espacios.";
+        colour: "A cor é como #1fd286.", "A colour looks like #1fd286.", "El color es como #1fd286.";
+        reference: "A referência tem no máximo 255 caracteres.", "A reference has at most 255 characters.", "La referencia tiene como máximo 255 caracteres.";
+        logo_size: "O logo tem no máximo 2 MB.", "A logo has at most 2 MB.", "El logo tiene como máximo 2 MB.";
+        logo_type: "O logo é uma imagem PNG, JPEG ou WebP.", "A logo is a PNG, JPEG or WebP picture.", "El logo es una imagen PNG, JPEG o WebP.";
+        origin: "Um site é como https://app.acme.com (http só para localhost).", "A site looks like https://app.acme.com (http for localhost only).", "Un sitio es como https://app.acme.com (http solo para localhost).";
+        times: "Confira as datas: o começo vem antes do fim.", "Check the times: the beginning comes before the end.", "Revise las fechas: el comienzo va antes del fin.";
+    }
+}
+
 /// What an action came to.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Done {
