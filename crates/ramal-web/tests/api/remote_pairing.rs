@@ -251,6 +251,13 @@ async fn a_new_link_takes_the_place_of_the_old_one() {
     assert_eq!(scene.ask(&connect).await.status, 200);
     scene.open(&number).await;
     assert_eq!(scene.ask(&renew(json!({}))).await.code(), "NUMBER_ALREADY_CONNECTED");
+    assert_eq!(scene.ask(&public(token, "")).await.status, 200, "its page may say so");
+    assert_eq!(scene.ask(&public(&old, "")).await.json()["reason"], "revoked", "for good");
+    scene.unlink(&number).await;
+    for dead in [token, &old] {
+        let again = Ask::new("POST", format!("/v1/remote-pairing/{dead}/connect"));
+        assert_eq!(scene.ask(&again).await.code(), "REMOTE_PAIRING_INVALID", "it pairs once");
+    }
     let listed = scene.ask(&links).await.json();
     assert_eq!((&listed[0]["state"], &listed[1]["state"]), (&json!("used"), &json!("revoked")));
     assert_eq!(listed[0]["externalRef"], "7");

@@ -5,7 +5,8 @@ use std::{fmt::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 
 use ramal_app::{App, LimitOptions};
 use ramal_domain::{
-    ApiToken, Clock as _, Input, KeyId, KeyScope, NodeId, NumberId, SystemClock, TenantId,
+    ApiToken, Clock as _, CloseReason, Input, KeyId, KeyScope, NodeId, NumberId, SystemClock,
+    TenantId,
 };
 use ramal_session::Supervisor;
 use ramal_store::{MasterKey, NewKey, NewNumber, Reservation, Store, Tenant, Vault};
@@ -172,6 +173,16 @@ impl Scene {
         let mut tx = self.store().begin().await.unwrap();
         let number = tx.numbers().get(id).await.unwrap().unwrap();
         tx.numbers().step(id, number.epoch, Input::Opened, SystemClock.now()).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// Says that the phone's owner has unlinked a number.
+    pub(crate) async fn unlink(&self, id: &str) {
+        let id: NumberId = id.parse().unwrap();
+        let mut tx = self.store().begin().await.unwrap();
+        let number = tx.numbers().get(id).await.unwrap().unwrap();
+        let unlinked = Input::Revoked(CloseReason::LoggedOut);
+        tx.numbers().step(id, number.epoch, unlinked, SystemClock.now()).await.unwrap();
         tx.commit().await.unwrap();
     }
 
