@@ -5,19 +5,23 @@ import { once } from "node:events";
 
 import { eventually } from "./wait.mjs";
 
+/** Answers `ok`, or what `answer` (`[status, text]`) is set to. */
 export async function startReceiver() {
   const events = [];
+  const receiver = { answer: [200, "ok"] };
   const server = http.createServer((request, response) => {
     const parts = [];
     request.on("data", (part) => parts.push(part));
     request.on("end", () => {
       events.push({ path: request.url, headers: request.headers, body: JSON.parse(Buffer.concat(parts)) });
-      response.end("ok");
+      const [status, text] = receiver.answer;
+      response.writeHead(status);
+      response.end(text);
     });
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  return {
+  return Object.assign(receiver, {
     events,
     url: (name) => `http://127.0.0.1:${server.address().port}/${name}`,
     waitFor: (kind) => eventually(kind, () => events.find(({ body }) => body.event === kind)),
@@ -26,5 +30,5 @@ export async function startReceiver() {
       server.close();
       await once(server, "close");
     },
-  };
+  });
 }
