@@ -8,7 +8,11 @@ import path from "node:path";
 
 import { DESKTOP, PHONE, startBrowser } from "./lib/browser.mjs";
 import { askForQr, createLink, inState, scan } from "./lib/connect.mjs";
+import { connected } from "./lib/numbers.mjs";
+import { enter } from "./lib/people.mjs";
+import { startReceiver } from "./lib/receiver.mjs";
 import { repository, startSandbox } from "./lib/sandbox.mjs";
+import { eventually } from "./lib/wait.mjs";
 
 const FOLDER = path.join(repository, "docs/img");
 const BYTES_MAX = 150_000;
@@ -19,7 +23,78 @@ async function open(sandbox, tab, options) {
   return link;
 }
 
+/** Three numbers, two of them connected, with a message between them. */
+async function lines(sandbox) {
+  sandbox.lines ??= (async () => {
+    const [sales, support] = [await connected(sandbox, "Sales"), await connected(sandbox, "Support")];
+    await sandbox.api.post("/v1/numbers", { name: "Shop", number: sandbox.newNumber() }, 201);
+    await sandbox.phones.post(`/phones/${sales.phone}/messages`, { to: support.phone, text: "Is my order on its way?" }, 201);
+    await sandbox.phones.post(`/phones/${support.phone}/messages`, { to: sales.phone, text: "It left this morning. Thank you!" }, 201);
+    return { sales, support };
+  })();
+  return sandbox.lines;
+}
+
 const PICTURES = [
+  {
+    name: "numbers",
+    look: { locale: "en-US", size: { width: 1280, height: 640 } },
+    async act(sandbox, tab) {
+      await lines(sandbox);
+      await enter(tab, sandbox);
+      await tab.locator("[data-number-state][data-state=OPEN]").first().waitFor();
+    },
+  },
+  {
+    name: "number-phone-pt-dark",
+    look: { locale: "pt-BR", size: PHONE, dark: true, scale: 2 },
+    async act(sandbox, tab) {
+      const { sales } = await lines(sandbox);
+      await enter(tab, sandbox);
+      await tab.goto(`${sandbox.url}/numbers/${sales.id}`);
+      await tab.locator("h1").waitFor();
+    },
+  },
+  {
+    name: "webhook",
+    look: { locale: "en-US", size: { width: 1280, height: 900 } },
+    async act(sandbox, tab) {
+      const { sales } = await lines(sandbox);
+      const receiver = await startReceiver();
+      try {
+        const made = await sandbox.api.post("/v1/webhooks", {
+          url: receiver.url("whatsapp"), name: "CRM", events: ["*"], whatsappNumberId: sales.id }, 201);
+        for (let test = 0; test < 4; test += 1) await sandbox.api.post(`/v1/webhooks/${made.id}/test`, {}, 202);
+        await eventually("four tests have come", () => receiver.events.length >= 4);
+        await enter(tab, sandbox);
+        await eventually("and are in the log", async () => {
+          await tab.goto(`${sandbox.url}/webhooks/${made.id}`);
+          return (await tab.locator("[data-delivery] .badge.good").count()) >= 4;
+        });
+      } finally {
+        await receiver.stop();
+      }
+    },
+  },
+  {
+    name: "phones",
+    look: { locale: "en-US", size: { width: 1280, height: 900 } },
+    async act(sandbox, tab) {
+      await lines(sandbox);
+      await enter(tab, sandbox);
+      await tab.goto(`${sandbox.url}/phones`);
+      await tab.getByText("It left this morning").first().waitFor();
+    },
+  },
+  {
+    name: "profile",
+    look: { locale: "en-US", size: { width: 1280, height: 1000 } },
+    async act(sandbox, tab) {
+      await enter(tab, sandbox);
+      await tab.goto(`${sandbox.url}/profile`);
+      await tab.locator("iframe").waitFor();
+    },
+  },
   {
     name: "connect-choose-pt",
     look: { locale: "pt-BR", size: { width: 1280, height: 640 } },
