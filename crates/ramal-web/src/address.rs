@@ -8,7 +8,7 @@ use axum::{
     response::Response,
 };
 
-use crate::{Web, error::ApiError};
+use crate::{Web, connect, error::ApiError};
 
 /// The client's address, as an extension of each request: whoever listens puts it there, having asked the
 /// proxies that it trusts. Without one nothing is counted by address.
@@ -24,7 +24,12 @@ pub(crate) async fn limit(
     let path = request.uri().path();
     let asset = path.starts_with("/assets/") || path == "/embed.js";
     if let Some(ClientAddress(address)) = request.extensions().get().copied().filter(|_| !asset) {
-        web.app.admit_address(address)?;
+        match web.app.admit_address(address) {
+            Err(refusal) if path.starts_with("/connect/") => {
+                return Ok(connect::for_people(refusal.into(), request.uri(), request.headers()));
+            }
+            admitted => admitted?,
+        }
     }
     Ok(next.run(request).await)
 }

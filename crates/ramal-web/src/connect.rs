@@ -15,7 +15,8 @@ use axum::{
 use http::{
     HeaderMap, HeaderValue, Uri,
     header::{
-        ACCEPT_LANGUAGE, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, HeaderName,
+        ACCEPT, ACCEPT_LANGUAGE, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE,
+        HeaderName,
     },
 };
 use ramal_app::{AppError, Branding, Language, Refusal};
@@ -101,13 +102,28 @@ impl Visit {
     }
 }
 
-async fn show(
+/// A page for people in place of an answer that says to try again later, which is for programs.
+pub(crate) fn for_people(error: ApiError, uri: &Uri, headers: &HeaderMap) -> Response {
+    let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    match error.later().filter(|_| accepted.contains("text/html")) {
+        Some((status, seconds)) => page::later(&Visit::of(uri, headers), status, seconds)
+            .unwrap_or_else(IntoResponse::into_response),
+        None => error.into_response(),
+    }
+}
+
+async fn show(web: State<Web>, token: Path<String>, uri: Uri, headers: HeaderMap) -> Response {
+    let shown = page_of(web, token, &uri, &headers).await;
+    shown.unwrap_or_else(|error| for_people(error, &uri, &headers))
+}
+
+async fn page_of(
     State(web): State<Web>,
     Path(token): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
+    uri: &Uri,
+    headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
-    let visit = Visit::of(&uri, &headers);
+    let visit = Visit::of(uri, headers);
     let live = match web.app.pairing_link(&token).await {
         Ok(live) => live,
         Err(AppError::Refused(Refusal::PairingLinkInvalid(dead))) => {
@@ -133,7 +149,7 @@ async fn begin(
             Ok(Redirect::to(&visit.here).into_response())
         }
         Err(AppError::Refused(Refusal::PairingLinkInvalid(dead))) => page::dead(&visit, dead),
-        Err(error) => Err(error.into()),
+        Err(error) => Ok(for_people(error.into(), &uri, &headers)),
     }
 }
 

@@ -53,6 +53,14 @@ impl ApiError {
         }
     }
 
+    /// The status, and after how many seconds if that is known, of an error after which trying again
+    /// may help.
+    pub(crate) fn later(&self) -> Option<(StatusCode, Option<u64>)> {
+        let (status, _) = self.status_and_code();
+        let later = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
+        later.contains(&status).then(|| (status, self.retry_after_seconds()))
+    }
+
     const fn retry_after_seconds(&self) -> Option<u64> {
         match self {
             Self::App(AppError::Refused(Refusal::RateLimited { retry_after_seconds })) => {

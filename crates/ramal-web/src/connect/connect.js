@@ -13,6 +13,10 @@
   /** Waits between tries to reach WhatsApp, in seconds. */
   const RETRIES = [5, 10, 20, 30];
   const HELPER_LOOKS_AGAIN = 3000;
+  /** Waits before a lost stream is asked for again, in seconds. */
+  const STREAM_RETRIES = [1, 2, 4, 8, 15];
+  /** How long a stream may be lost before anybody is told, in milliseconds. */
+  const QUIET = 5000;
 
   // The server's clock minus this machine's. Its page was not written before it was asked for, so an
   // error makes a code die early here, and never late.
@@ -146,9 +150,19 @@
 
   let stream = null;
   let tries = 0;
+  let losses = 0;
+  let again = 0;
+  let note = 0;
+  let counting = 0;
+
+  function unfollow() {
+    clearTimeout(again);
+    if (stream) stream.close();
+    stream = null;
+  }
 
   function follow() {
-    if (stream) stream.close();
+    unfollow();
     stream = new EventSource(api + "/events");
     const mine = stream;
     // EventSource has an `open` of its own, without data: the line is there.
@@ -164,9 +178,13 @@
       show("connecting");
     });
     on("open", end(() => show("open")));
-    on("expired", end(() => (helper ? wait() : show("expired"))));
+    on("expired", end(() => {
+      if (helper) wait();
+      else if (page.dataset.state !== "unreachable") show("expired");
+    }));
     on("failed", end(failed));
     // EventSource comes back by itself after a broken line; not after a refusal.
+    mine.onopen = found;
     mine.onerror = () => {
       if (stream !== mine || mine.readyState !== EventSource.CLOSED) return;
       stream = null;
@@ -200,6 +218,8 @@
 
   function failed(data) {
     if (helper) return wait();
+    // The page counts down to a new attempt already, and this one was before.
+    if (page.dataset.state === "unreachable") return undefined;
     switch (data.code) {
       case "WRONG_PHONE": phones(data); return show("wrong");
       case "NETWORK": return unreachable();
@@ -216,37 +236,58 @@
     setTimeout(follow, HELPER_LOOKS_AGAIN);
   }
 
-  /** The stream was refused: because the link died, or because the server cannot now. */
+  function found() {
+    losses = 0;
+    clearTimeout(note);
+    note = 0;
+    byId("line").textContent = "";
+  }
+
+  /**
+   * The stream was refused: because the link died, or because the server cannot now. What the page
+   * shows goes on: a passkey or an answer may be needed still, and a new attempt would end this one.
+   */
   async function lost() {
     try {
       const answer = await fetch(api);
       if (answer.status === 404) return location.reload();
     } catch (_offline) { /* as any other outage */ }
-    return helper ? wait() : unreachable();
+    note ||= setTimeout(() => { byId("line").textContent = texts.unreachable; }, QUIET);
+    const seconds = STREAM_RETRIES[Math.min(losses, STREAM_RETRIES.length - 1)];
+    losses += 1;
+    clearTimeout(again);
+    again = setTimeout(() => { if (!stream) follow(); }, 1000 * seconds);
+    return undefined;
   }
 
   function unreachable(seconds) {
     show("unreachable");
     const until = Date.now() + 1000 * (seconds || RETRIES[Math.min(tries, RETRIES.length - 1)]);
     tries += 1;
+    clearTimeout(counting);
     const count = () => {
       if (page.dataset.state !== "unreachable") return;
       const left = Math.ceil((until - Date.now()) / 1000);
       if (left <= 0) { start(); return; }
       byId("retry").textContent = texts.unreachableHint.replace("{s}", left);
-      setTimeout(count, 250);
+      counting = setTimeout(count, 250);
     };
     count();
   }
 
   async function start() {
+    unfollow();
     show("starting");
     try {
       const answer = await fetch(api + "/connect", { method: "POST" });
       const body = await answer.json().catch(() => ({}));
       if (answer.status === 404) return location.reload();
       if (body.code === "NUMBER_ALREADY_CONNECTED") return show("open");
-      if (!answer.ok) return unreachable(Number(answer.headers.get("retry-after")));
+      if (!answer.ok) {
+        unreachable(Number(answer.headers.get("retry-after")));
+        // The phone may have scanned already, and be logging in: then the stream says so.
+        return body.code === "UPSTREAM_ERROR" ? follow() : undefined;
+      }
       tries = 0;
       showCode(body.pairingCode, body.pairing.pairingCodeExpiresAt);
       showQr({ qrcodeBase64: body.qrcodeBase64, ...body.pairing });
@@ -358,6 +399,11 @@
     }
     if (state === "dead") return tell("connect:expired");
     if (state === "already") return tell("connect:paired", { numberId: number, redirectUrl: redirect || undefined });
+    if (!token) {
+      // A page of a refusal: its form goes to the server, as without this script.
+      setTimeout(() => { location.replace(location.href); }, 1000 * Number(page.dataset.retry));
+      return undefined;
+    }
     listen();
     byId("switch").hidden = false;
     const phone = matchMedia("(max-width: 640px)").matches;

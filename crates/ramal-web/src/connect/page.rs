@@ -4,7 +4,10 @@ use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 use http::{
     HeaderValue, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
+    header::{
+        CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, RETRY_AFTER,
+        X_CONTENT_TYPE_OPTIONS,
+    },
 };
 use ramal_app::{AppError, Branding, Codes, DeadLink, Language, LinkRole, LiveLink, PageLook};
 use ramal_domain::{Clock as _, Link, SystemClock};
@@ -17,7 +20,7 @@ use super::{
 use crate::{QrPicture, error::ApiError};
 
 /// How often the page of a browser without JavaScript asks again, in seconds.
-const REFRESH_SECONDS: u32 = 15;
+const REFRESH_SECONDS: u64 = 15;
 /// What a preview's QR code says: nothing that a phone could use.
 const SAMPLE: &str = "ramal: this is only what the page will look like";
 const LANGUAGES: [(Language, &str); 3] = [
@@ -62,7 +65,9 @@ struct Page<'a> {
     code: String,
     /// Why the link is dead.
     dead: Option<&'static str>,
-    refresh: Option<u32>,
+    refresh: Option<u64>,
+    /// On the page of a refusal: after how many seconds it asks again.
+    retry: Option<u64>,
     /// Nothing on it works: it only shows how the page looks.
     preview: bool,
 }
@@ -101,6 +106,7 @@ impl<'a> Page<'a> {
             code: String::new(),
             dead: None,
             refresh: None,
+            retry: None,
             preview: false,
         })
     }
@@ -129,6 +135,8 @@ pub(super) fn live(
     codes: Option<&Codes>,
 ) -> Result<Response, ApiError> {
     let branding = look.branding.under(visit.branding());
+    // Whoever helps with a passkey has no business with what links a phone.
+    let codes = codes.filter(|_| live.role == LinkRole::Person);
     let picture = codes.and_then(|codes| QrPicture::draw(&codes.qr.text).ok());
     let state = match (live.number.link, &picture) {
         (Link::Open, _) => "already",
@@ -154,11 +162,36 @@ pub(super) fn live(
         parent,
         qr: picture.map(|picture| picture.data_uri()).unwrap_or_default(),
         code: code.map(|(code, _)| code).unwrap_or_default(),
-        refresh: matches!(state, "codes" | "connecting").then_some(REFRESH_SECONDS),
+        refresh: matches!(state, "codes" | "connecting").then(|| refresh_after(codes)),
         ..Page::plain(visit, visit.language(live.link.language.as_deref()), &nonce)?
             .branded(&branding)
     };
     answer(StatusCode::OK, &page, &look.allowed_origins)
+}
+
+/// When the page of a browser without JavaScript asks again: before it shows a code that is over.
+fn refresh_after(codes: Option<&Codes>) -> u64 {
+    let left = codes.map(|codes| codes.qr.expires_at.since(SystemClock.now()).as_secs() + 1);
+    left.map_or(REFRESH_SECONDS, |left| left.min(REFRESH_SECONDS))
+}
+
+/// The page of a request that could not be served now: it asks again by itself. It says nothing of
+/// the link, which may not be known.
+pub(super) fn later(
+    visit: &Visit,
+    status: StatusCode,
+    seconds: Option<u64>,
+) -> Result<Response, ApiError> {
+    let (nonce, seconds) = (nonce(), seconds.unwrap_or(REFRESH_SECONDS));
+    // As on a dead link's page, there is nothing on it that a frame around it could abuse.
+    let parent = visit.parameter("parentOrigin").filter(|origin| is_origin(origin));
+    let plain = Page::plain(visit, visit.language(None), &nonce)?;
+    let (refresh, retry) = (Some(seconds), Some(seconds));
+    let page = Page { state: "unreachable", parent, refresh, retry, ..plain };
+    let frames: Vec<String> = parent.into_iter().map(str::to_owned).collect();
+    let mut response = answer(status, &page, &frames)?;
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    Ok(response)
 }
 
 /// The page of a link that opens nothing.
