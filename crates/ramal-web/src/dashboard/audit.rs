@@ -37,6 +37,7 @@ texts! {
         show: "Mostrar", "Show", "Mostrar";
         by_key: "chave", "key", "clave";
         by_system: "servidor", "server", "servidor";
+        command_line: "linha de comando", "command line", "línea de comandos";
         newest: "Mais recentes", "Newest", "Más recientes";
         empty_title: "Nada por aqui ainda", "Nothing here yet", "Aún no hay nada";
         empty_hint: "Cada mudança feita por uma pessoa ou por uma chave aparece aqui, com quem a fez e quando.",
@@ -255,7 +256,11 @@ fn line(entry: &AuditEntry, texts: &AuditTexts, there: &HashSet<String>) -> Line
     let section = if entry.target.starts_with("wh_") { "webhooks" } else { "numbers" };
     Line {
         at: entry.at,
-        who: entry.actor.name.clone(),
+        who: if entry.actor.kind == "system" {
+            texts.command_line.to_owned()
+        } else {
+            entry.actor.name.clone()
+        },
         kind: match entry.actor.kind.as_str() {
             "key" => Some(texts.by_key),
             "system" => Some(texts.by_system),

@@ -108,6 +108,7 @@ texts! {
         e_failed: "mensagem falhou", "message failed", "mensaje falló";
         e_received: "mensagem recebida", "message received", "mensaje recibido";
         e_group: "mensagem de grupo", "message in a group", "mensaje de grupo";
+        e_channel: "publicação de canal", "post in a channel", "publicación de canal";
         e_other: "outro evento", "another event", "otro evento";
     }
 }
@@ -133,6 +134,7 @@ impl WebhookTexts {
             "message.failed" => self.e_failed,
             "message.received" => self.e_received,
             "message.group" => self.e_group,
+            "message.newsletter" => self.e_channel,
             _ => self.e_other,
         }
     }
