@@ -135,6 +135,21 @@ test("without JavaScript the page shows a code, and itself again", async () => {
   });
 });
 
+test("without JavaScript a refusal is a page too", async () => {
+  const link = await createLink(sandbox, { language: "en" });
+  const tolerate = [/status of 50[0-9]/];
+  await page({ scripts: false, size: PHONE, tolerate }, async (tab) => {
+    await tab.goto(link.url);
+    await sandbox.phones.post("/network", { refuse: true, dropConnections: true });
+    await tab.locator("form[data-way=qr] button").click();
+    await tab.getByRole("heading", { name: "WhatsApp did not answer" }).waitFor();
+    assert.ok((await tab.content()).includes('http-equiv="refresh"'));
+    await sandbox.phones.post("/network", { refuse: false });
+    await tab.getByRole("button", { name: "Try now" }).click();
+    await tab.locator("#qr").waitFor();
+  });
+});
+
 test("a dead link says so in the person's language", async () => {
   for (const [locale, sentence] of [
     ["pt-BR", "Este link não vale mais"], ["en-US", "This link is not valid any more"], ["es", "Este enlace ya no es válido"],

@@ -129,6 +129,30 @@ test("a passkey is signed on the page and the codes are compared", async () => {
   choose(sandbox, { officialUrl: null });
 });
 
+test("a stream that is refused once leaves the passkey step as it is", async () => {
+  const link = await createLink(sandbox, { language: "en" });
+  await sandbox.phones.post(`/phones/${link.phone}/passkey`, { demand: true });
+  await browser.page({ origins: [sandbox.url], tolerate: [/status of 503/] }, async (tab) => {
+    await tab.goto(link.url);
+    await askForQr(tab);
+    await scan(sandbox, link.phone, tab, 202);
+    await inState(tab, "passkey");
+    let refused = 0;
+    let begun = 0;
+    tab.on("request", (asked) => { if (asked.url().endsWith("/connect") && asked.method() === "POST") begun += 1; });
+    await tab.route("**/events", (route) => {
+      refused += 1;
+      return route.fulfill({ status: 503, body: "{}" });
+    }, { times: 1 });
+    await tab.reload();
+    await inState(tab, "passkey");
+    assert.deepEqual({ refused, begun }, { refused: 1, begun: 0 });
+    await sign(tab, link.phone);
+    await compareAndConfirm(tab, link.phone);
+    await inState(tab, "open");
+  });
+});
+
 test("another person helps by a link of their own", async () => {
   await gated(PHONE, async (tab, link) => {
     assert.equal(await tab.getByRole("link", { name: "See the official API" }).count(), 0);
