@@ -99,9 +99,16 @@ test("a badge of the list follows, and search and filter find", async () => {
 
     await unlink(sandbox, phone);
     await badge(page, id, "CLOSE").waitFor();
-    await row.waitFor();
+    await row.getByText("The device was unlinked on the phone.").waitFor();
     assert.ok(await sameDocument(page), "without a reload");
+    assert.equal(await page.getByRole("searchbox").inputValue(), "flower");
     await checkAccessibility(page, "the list");
+
+    // A digit within words is no phone number.
+    await page.getByRole("searchbox").fill(`par ${phone.slice(-1)}`);
+    await page.getByText("No number matches the search.").waitFor();
+    await page.goto(`${sandbox.url}/numbers?q=par%20${phone.slice(-1)}`);
+    assert.equal(await row.isVisible(), false, "nor for the server");
 
     await page.goto(`${sandbox.url}/numbers?q=flower&state=OPEN`);
     assert.equal(await row.isVisible(), false, "also by the address");
@@ -191,6 +198,31 @@ test("a form without our token changes nothing", async () => {
   });
 });
 
+test("a number made elsewhere appears, and what is typed stays", async () => {
+  await connected(sandbox, "Baker one");
+  await owner("/numbers", async (page) => {
+    await page.getByRole("searchbox").fill("baker");
+    await connected(sandbox, "Baker two");
+    await page.getByRole("row", { name: /Baker two/ }).waitFor();
+    assert.ok(await sameDocument(page), "without a reload");
+    assert.equal(await page.getByRole("searchbox").inputValue(), "baker");
+  });
+});
+
+test("without an answer, connecting says so and can be tried again", async () => {
+  const { id, phone } = await connected(sandbox, "Offline");
+  await unlink(sandbox, phone);
+  await owner(`/numbers/${id}`, async (page) => {
+    const connection = page.locator("#connection");
+    await page.route("**/connect", (route) => route.abort());
+    await connection.getByRole("button", { name: "Show the QR code" }).click();
+    await connection.getByRole("alert").filter({ hasText: /\S/ }).waitFor();
+    await page.unroute("**/connect");
+    await connection.locator("[data-when=failed] [data-again]").click();
+    await codesShown(connection);
+  }, { tolerate: [/ERR_FAILED/] });
+});
+
 test("a viewer sees everything and may change nothing", async () => {
   const { id } = await connected(sandbox, "Watched");
   let link;
@@ -211,6 +243,20 @@ test("a viewer sees everything and may change nothing", async () => {
     }
     assert.equal((await sandbox.api.get(`/v1/numbers/${id}`)).name, "Watched");
   });
+});
+
+test("a name of a hundred letters makes no page wider than its window", async () => {
+  const { id } = await connected(sandbox, "N".repeat(100));
+  for (const size of [PHONE, { width: 1280, height: 800 }]) {
+    await owner("/numbers", async (page) => {
+      await page.getByRole("link", { name: /^N{100}/ }).waitFor();
+      await checkWidth(page, assert, "the list");
+      for (const path of [`/numbers/${id}`, "/webhooks/new", "/webhooks", "/api-keys"]) {
+        await page.goto(sandbox.url + path);
+        await checkWidth(page, assert, path);
+      }
+    }, { size });
+  }
 });
 
 test("on a phone nothing is wider than the screen", async () => {

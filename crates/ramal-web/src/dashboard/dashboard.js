@@ -2,17 +2,20 @@
 //   data-dialog="id"          opens a <dialog>; data-dismiss closes the one around it
 //   data-copy="#id"           copies the text (or value) of that element
 //   data-confirm="TEXT"       on an input: the form's button works once TEXT is typed
-//   data-filter="#id"         on an input: shows the rows of that table whose text contains it;
+//   data-filter="#id"         on an input: shows the rows of that table whose name or number contains it;
 //   data-filter-state="#id"   on a select: … whose data-state is the chosen one
 //   data-number-state="wa_…"  a badge that follows the number's state
 //   data-pairing="wa_…"       a block that follows the number's pairing (see pairing())
 //   data-submit="fetch"       on a form that makes a number: sent without leaving the page
 //   data-fresh="wa_…"         a part with an id that is fetched anew when the number's state changes
+//   data-fresh-list           a part with an id that is fetched anew when any number changes: row by row where it
+//                             has a table whose rows have a data-number, else as a whole
 //   data-shows="id"           on a select: shows that part while nothing is chosen
 (() => {
   "use strict";
   const body = document.body;
   const all = (selector, root = document) => Array.from(root.querySelectorAll(selector));
+  const offline = document.getElementById("offline");
   const say = (text) => { const live = document.getElementById("live"); if (live) live.textContent = text; };
 
   // Dialogs
@@ -52,32 +55,32 @@
   }
 
   // Search
-  const filters = all("[data-filter], [data-filter-state]");
+  const filters = () => all("[data-filter], [data-filter-state]");
+  const filtered = (field) => document.querySelector(field.dataset.filter || field.dataset.filterState);
+  const digits = (text) => text.replace(/\D/g, "");
+  function matches(row, word) {
+    if (row.cells[0].textContent.toLowerCase().replace(/\s+/g, " ").includes(word)) return true;
+    // Only what can be a phone number is looked for in one.
+    const phone = row.querySelector("td.number");
+    return phone !== null && /^[\d\s+()-]*\d[\d\s+()-]*$/.test(word) && digits(phone.textContent).includes(digits(word));
+  }
   function filter(table) {
-    const of = (name) => filters.filter((field) => field.dataset[name] === "#" + table.id).map((field) => field.value.trim().toLowerCase());
+    const of = (name) => filters().filter((field) => field.dataset[name] === "#" + table.id).map((field) => field.value.trim().toLowerCase());
     const [words, states] = [of("filter"), of("filterState")];
     let shown = 0;
     for (const row of all("tbody tr", table)) {
-      const text = row.textContent.toLowerCase().replace(/\s+/g, " ");
       const badge = row.querySelector("[data-state]");
       const state = badge ? badge.dataset.state.toLowerCase() : "";
-      const visible = words.every((word) => text.includes(word) || text.replace(/\D/g, "").includes(word.replace(/\D/g, "") || "\0"))
-        && states.every((wanted) => !wanted || wanted === state);
+      const visible = words.every((word) => matches(row, word)) && states.every((wanted) => !wanted || wanted === state);
       row.hidden = !visible;
       if (visible) shown += 1;
     }
     const nothing = document.querySelector(`[data-nothing="#${table.id}"]`);
     if (nothing) nothing.hidden = shown > 0;
   }
-  for (const field of filters) {
-    const table = document.querySelector(field.dataset.filter || field.dataset.filterState);
-    field.addEventListener("input", () => filter(table));
-    if (field.value) filter(table);
-  }
-
-  document.addEventListener("number-state", () => {
-    for (const field of filters) filter(document.querySelector(field.dataset.filter || field.dataset.filterState));
-  });
+  document.addEventListener("input", (event) => { if (event.target.matches("[data-filter], [data-filter-state]")) filter(filtered(event.target)); });
+  for (const field of filters()) if (field.value) filter(filtered(field));
+  document.addEventListener("number-state", () => { for (const field of filters()) filter(filtered(field)); });
 
   // Times in the reader's own zone
   function localTimes(root) {
@@ -90,41 +93,65 @@
   }
   localTimes(document);
 
+  // A browser has six connections for a host, whatever the number of its tabs: a page nobody sees holds none.
+  // The first look of every stream tells all, so nothing is missed.
+  const lines = new Set();
+  const closeLines = () => { for (const line of lines) line.close(); };
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) closeLines(); else for (const line of lines) line.open();
+  });
+  addEventListener("pagehide", closeLines);
+
   // States, live
   const names = { OPEN: body.dataset.open, CONNECTING: body.dataset.connecting, CLOSE: body.dataset.close };
+  const told = new Map();
+  function changed(data) {
+    const now = JSON.stringify([data.state, data.reason, data.health]);
+    const badges = all(`[data-number-state="${data.id}"]`);
+    let news = !badges.length || told.has(data.id) && told.get(data.id) !== now;
+    told.set(data.id, now);
+    for (const badge of badges) {
+      if (badge.dataset.state === data.state) continue;
+      news = true;
+      badge.dataset.state = data.state;
+      badge.querySelector("span").textContent = names[data.state];
+      const row = badge.closest("[data-name]");
+      say((row ? row.dataset.name + ": " : "") + names[data.state]);
+    }
+    if (news) document.dispatchEvent(new CustomEvent("number-state", { detail: data }));
+  }
   function follow() {
-    const stream = new EventSource("/live");
-    const offline = document.getElementById("offline");
-    let wanted = false;
-    stream.addEventListener("hello", () => { offline.hidden = true; });
-    stream.addEventListener("number", (event) => {
-      const data = JSON.parse(event.data);
-      const badges = all(`[data-number-state="${data.id}"]`);
-      for (const badge of badges) {
-        if (badge.dataset.state === data.state) continue;
-        badge.dataset.state = data.state;
-        badge.querySelector("span").textContent = names[data.state];
-        const row = badge.closest("[data-name]");
-        say((row ? row.dataset.name + ": " : "") + names[data.state]);
-        document.dispatchEvent(new CustomEvent("number-state", { detail: data }));
-      }
-      if (data.new && document.querySelector("[data-reload-on-new]") && !document.querySelector("dialog[open]")) location.reload();
-    });
-    stream.addEventListener("removed", (event) => {
-      const { id } = JSON.parse(event.data);
-      for (const badge of all(`[data-number-state="${id}"]`)) { const row = badge.closest("tr"); if (row) row.remove(); }
-    });
-    stream.onerror = () => {
-      if (wanted) return;
-      wanted = true;
-      setTimeout(() => {
-        wanted = false;
-        if (stream.readyState === EventSource.OPEN) return;
-        offline.hidden = false;
-        if (stream.readyState === EventSource.CLOSED) { stream.close(); setTimeout(follow, 2000); }
-      }, 3000);
-    };
-    addEventListener("pagehide", () => stream.close());
+    let stream = null;
+    const line = { open, close: () => { if (stream) stream.close(); stream = null; } };
+    function open() {
+      line.close();
+      if (document.hidden) return;
+      const mine = stream = new EventSource("/live");
+      let waiting = false;
+      mine.addEventListener("hello", () => {
+        offline.hidden = true;
+        // Back after a pause: what was deleted meanwhile is not told.
+        if (told.size) document.dispatchEvent(new CustomEvent("number-state", { detail: {} }));
+      });
+      mine.addEventListener("number", (event) => changed(JSON.parse(event.data)));
+      mine.addEventListener("removed", (event) => {
+        const { id } = JSON.parse(event.data);
+        for (const badge of all(`[data-number-state="${id}"]`)) { const row = badge.closest("tr"); if (row) row.remove(); }
+        document.dispatchEvent(new CustomEvent("number-state", { detail: { id } }));
+      });
+      mine.onerror = () => {
+        if (waiting) return;
+        waiting = true;
+        setTimeout(() => {
+          waiting = false;
+          if (stream !== mine || mine.readyState === EventSource.OPEN) return;
+          offline.hidden = false;
+          if (mine.readyState === EventSource.CLOSED) setTimeout(() => { if (stream === mine) open(); }, 2000);
+        }, 3000);
+      };
+    }
+    lines.add(line);
+    open();
   }
   if (body.dataset.token) follow();
 
@@ -146,12 +173,18 @@
       if (countdown) countdown.textContent = countdown.dataset.countdown.replace("{s}", left);
       find(".qr").classList.toggle("stale", left === 0);
     };
+    const line = {
+      close: () => { if (stream) stream.close(); stream = null; },
+      open: () => { if (block.isConnected) listen(); else lines.delete(line); },
+    };
     function listen() {
-      if (stream) stream.close();
-      stream = new EventSource(`/numbers/${block.dataset.pairing}/pairing/events`);
+      line.close();
+      lines.add(line);
+      if (document.hidden) return;
+      const mine = stream = new EventSource(`/numbers/${block.dataset.pairing}/pairing/events`);
       // `open` is also what a stream says of itself, without data.
       const on = (name, act) => stream.addEventListener(name, (event) => { if (event.data) act(JSON.parse(event.data)); });
-      const end = (act) => (data) => { stream.close(); stream = null; act(data); };
+      const end = (act) => (data) => { line.close(); lines.delete(line); act(data); };
       on("qr", (data) => {
         if (!data.qrcodeBase64) return;
         find(".qr").src = data.qrcodeBase64;
@@ -173,14 +206,20 @@
         if (problem) problem.textContent = known ? known.textContent : (data.reason || "");
         show("failed");
       }));
-      stream.onerror = () => { if (stream && stream.readyState === EventSource.CLOSED) { stream = null; setTimeout(listen, 3000); } };
+      mine.onerror = () => {
+        if (stream === mine && mine.readyState === EventSource.CLOSED) setTimeout(() => { if (stream === mine) line.open(); }, 3000);
+      };
     }
     async function begin() {
       show("starting");
-      const answer = await post(`/numbers/${block.dataset.pairing}/connect`, new URLSearchParams());
-      if (answer.ok) return listen();
+      let text = offline.textContent;
+      try {
+        const answer = await post(`/numbers/${block.dataset.pairing}/connect`, new URLSearchParams());
+        if (answer.ok) return listen();
+        text = (await answer.json()).error || text;
+      } catch (_unreachable) { /* The text says it. */ }
       const problem = find("[data-problem]");
-      if (problem) problem.textContent = (await answer.json().catch(() => ({}))).error || "";
+      if (problem) problem.textContent = text;
       show("failed");
     }
     for (const again of all("[data-again]", block)) again.addEventListener("click", (event) => { event.preventDefault(); begin(); });
@@ -194,13 +233,20 @@
   });
   for (const block of all("[data-pairing]")) if (block.dataset.pairing && !block.closest("dialog:not([open])")) pairing(block);
 
+  // This page as it is now; nothing when it cannot be had: the notice of /live tells that.
+  async function fetchPage() {
+    try {
+      const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+      return answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+    } catch (_unreachable) { return null; }
+  }
+
   // Parts of a page that follow a number: fetched anew, but for what somebody is in the middle of.
   document.addEventListener("number-state", async ({ detail }) => {
     const parts = all(`[data-fresh="${detail.id}"]`);
     if (!parts.length) return;
-    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
-    if (!answer.ok) return;
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = await fetchPage();
+    if (!fresh) return;
     for (const part of parts) {
       const [now, next] = [part.querySelector("[data-pairing]"), fresh.getElementById(part.id)];
       const busy = now && ["starting", "codes", "scanned", "action"].includes(now.dataset.step);
@@ -210,6 +256,42 @@
       for (const block of all("[data-pairing]", part)) pairing(block);
     }
   });
+
+  // The list of numbers: its rows are replaced one by one, so that what is typed and chosen around them stays.
+  function freshRows(now, next) {
+    const old = new Map(Array.from(now.rows, (row) => [row.dataset.number, row]));
+    const rows = Array.from(next.rows, (row) => {
+      const before = old.get(row.dataset.number);
+      if (before) row.hidden = before.hidden;
+      return before && before.isEqualNode(row) ? before : row;
+    });
+    const focused = document.activeElement.closest("tr[data-number]");
+    for (const row of old.values()) if (!rows.includes(row)) row.remove();
+    rows.forEach((row, at) => { if (now.rows[at] !== row) now.insertBefore(row, now.rows[at] || null); });
+    const again = focused && !focused.isConnected && rows.find((row) => row.dataset.number === focused.dataset.number);
+    if (again) again.querySelector("a").focus();
+  }
+  let refreshing = false, stale = false;
+  async function refreshList() {
+    stale = true;
+    if (refreshing) return;
+    refreshing = true;
+    while (stale) {
+      stale = false;
+      const fresh = await fetchPage();
+      if (!fresh) break;
+      localTimes(fresh);
+      for (const part of all("[data-fresh-list]")) {
+        const next = fresh.getElementById(part.id);
+        const [rows, nextRows] = [part, next].map((one) => one && one.querySelector("tr[data-number]") && one.querySelector("tbody"));
+        if (rows && nextRows) freshRows(rows, nextRows);
+        else if (next && !part.isEqualNode(next)) part.replaceWith(next);
+      }
+      for (const field of filters()) filter(filtered(field));
+    }
+    refreshing = false;
+  }
+  document.addEventListener("number-state", () => { if (document.querySelector("[data-fresh-list]")) refreshList(); });
 
   // A choice that makes other fields needless
   for (const select of all("select[data-shows]")) {
@@ -232,10 +314,11 @@
       const problem = form.querySelector("[data-error]");
       button.disabled = true;
       problem.hidden = true;
+      let text = offline.textContent;
       try {
         const answer = await post(form.action, new URLSearchParams(new FormData(form)));
         const data = await answer.json();
-        if (!answer.ok) throw new Error(data.error);
+        if (!answer.ok) { text = data.error || text; throw new Error(text); }
         const block = document.querySelector(form.dataset.pairingBlock);
         block.dataset.pairing = data.id;
         block.parentElement.hidden = false;
@@ -243,8 +326,8 @@
         for (const link of all("[data-number-link]", block)) link.href = "/numbers/" + data.id;
         block.closest("dialog").addEventListener("close", () => location.assign("/numbers"));
         pairing(block).listen();
-      } catch (error) {
-        problem.textContent = error.message;
+      } catch (_refused) {
+        problem.textContent = text;
         problem.hidden = false;
         button.disabled = false;
         problem.focus();

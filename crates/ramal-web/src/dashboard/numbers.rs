@@ -185,7 +185,11 @@ impl Filter {
         let named = [number.name.as_str(), profile]
             .iter()
             .any(|name| name.to_lowercase().contains(&wanted));
-        let phoned = !digits.is_empty() && number.phone.digits().contains(&digits);
+        // Only what can be a phone number is looked for in one; dashboard.js does the same.
+        let phone_like = wanted
+            .chars()
+            .all(|sign| sign.is_ascii_digit() || sign.is_whitespace() || "+()-".contains(sign));
+        let phoned = phone_like && !digits.is_empty() && number.phone.digits().contains(&digits);
         let in_state =
             self.state.is_empty() || self.state.eq_ignore_ascii_case(state_name(number.link));
         (named || phoned) && in_state
