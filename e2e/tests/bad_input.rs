@@ -283,7 +283,7 @@ async fn what_does_not_exist_is_not_found() {
         api.post("/v1/api-keys", key).await.refused(404, "NUMBER_NOT_FOUND");
     }
     api.post("/v1/api-keys", json!({})).await.refused(400, "VALIDATION_ERROR");
-    for path in ["/v1/nothing", "/v2/numbers", "/", "/v1", "/sandbox/phones"] {
+    for path in ["/v1/nothing", "/v2/numbers", "/nothing", "/v1", "/sandbox/phones"] {
         api.get(path).await.refused(404, "NOT_FOUND");
     }
     for (method, path) in [
