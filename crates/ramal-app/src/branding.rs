@@ -47,19 +47,11 @@ const FIELDS: [&str; 8] = [
     "companyName",
     "subtitle",
     "supportUrl",
-    "defaultRedirectUrl",
+    REDIRECT,
     "hidePilotStatusBranding",
 ];
-/// Those that an address may carry: cosmetic only, so that no link sends people elsewhere.
-const COSMETIC: [&str; 7] = [
-    "logoUrl",
-    "primaryColor",
-    "backgroundColor",
-    "companyName",
-    "subtitle",
-    "supportUrl",
-    "hidePilotStatusBranding",
-];
+/// The one that is not cosmetic: no address sends people elsewhere.
+const REDIRECT: &str = "defaultRedirectUrl";
 
 impl Branding {
     /// Reads what was checked before it was stored; what cannot be read looks plain.
@@ -85,7 +77,8 @@ impl Branding {
     /// Reads the parameters of an address: those that are cosmetic and right; all others are left out.
     pub fn of_address<'a>(parameters: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
         let mut kept = Map::new();
-        for (name, text) in parameters.filter(|(name, _)| COSMETIC.contains(name)) {
+        let cosmetic = |name: &str| FIELDS.contains(&name) && name != REDIRECT;
+        for (name, text) in parameters.filter(|(name, _)| cosmetic(name)) {
             let value = match (name, text) {
                 ("hidePilotStatusBranding", "true" | "1") => Value::Bool(true),
                 ("hidePilotStatusBranding", _) => continue,

@@ -56,17 +56,9 @@ impl App {
     pub async fn reveal_keys(&self, caller: &Caller) -> Result<Vec<KeyOfNumber>, AppError> {
         let tenant = caller.require_tenant()?;
         let mut tx = self.store.read().await?;
-        let mut keys = keys_by_number(&mut tx, tenant).await?;
         let mut revealed = Vec::new();
-        for number in tx.numbers().list(tenant).await? {
-            let Some(key) = keys.remove(&number.id).and_then(|mut keys| keys.pop()) else {
-                continue;
-            };
-            let token = match tx.keys().reveal(tenant, key.id).await {
-                // Sealed with another master key: one such key must not hide the others.
-                Err(StoreError::Sealed(_)) => None,
-                revealed => revealed?,
-            };
+        for MaskedKey { key, number } in with_their_keys(&mut tx, tenant).await? {
+            let token = reveal(&mut tx, tenant, key.id).await?;
             revealed.push(KeyOfNumber { number, key, token });
         }
         Ok(revealed)
@@ -80,13 +72,7 @@ impl App {
     pub async fn masked_keys(&self, caller: &Caller) -> Result<Vec<MaskedKey>, AppError> {
         let tenant = caller.require_tenant()?;
         let mut tx = self.store.read().await?;
-        let mut keys = keys_by_number(&mut tx, tenant).await?;
-        let numbers = tx.numbers().list(tenant).await?;
-        let masked = numbers.into_iter().filter_map(|number| {
-            let key = keys.remove(&number.id)?.pop()?;
-            Some(MaskedKey { key, number })
-        });
-        Ok(masked.collect())
+        Ok(with_their_keys(&mut tx, tenant).await?)
     }
 
     /// One number's key, revealed to a person; the audit log says so. For the tenant only.
@@ -105,10 +91,7 @@ impl App {
         let mut tx = self.store.begin().await?;
         let key = keys_by_number(&mut tx, tenant).await?.remove(&number.id);
         let key = key.and_then(|mut keys| keys.pop()).ok_or(Refusal::NumberNotFound)?;
-        let token = match tx.keys().reveal(tenant, key.id).await {
-            Err(StoreError::Sealed(_)) => None,
-            revealed => revealed?,
-        };
+        let token = reveal(&mut tx, tenant, key.id).await?;
         audit::record(&mut tx, caller, "key.reveal", &number.id.to_string(), &number.name, now)
             .await?;
         tx.commit().await?;
@@ -198,6 +181,25 @@ pub(crate) async fn keys_by_number(
         }
     }
     Ok(by_number)
+}
+
+/// The tenant's numbers that have a key, each with its newest one.
+async fn with_their_keys(tx: &mut Tx, tenant: TenantId) -> Result<Vec<MaskedKey>, StoreError> {
+    let mut keys = keys_by_number(tx, tenant).await?;
+    let numbers = tx.numbers().list(tenant).await?;
+    let masked = numbers.into_iter().filter_map(|number| {
+        let key = keys.remove(&number.id)?.pop()?;
+        Some(MaskedKey { key, number })
+    });
+    Ok(masked.collect())
+}
+
+/// A raw key; `None` when it was sealed with another master key: one such key must not hide others.
+async fn reveal(tx: &mut Tx, tenant: TenantId, id: KeyId) -> Result<Option<ApiToken>, StoreError> {
+    match tx.keys().reveal(tenant, id).await {
+        Err(StoreError::Sealed(_)) => Ok(None),
+        revealed => revealed,
+    }
 }
 
 /// Ends the keys that a tenant itself has.

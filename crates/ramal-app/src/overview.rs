@@ -16,6 +16,15 @@ impl App {
         self.clock.now()
     }
 
+    /// The listed numbers of the caller's tenant, without what only their own pages show.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] when the database fails.
+    pub async fn listed_numbers(&self, caller: &Caller) -> Result<Vec<Number>, AppError> {
+        Ok(self.store.read().await?.numbers().list(caller.tenant()).await?)
+    }
+
     /// The removed numbers of the caller's tenant that can be restored, the last removed first.
     ///
     /// # Errors

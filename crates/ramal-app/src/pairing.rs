@@ -167,25 +167,15 @@ pub struct Followed {
 
 impl Followed {
     fn running(watcher: watch::Receiver<Pairing>) -> Self {
-        Self {
-            watcher: Some(watcher),
-            told: Pairing::default(),
-            queue: VecDeque::new(),
-            ended: false,
-            codes: true,
-            link: None,
-        }
+        Self::new(Some(watcher), VecDeque::new())
     }
 
     fn over(last: PairingNews) -> Self {
-        Self {
-            watcher: None,
-            told: Pairing::default(),
-            queue: [last].into(),
-            ended: false,
-            codes: true,
-            link: None,
-        }
+        Self::new(None, [last].into())
+    }
+
+    fn new(watcher: Option<watch::Receiver<Pairing>>, queue: VecDeque<PairingNews>) -> Self {
+        Self { watcher, told: Pairing::default(), queue, ended: false, codes: true, link: None }
     }
 
     /// The same without QR and pairing codes: for whoever must not link a phone.

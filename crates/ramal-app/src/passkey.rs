@@ -1,11 +1,11 @@
 //! What a pairing waits for, and a person's answer to it: the passkey gate, and the question whether
 //! another phone than the expected one is to be used.
 
-use ramal_domain::{Action, ActionStep, AssertionJson, Link};
+use ramal_domain::{Action, ActionStep, AssertionJson, Link, NumberId};
 use ramal_session::{Outcome, PasskeyError, WrongPhoneError};
 use ramal_store::Number;
 
-use crate::{App, AppError, Caller, Refusal, audit, auth::parse_number_id};
+use crate::{App, AppError, Caller, Refusal, auth::parse_number_id, numbers::note};
 
 impl App {
     /// Hands the assertion that a pairing waits for to WhatsApp. What comes of it, the pairing's
@@ -103,12 +103,11 @@ impl App {
         adopt: bool,
     ) -> Result<(), AppError> {
         let number = self.find_number(caller, parse_number_id(id)?).await?;
-        let (id, name) = (number.id.to_string(), number.name.clone());
-        self.answer_wrong_phone_of(number, adopt).await?;
+        self.answer_wrong_phone_of(number.id, adopt).await?;
         // After the session's own transaction, like the start of a pairing.
         let action = if adopt { "number.adopt_phone" } else { "number.refuse_phone" };
         let mut tx = self.store.begin().await?;
-        audit::record(&mut tx, caller, action, &id, &name, self.clock.now()).await?;
+        note(&mut tx, caller, action, &number, self.clock.now()).await?;
         Ok(tx.commit().await?)
     }
 
@@ -123,13 +122,13 @@ impl App {
         adopt: bool,
     ) -> Result<(), AppError> {
         let live = self.pairing_link(token).await?.for_person()?;
-        self.answer_wrong_phone_of(live.number, adopt).await
+        self.answer_wrong_phone_of(live.number.id, adopt).await
     }
 
-    async fn answer_wrong_phone_of(&self, number: Number, adopt: bool) -> Result<(), AppError> {
+    async fn answer_wrong_phone_of(&self, number: NumberId, adopt: bool) -> Result<(), AppError> {
         let sessions = self.sessions.clone();
         self.detached(async move {
-            let answered = sessions.answer_wrong_phone(number.id, adopt).await;
+            let answered = sessions.answer_wrong_phone(number, adopt).await;
             answered.map_err(|error| match error {
                 WrongPhoneError::NotAsked => Refusal::WrongPhoneNotAsked.into(),
                 WrongPhoneError::Taken => Refusal::NumberAlreadyActive.into(),

@@ -335,18 +335,11 @@ impl App {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         let found = tx.pairing_links().revoke(caller.tenant(), id, now).await?;
-        if !found {
-            return Err(Refusal::PairingLinkNotFound.into());
-        }
+        let (number, used) = found.ok_or(Refusal::PairingLinkNotFound)?;
         audit::record(&mut tx, caller, "link.revoke", &id.to_string(), "", now).await?;
-        let links = tx.pairing_links().list(caller.tenant()).await?;
         tx.commit().await?;
         // Whoever has the link may be looking at codes at this moment.
-        let link = links.into_iter().find(|listed| listed.link.id == id);
-        if let Some(link) = link.filter(|listed| listed.link.used_at.is_none()) {
-            self.end_attempt(caller.tenant(), link.link.number).await?;
-        }
-        Ok(())
+        if used { Ok(()) } else { self.end_attempt(caller.tenant(), number).await }
     }
 
     /// Ends a pairing attempt that waits for a phone.

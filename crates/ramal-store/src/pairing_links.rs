@@ -181,7 +181,8 @@ impl PairingLinks<'_> {
             .collect()
     }
 
-    /// Revokes a link of `tenant`, unless it has ended already. Returns whether there is such a link.
+    /// Revokes a link of `tenant`, unless it has ended already. Returns its number and whether it has
+    /// paired it; `None` when there is no such link.
     ///
     /// # Errors
     ///
@@ -191,19 +192,22 @@ impl PairingLinks<'_> {
         tenant: TenantId,
         id: PairingLinkId,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let done = sqlx::query(
+    ) -> Result<Option<(NumberId, bool)>, StoreError> {
+        let row = sqlx::query(
             "update pairing_links set revoked_at_ms = case when used_at_ms is null
                then coalesce(revoked_at_ms, $3) else revoked_at_ms end
              where id = $1 and exists (select 1 from numbers n where n.id = pairing_links.number_id
-               and n.tenant_id = $2 and n.stage = 'live')",
+               and n.tenant_id = $2 and n.stage = 'live')
+             returning number_id, used_at_ms",
         )
         .bind(id.to_string())
         .bind(tenant.to_string())
         .bind(now.as_millis())
-        .execute(&mut *self.0.inner)
+        .fetch_optional(&mut *self.0.inner)
         .await?;
-        Ok(done.rows_affected() == 1)
+        let Some(row) = row else { return Ok(None) };
+        let used_at = row::time_opt(&row, "pairing_links.used_at_ms")?;
+        Ok(Some((row::parsed(&row, "pairing_links.number_id")?, used_at.is_some())))
     }
 
     /// Notes that a link has paired its number; the first time counts.

@@ -85,12 +85,7 @@ impl Users<'_> {
     ///
     /// [`StoreError`].
     pub async fn list(&mut self, tenant: TenantId) -> Result<Vec<User>, StoreError> {
-        let sql = format!("select {COLUMNS} from users u where u.tenant_id = $1 order by u.id");
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(tenant.to_string())
-            .fetch_all(&mut *self.0.inner)
-            .await?;
-        rows.iter().map(user).collect()
+        self.select(tenant, "").await
     }
 
     /// As [`Users::list`], before a change of one of them: of two changes at once, the second waits.
@@ -100,6 +95,10 @@ impl Users<'_> {
     /// [`StoreError`].
     pub async fn list_to_change(&mut self, tenant: TenantId) -> Result<Vec<User>, StoreError> {
         let lock = self.0.for_update();
+        self.select(tenant, lock).await
+    }
+
+    async fn select(&mut self, tenant: TenantId, lock: &str) -> Result<Vec<User>, StoreError> {
         let sql =
             format!("select {COLUMNS} from users u where u.tenant_id = $1 order by u.id{lock}");
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))

@@ -14,35 +14,31 @@ use axum::{
 };
 use http::{
     HeaderMap, HeaderValue, Uri,
-    header::{
-        ACCEPT, ACCEPT_LANGUAGE, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE,
-        HeaderName,
-    },
+    header::{ACCEPT, ACCEPT_LANGUAGE, ACCESS_CONTROL_ALLOW_ORIGIN, HeaderName},
 };
 use ramal_app::{AppError, Branding, Language, Refusal};
 
 pub(crate) use page::preview;
 
-use crate::{Web, error::ApiError, extract::Path};
+use crate::{
+    Web,
+    assets::{CSS, JAVASCRIPT, asset},
+    error::ApiError,
+    extract::Path,
+};
 
 const SCRIPT: &str = include_str!("connect/connect.js");
 const STYLE: &str =
     concat!(include_str!("connect/tokens.css"), include_str!("connect/connect.css"));
 const EMBED: &str = include_str!("connect/embed.js");
-const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 pub(crate) fn router() -> Router<Web> {
     Router::new()
         .route("/connect/{token}", get(show).post(begin))
         .route("/assets/connect.js", get(async || asset(JAVASCRIPT, SCRIPT)))
-        .route("/assets/connect.css", get(async || asset("text/css; charset=utf-8", STYLE)))
+        .route("/assets/connect.css", get(async || asset(CSS, STYLE)))
         .route("/embed.js", get(embed))
-}
-
-fn asset(kind: &'static str, body: &'static str) -> Response {
-    let headers = [(CONTENT_TYPE, kind), (CACHE_CONTROL, "public, max-age=300")];
-    (headers, body).into_response()
 }
 
 /// For pages of any origin, also those that load scripts with CORS or isolate themselves.

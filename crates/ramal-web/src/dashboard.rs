@@ -26,7 +26,7 @@ pub use session::enter;
 
 use crate::Web;
 
-/// Every page. `tools` are those of the sandbox, when this is one.
+/// Every page.
 pub(crate) fn router() -> Router<Web> {
     Router::new()
         .route("/", get(async || axum::response::Redirect::to("/numbers")))

@@ -5,6 +5,7 @@
 
 mod address;
 mod api;
+mod assets;
 mod body;
 mod connect;
 mod dashboard;

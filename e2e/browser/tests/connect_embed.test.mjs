@@ -34,7 +34,7 @@ before(async () => {
   await once(shop, "listening");
   // Another name and not only another port, so that it is another site.
   shopUrl = `http://localhost:${shop.address().port}`;
-  choose(sandbox, { origins: [shopUrl] });
+  await choose(sandbox, { origins: [shopUrl] });
 });
 after(async () => {
   shop?.closeAllConnections();
@@ -139,7 +139,7 @@ test("the script is for everybody's pages", async () => {
 });
 
 test("the address may change the look, and nothing else", async () => {
-  choose(sandbox, { branding: { companyName: "Of the tenant", subtitle: "Of the tenant" } });
+  await choose(sandbox, { branding: { companyName: "Of the tenant", subtitle: "Of the tenant" } });
   const link = await createLink(sandbox, { language: "en", branding: { subtitle: "Of the link" } });
   const query = (parameters) => `${link.url}?${new URLSearchParams(parameters)}`;
   await page({}, async (tab) => {
@@ -159,7 +159,7 @@ test("the address may change the look, and nothing else", async () => {
     assert.equal(await tab.locator("header img").count(), 0);
     assert.ok(!(await tab.content()).includes("evil.example/)"));
   });
-  choose(sandbox, { branding: {} });
+  await choose(sandbox, { branding: {} });
 });
 
 test("whatever the colours, everything can be read", async () => {

@@ -113,7 +113,7 @@ async function gated(size, use) {
 }
 
 test("a passkey is signed on the page and the codes are compared", async () => {
-  choose(sandbox, { officialUrl: "https://acme.example/official" });
+  await choose(sandbox, { officialUrl: "https://acme.example/official" });
   await gated(DESKTOP, async (tab, link) => {
     await checkAccessibility(tab, "passkey");
     assert.match(await tab.locator("#left").innerText(), /^You have [0-9]:[0-9]{2}$/);
@@ -126,7 +126,7 @@ test("a passkey is signed on the page and the codes are compared", async () => {
     await compareAndConfirm(tab, link.phone);
     await inState(tab, "open");
   });
-  choose(sandbox, { officialUrl: null });
+  await choose(sandbox, { officialUrl: null });
 });
 
 test("a stream that is refused once leaves the passkey step as it is", async () => {

@@ -181,9 +181,10 @@ async fn links_are_listed_and_revoked_for_their_tenant_only(Db { store, .. }: Db
     assert_eq!(listed.iter().map(|row| row.link.id).collect::<Vec<_>>(), [new.id, old.id]);
     assert_eq!((&listed[0].phone, listed[0].name.as_str()), (&phone(1), "Sales"));
     assert_eq!(list(stranger).await, []);
-    assert!(!revoke(stranger, 2).await);
+    assert_eq!(revoke(stranger, 2).await, None);
     assert_eq!(list(owner).await[0].link.revoked_at, None);
-    assert!(revoke(owner, 3).await && revoke(owner, 4).await, "also twice");
+    assert_eq!(revoke(owner, 3).await, Some((id, false)));
+    assert_eq!(revoke(owner, 4).await, Some((id, false)), "also twice");
     assert_eq!(list(owner).await[0].link.revoked_at, Some(at(3)));
     assert_eq!(list(owner).await[1].link.revoked_at, Some(at(1)));
 }

@@ -264,12 +264,12 @@ impl Flash {
     pub(super) fn to(self, web: &Web, path: &str) -> Response {
         let text = BASE64.encode(json!(self).to_string());
         let life = cookie::time::Duration::minutes(1);
-        ([set_cookie(web, FLASH, text, life)], Redirect::to(path)).into_response()
+        ([set_cookie(&web.app, FLASH, text, life)], Redirect::to(path)).into_response()
     }
 
     /// Takes the message back, once it is shown.
     pub(super) fn shown(web: &Web) -> (HeaderName, HeaderValue) {
-        set_cookie(web, FLASH, String::new(), cookie::time::Duration::ZERO)
+        set_cookie(&web.app, FLASH, String::new(), cookie::time::Duration::ZERO)
     }
 }
 

@@ -246,9 +246,9 @@ async fn list(
 
 /// The ids of what has a page of its own.
 async fn things_with_pages(web: &Web, by: &SignedIn) -> Result<HashSet<String>, PageError> {
-    let numbers = web.app.list_numbers(&by.caller).await?;
+    let numbers = web.app.listed_numbers(&by.caller).await?;
     let webhooks = web.app.list_webhooks(&by.caller, None).await?;
-    let numbers = numbers.iter().map(|view| view.number.id.to_string());
+    let numbers = numbers.iter().map(|number| number.id.to_string());
     Ok(numbers.chain(webhooks.iter().map(|webhook| webhook.id.to_string())).collect())
 }
 

@@ -13,8 +13,8 @@ use axum::{
 };
 use futures_util::stream;
 use http::header::CACHE_CONTROL;
-use ramal_app::NumberView;
 use ramal_domain::Link;
+use ramal_store::Number;
 use serde_json::json;
 
 use super::{answer::PageError, session::SignedIn};
@@ -48,8 +48,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(view: &NumberView) -> Self {
-        let number = &view.number;
+    fn of(number: &Number) -> Self {
         Self {
             state: state_name(number.link),
             reason: number.link.reason().map(ramal_domain::CloseReason::code),
@@ -95,22 +94,22 @@ impl Watch {
             if matches!(still, Ok(None)) {
                 return None;
             }
-            if let Ok(views) = self.web.app.list_numbers(&self.by.caller).await {
-                self.compare(&views);
+            if let Ok(numbers) = self.web.app.listed_numbers(&self.by.caller).await {
+                self.compare(&numbers);
             }
         }
     }
 
-    fn compare(&mut self, views: &[NumberView]) {
+    fn compare(&mut self, numbers: &[Number]) {
         let now: HashMap<String, Seen> =
-            views.iter().map(|view| (view.number.id.to_string(), Seen::of(view))).collect();
+            numbers.iter().map(|number| (number.id.to_string(), Seen::of(number))).collect();
         let first = self.seen.is_none();
         let before = self.seen.take().unwrap_or_default();
         for (id, seen) in &now {
             // The first look tells all: the page may be older than the stream.
             if before.get(id) != Some(seen) {
                 let data = json!({"id": id, "state": seen.state, "reason": seen.reason,
-                    "health": seen.health, "new": !first && !before.contains_key(id)});
+                    "health": seen.health});
                 self.queue.push(Event::default().event("number").data(data.to_string()));
             }
         }

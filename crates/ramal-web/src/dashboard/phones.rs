@@ -8,13 +8,15 @@ use serde_json::{Value, json};
 
 use super::{
     answer::PageError,
-    assets::asset,
     frame::{Frame, Section},
     live::state_name,
     session::SignedIn,
     texts::texts,
 };
-use crate::{QrPicture, Web};
+use crate::{
+    QrPicture, Web,
+    assets::{CSS, JAVASCRIPT, asset},
+};
 
 const SCRIPT: &str = include_str!("phones/phones.js");
 const STYLE: &str = include_str!("phones/phones.css");
@@ -51,12 +53,12 @@ async fn show(
 
 async fn script(State(web): State<Web>) -> Result<Response, PageError> {
     only_in_sandbox(&web)?;
-    Ok(asset("text/javascript; charset=utf-8", SCRIPT))
+    Ok(asset(JAVASCRIPT, SCRIPT))
 }
 
 async fn style(State(web): State<Web>) -> Result<Response, PageError> {
     only_in_sandbox(&web)?;
-    Ok(asset("text/css; charset=utf-8", STYLE))
+    Ok(asset(CSS, STYLE))
 }
 
 /// The product's numbers; those that wait for a phone with what it can scan or type.

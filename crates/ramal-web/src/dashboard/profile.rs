@@ -22,11 +22,13 @@ pub(super) use self::texts::ProfileTexts;
 use self::brand::{BrandForm, PairingForm};
 use super::{
     answer::{Flash, PageError},
-    assets::asset,
     frame::{Frame, Section},
     session::{Posted, SignedIn},
 };
-use crate::Web;
+use crate::{
+    Web,
+    assets::{JAVASCRIPT, asset},
+};
 
 const PATH: &str = "/profile";
 const SCRIPT: &str = include_str!("profile/profile.js");
@@ -38,7 +40,7 @@ pub(super) fn router() -> Router<Web> {
         .route("/profile/branding", post(brand::save))
         .route("/profile/pairing", post(brand::save_pairing))
         .route("/profile/preview", get(brand::preview))
-        .route("/assets/profile.js", get(async || asset("text/javascript; charset=utf-8", SCRIPT)))
+        .route("/assets/profile.js", get(async || asset(JAVASCRIPT, SCRIPT)))
         .merge(people::router())
 }
 

@@ -184,9 +184,9 @@ pub(super) fn visitor(headers: &HeaderMap, address: Option<std::net::IpAddr>) ->
     Visitor { user_agent: agent.unwrap_or_default().to_owned(), address }
 }
 
-/// A `Set-Cookie` header. `strict`: not even a link from elsewhere brings it along.
+/// A `Set-Cookie` header.
 pub(super) fn set_cookie(
-    web: &Web,
+    app: &App,
     name: &'static str,
     value: String,
     life: cookie::time::Duration,
@@ -195,7 +195,7 @@ pub(super) fn set_cookie(
         .path("/")
         .http_only(true)
         .same_site(SameSite::Lax)
-        .secure(web.app.public_url().starts_with("https://"))
+        .secure(app.public_url().starts_with("https://"))
         .max_age(life)
         .build()
         .to_string();
@@ -206,12 +206,12 @@ pub(super) fn set_cookie(
 
 /// The cookie of a browser that is let in.
 pub(super) fn let_in(web: &Web, secret: &BrowserSecret) -> (HeaderName, HeaderValue) {
-    set_cookie(web, SESSION, secret.expose().to_owned(), COOKIE_LIFE)
+    set_cookie(&web.app, SESSION, secret.expose().to_owned(), COOKIE_LIFE)
 }
 
 /// Takes the cookie back.
 pub(super) fn let_out(web: &Web) -> (HeaderName, HeaderValue) {
-    set_cookie(web, SESSION, String::new(), cookie::time::Duration::ZERO)
+    set_cookie(&web.app, SESSION, String::new(), cookie::time::Duration::ZERO)
 }
 
 /// Lets a browser in as `user`, whose right to that the caller has proven, and shows it the first
@@ -222,14 +222,8 @@ pub(super) fn let_out(web: &Web) -> (HeaderName, HeaderValue) {
 /// [`AppError`] when the database fails.
 pub async fn enter(app: &App, user: &User, headers: &HeaderMap) -> Result<Response, AppError> {
     let secret = app.let_in(user, &visitor(headers, None)).await?;
-    let cookie = Cookie::build((SESSION, secret.expose().to_owned()))
-        .path("/")
-        .http_only(true)
-        .same_site(SameSite::Lax)
-        .max_age(COOKIE_LIFE)
-        .build()
-        .to_string();
-    Ok(([(SET_COOKIE, cookie)], Redirect::to("/numbers")).into_response())
+    let cookie = set_cookie(app, SESSION, secret.expose().to_owned(), COOKIE_LIFE);
+    Ok(([cookie], Redirect::to("/numbers")).into_response())
 }
 
 /// A path of ours to go to, as a page or a query names it; `/` when it is anything else.

@@ -215,7 +215,11 @@ async fn choose_language(
     Query(query): Query<Next>,
 ) -> Result<Response, PageError> {
     let language = Language::parse(&tag)?;
-    let cookie =
-        set_cookie(&web, LANGUAGE, language.tag().to_owned(), cookie::time::Duration::days(365));
+    let cookie = set_cookie(
+        &web.app,
+        LANGUAGE,
+        language.tag().to_owned(),
+        cookie::time::Duration::days(365),
+    );
     Ok(([cookie], Redirect::to(own_path(&query.next))).into_response())
 }

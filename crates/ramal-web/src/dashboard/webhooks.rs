@@ -12,7 +12,7 @@ use axum::{
 use http::{HeaderMap, StatusCode};
 use ramal_app::{AppError, WebhookDraft};
 use ramal_domain::{NumberId, Timestamp};
-use ramal_store::{Outcomes, Webhook};
+use ramal_store::{Number, Outcomes, Webhook};
 use serde::Deserialize;
 
 use super::{
@@ -161,21 +161,17 @@ pub(super) async fn numbers(
     web: &Web,
     by: &SignedIn,
 ) -> Result<HashMap<NumberId, String>, PageError> {
-    let views = web.app.list_numbers(&by.caller).await?.into_iter();
-    let words = |view: &ramal_app::NumberView| {
-        format!("{} · {}", view.number.name, view.number.phone.e164())
-    };
-    Ok(views.map(|view| (view.number.id, words(&view))).collect())
+    let numbers = web.app.listed_numbers(&by.caller).await?.into_iter();
+    let words = |number: &Number| format!("{} · {}", number.name, number.phone.e164());
+    Ok(numbers.map(|number| (number.id, words(&number))).collect())
 }
 
-async fn form(web: &Web, by: &SignedIn) -> Result<Form, PageError> {
-    let mut numbers: Vec<Choice> = numbers(web, by)
-        .await?
-        .into_iter()
-        .map(|(id, words)| Choice { id: id.to_string(), words })
-        .collect();
+/// The empty form. `names` are those of the tenant's numbers.
+fn form(names: HashMap<NumberId, String>, by: &SignedIn) -> Form {
+    let choice = |(id, words): (NumberId, String)| Choice { id: id.to_string(), words };
+    let mut numbers: Vec<Choice> = names.into_iter().map(choice).collect();
     numbers.sort_by(|one, other| one.words.cmp(&other.words));
-    Ok(Form {
+    Form {
         numbers,
         events: choices(WebhookTexts::of(by.language), &[]),
         everything: true,
@@ -183,7 +179,7 @@ async fn form(web: &Web, by: &SignedIn) -> Result<Form, PageError> {
         url: String::new(),
         number: String::new(),
         problem: None,
-    })
+    }
 }
 
 async fn list(
@@ -210,11 +206,12 @@ async fn list(
             last: webhook.last_triggered_at,
         }
     });
+    let rows = rows.collect();
     let page = WebhooksPage {
-        rows: rows.collect(),
+        rows,
         frame: Frame::new(&web, &by, Section::Webhooks, "/webhooks", &headers),
         texts,
-        form: form(&web, &by).await?,
+        form: form(names, &by),
     };
     page.frame.answer(&web, &page)
 }
@@ -241,7 +238,7 @@ async fn new(
     if !by.is_owner() {
         return Err(PageError::OwnersOnly);
     }
-    let form = Form { number: wanted.number, ..form(&web, &by).await? };
+    let form = Form { number: wanted.number, ..form(numbers(&web, &by).await?, &by) };
     new_page(&web, &by, &headers, form)
 }
 
@@ -299,7 +296,7 @@ async fn create(
                 url: given.url,
                 number: given.number,
                 problem: Some(sentence(&error, by.language)),
-                ..form(&web, &by).await?
+                ..form(numbers(&web, &by).await?, &by)
             };
             let page = new_page(&web, &by, &headers, again)?;
             Ok((StatusCode::BAD_REQUEST, page).into_response())
