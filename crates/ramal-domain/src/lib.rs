@@ -6,6 +6,7 @@
 
 mod backoff;
 mod clock;
+mod content;
 mod event;
 mod health;
 mod id;
@@ -20,6 +21,10 @@ mod wrong_phone;
 
 pub use backoff::Backoff;
 pub use clock::{Clock, FakeClock, SystemClock, TimeError, Timestamp};
+pub use content::{
+    Button, Buttons, Content, FilledTemplate, Header, Media, MediaKind, MediaSource, Menu, MenuRow,
+    MenuSection, TemplateValue,
+};
 pub use event::{Event, EventKind, MessageEvent, NumberEvent, Peer, WebhookTest};
 pub use health::{Ailment, Illness, Losses, UnknownAilment};
 pub use id::{
