@@ -58,6 +58,8 @@ kinds! {
     MessageFailed = "message.failed";
     /// A message came in, from one person to the number.
     MessageReceived = "message.received";
+    /// A message came in that answers another one.
+    MessageReply = "message.reply";
     /// A message was written in a group that the number is in.
     MessageGroup = "message.group";
     /// A channel that the number follows posted something.
@@ -359,6 +361,32 @@ pub struct MessageEvent {
     pub failure: Option<(String, String)>,
     /// `type` of contract E.3, such as `text`; left out when the kind is unknown.
     pub message_type: Option<&'static str>,
+    /// The message that this one answers.
+    pub quoted: Option<Quoted>,
+    /// The media in it.
+    pub media: Option<ToldMedia>,
+}
+
+/// A message that another one answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quoted {
+    /// WhatsApp's id of it.
+    pub wire_id: WireId,
+    /// Its text, if it is known here.
+    pub content: Option<String>,
+}
+
+/// Media, as events tell of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ToldMedia {
+    /// Where its bytes can be had for a while.
+    pub link: Option<String>,
+    /// Its media type, such as `image/jpeg`.
+    pub mime: Option<String>,
+    /// The words below it.
+    pub caption: Option<String>,
+    /// What a document is called.
+    pub file_name: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -377,7 +405,19 @@ struct MessageData<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     correlation_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    media_link: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    media_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    media_caption: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    media_filename: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     participant_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quoted_message_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_replied: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     group_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -403,6 +443,8 @@ impl MessageEvent {
         };
         let (group_id, group_name) = named(EventKind::MessageGroup);
         let (newsletter_id, newsletter_name) = named(EventKind::MessageNewsletter);
+        let quoted = self.quoted.as_ref().filter(|_| kind == EventKind::MessageReply);
+        let media = self.media.as_ref();
         let data = MessageData {
             number_id: self.number.to_string(),
             message_id: self.wire_id.as_ref().map(WireId::as_str),
@@ -413,7 +455,13 @@ impl MessageEvent {
             to: self.to.to_string(),
             content: self.content.as_deref(),
             correlation_id: self.correlation.map(|id| id.to_string()),
+            media_link: media.and_then(|media| media.link.as_deref()),
+            media_type: media.and_then(|media| media.mime.as_deref()),
+            media_caption: media.and_then(|media| media.caption.as_deref()),
+            media_filename: media.and_then(|media| media.file_name.as_deref()),
             participant_name: self.participant_name.as_deref(),
+            quoted_message_id: quoted.map(|quoted| quoted.wire_id.as_str()),
+            content_replied: quoted.and_then(|quoted| quoted.content.as_deref()),
             group_id,
             group_name,
             newsletter_id,
@@ -469,6 +517,8 @@ mod tests {
             participant_name: None,
             failure: None,
             message_type: Some("text"),
+            quoted: None,
+            media: None,
         };
 
         let body = event.build(EventKind::MessageGroup, Timestamp::from_millis(0)).body;

@@ -22,12 +22,40 @@ pub enum Ailment {
     ClientOutdated,
     /// The connection was lost too often in a short time.
     Unstable,
+    /// Meta no longer takes an official number's access token.
+    MetaTokenInvalid,
+    /// An official number's access token may not do what is needed.
+    MetaPermissionMissing,
+    /// The owner of an official number disconnected it, or removed the app.
+    MetaDisconnected,
+    /// An official number is not registered with the Cloud API.
+    MetaNotRegistered,
+    /// Meta disabled or locked the account of an official number.
+    MetaAccountDisabled,
+    /// Meta restricts what an official number may send.
+    MetaRestricted,
+    /// Meta rates the quality of an official number as low.
+    MetaQualityLow,
+    /// Meta cannot reach our callback, so what is sent to an official number does not arrive.
+    MetaCallbackUnreachable,
 }
 
 impl Ailment {
     /// Every ailment, for tables and tests.
-    pub const ALL: [Self; 4] =
-        [Self::Restricted, Self::Banned, Self::ClientOutdated, Self::Unstable];
+    pub const ALL: [Self; 12] = [
+        Self::Restricted,
+        Self::Banned,
+        Self::ClientOutdated,
+        Self::Unstable,
+        Self::MetaTokenInvalid,
+        Self::MetaPermissionMissing,
+        Self::MetaDisconnected,
+        Self::MetaNotRegistered,
+        Self::MetaAccountDisabled,
+        Self::MetaRestricted,
+        Self::MetaQualityLow,
+        Self::MetaCallbackUnreachable,
+    ];
 
     /// The ailment that a close reason tells of, if it does.
     pub const fn of(reason: CloseReason) -> Option<Self> {
@@ -35,6 +63,11 @@ impl Ailment {
             CloseReason::Restricted => Some(Self::Restricted),
             CloseReason::Banned => Some(Self::Banned),
             CloseReason::ClientOutdated => Some(Self::ClientOutdated),
+            CloseReason::MetaTokenInvalid => Some(Self::MetaTokenInvalid),
+            CloseReason::MetaPermissionMissing => Some(Self::MetaPermissionMissing),
+            CloseReason::MetaDisconnected => Some(Self::MetaDisconnected),
+            CloseReason::MetaNotRegistered => Some(Self::MetaNotRegistered),
+            CloseReason::MetaAccountDisabled => Some(Self::MetaAccountDisabled),
             CloseReason::NotPaired
             | CloseReason::CodesExpired
             | CloseReason::PairingRefused
@@ -52,23 +85,46 @@ impl Ailment {
             Self::Restricted => Some(CloseReason::Restricted),
             Self::Banned => Some(CloseReason::Banned),
             Self::ClientOutdated => Some(CloseReason::ClientOutdated),
-            Self::Unstable => None,
+            Self::MetaTokenInvalid => Some(CloseReason::MetaTokenInvalid),
+            Self::MetaPermissionMissing => Some(CloseReason::MetaPermissionMissing),
+            Self::MetaDisconnected => Some(CloseReason::MetaDisconnected),
+            Self::MetaNotRegistered => Some(CloseReason::MetaNotRegistered),
+            Self::MetaAccountDisabled => Some(CloseReason::MetaAccountDisabled),
+            Self::Unstable
+            | Self::MetaRestricted
+            | Self::MetaQualityLow
+            | Self::MetaCallbackUnreachable => None,
         }
     }
 
     /// The stable code on the wire and in the database: that of the close reason, where there is one.
     pub const fn code(self) -> &'static str {
-        match self.reason() {
-            Some(reason) => reason.code(),
-            None => "UNSTABLE",
+        match (self.reason(), self) {
+            (Some(reason), _) => reason.code(),
+            (None, Self::MetaRestricted) => "META_RESTRICTED",
+            (None, Self::MetaQualityLow) => "META_QUALITY_LOW",
+            (None, Self::MetaCallbackUnreachable) => "META_CALLBACK_UNREACHABLE",
+            (None, _) => "UNSTABLE",
         }
     }
 
     /// What happened and what to do.
     pub const fn explain(self) -> &'static str {
-        match self.reason() {
-            Some(reason) => reason.explain(),
-            None => {
+        match (self.reason(), self) {
+            (Some(reason), _) => reason.explain(),
+            (None, Self::MetaRestricted) => {
+                "Meta restricts what the number may send for some time; see the account in Meta's \
+                 WhatsApp Manager"
+            }
+            (None, Self::MetaQualityLow) => {
+                "Meta rates the number's quality as low: people block or report it; send less, and \
+                 only what they asked for"
+            }
+            (None, Self::MetaCallbackUnreachable) => {
+                "Meta cannot reach this server's callback, so messages to the number do not arrive; \
+                 make server.public_url reachable from the Internet over https"
+            }
+            (None, _) => {
                 "the connection to WhatsApp was lost several times in a short while; check the \
                  network between this server and WhatsApp"
             }
@@ -78,8 +134,18 @@ impl Ailment {
     /// The event that tells of it.
     pub const fn event(self) -> EventKind {
         match self {
-            Self::Restricted | Self::Banned => EventKind::NumberHealthBlocked,
-            Self::ClientOutdated | Self::Unstable => EventKind::NumberHealthDegraded,
+            Self::Restricted
+            | Self::Banned
+            | Self::MetaTokenInvalid
+            | Self::MetaPermissionMissing
+            | Self::MetaDisconnected
+            | Self::MetaNotRegistered
+            | Self::MetaAccountDisabled => EventKind::NumberHealthBlocked,
+            Self::ClientOutdated
+            | Self::Unstable
+            | Self::MetaRestricted
+            | Self::MetaQualityLow
+            | Self::MetaCallbackUnreachable => EventKind::NumberHealthDegraded,
         }
     }
 }

@@ -17,6 +17,7 @@ mod pairing_token;
 mod passkey;
 mod people;
 mod phone;
+mod provider;
 mod wrong_phone;
 
 pub use backoff::Backoff;
@@ -25,7 +26,9 @@ pub use content::{
     Button, Buttons, Content, FilledTemplate, Header, Media, MediaKind, MediaSource, Menu, MenuRow,
     MenuSection, TemplateValue,
 };
-pub use event::{Event, EventKind, MessageEvent, NumberEvent, Peer, WebhookTest};
+pub use event::{
+    Event, EventKind, MessageEvent, NumberEvent, Peer, Quoted, ToldMedia, WebhookTest,
+};
 pub use health::{Ailment, Illness, Losses, UnknownAilment};
 pub use id::{
     AuditId, CorrelationId, DeliveryId, EventId, IdError, KeyId, LogoId, MessageId, NodeId,
@@ -40,4 +43,5 @@ pub use people::{
     BrowserSecret, BrowserSecretError, BrowserSecretHash, Email, EmailError, Role, UnknownRole,
 };
 pub use phone::{PhoneError, PhoneNumber};
+pub use provider::{Provider, UnknownProvider};
 pub use wrong_phone::{UnknownWrongPhonePolicy, WrongPhone, WrongPhoneOutcome, WrongPhonePolicy};

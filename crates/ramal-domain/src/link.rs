@@ -38,11 +38,21 @@ pub enum CloseReason {
     Replaced,
     /// WhatsApp could not be reached.
     Network,
+    /// Meta no longer takes an official number's access token.
+    MetaTokenInvalid,
+    /// An official number's access token may not do what is needed.
+    MetaPermissionMissing,
+    /// The owner of an official number disconnected it, or removed the app.
+    MetaDisconnected,
+    /// An official number is not registered with the Cloud API.
+    MetaNotRegistered,
+    /// Meta disabled or locked the WhatsApp Business account of an official number.
+    MetaAccountDisabled,
 }
 
 impl CloseReason {
     /// Every reason, for tables and tests.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 17] = [
         Self::NotPaired,
         Self::CodesExpired,
         Self::PairingRefused,
@@ -55,6 +65,11 @@ impl CloseReason {
         Self::ClientOutdated,
         Self::Replaced,
         Self::Network,
+        Self::MetaTokenInvalid,
+        Self::MetaPermissionMissing,
+        Self::MetaDisconnected,
+        Self::MetaNotRegistered,
+        Self::MetaAccountDisabled,
     ];
 
     /// The stable code on the wire.
@@ -72,6 +87,11 @@ impl CloseReason {
             Self::ClientOutdated => "CLIENT_OUTDATED",
             Self::Replaced => "REPLACED",
             Self::Network => "NETWORK",
+            Self::MetaTokenInvalid => "META_TOKEN_INVALID",
+            Self::MetaPermissionMissing => "META_PERMISSION_MISSING",
+            Self::MetaDisconnected => "META_DISCONNECTED",
+            Self::MetaNotRegistered => "META_NOT_REGISTERED",
+            Self::MetaAccountDisabled => "META_ACCOUNT_DISABLED",
         }
     }
 
@@ -111,6 +131,25 @@ impl CloseReason {
                 "another process uses the credentials of this number; stop it, then call connect"
             }
             Self::Network => "WhatsApp cannot be reached; the connection is retried automatically",
+            Self::MetaTokenInvalid => {
+                "Meta no longer accepts the access token: it expired or was revoked; reconnect the \
+                 number with a new one"
+            }
+            Self::MetaPermissionMissing => {
+                "the access token may not manage this number; give it both WhatsApp permissions and \
+                 the account as an asset, then reconnect"
+            }
+            Self::MetaDisconnected => {
+                "the owner disconnected the number from the app at Meta; connect it again"
+            }
+            Self::MetaNotRegistered => {
+                "the number is not registered with the Cloud API; reconnect it, with its PIN if it \
+                 has one"
+            }
+            Self::MetaAccountDisabled => {
+                "Meta disabled or locked the WhatsApp Business account; the owner must appeal in \
+                 Meta's Business Support"
+            }
         }
     }
 
