@@ -407,16 +407,3 @@ async fn read(mut response: Response, only_reads: bool) -> Result<Vec<u8>, Graph
     }
     Ok(body)
 }
-
-/// A text in a node of the Graph; Meta writes ids as text, and sometimes as numbers.
-fn text(node: &Value, name: &str) -> Option<String> {
-    match node.get(name)? {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-    }
-}
-
-fn is_true(node: &Value, name: &str) -> bool {
-    node.get(name).and_then(Value::as_bool).unwrap_or_default()
-}

@@ -9,6 +9,7 @@ pub mod compose;
 mod error;
 mod graph;
 mod ids;
+mod node;
 mod options;
 pub mod webhook;
 

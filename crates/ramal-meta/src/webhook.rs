@@ -6,7 +6,6 @@
 mod account;
 mod message;
 mod parse;
-mod read;
 
 use ramal_domain::{MediaKind, MessageStatus, Timestamp};
 use secrecy::SecretString;

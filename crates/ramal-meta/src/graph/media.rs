@@ -10,8 +10,8 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
-use super::{Access, Body, Call, File, Graph, broken, text};
-use crate::{ErrorClass, GraphError, PhoneId, options::is_loopback};
+use super::{Access, Body, Call, File, Graph, broken};
+use crate::{ErrorClass, GraphError, PhoneId, node::text, options::is_loopback};
 
 /// Largest file that Meta passes on, in bytes.
 const FILE_MAX: u64 = 100 * 1024 * 1024;

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Access, Call, Graph, text};
-use crate::{ErrorClass, GraphError, PhoneId, WabaId};
+use super::{Access, Call, Graph};
+use crate::{ErrorClass, GraphError, PhoneId, WabaId, node::text};
 
 /// Meta has accepted a message.
 #[derive(Clone, Debug, PartialEq, Eq)]

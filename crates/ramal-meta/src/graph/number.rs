@@ -3,8 +3,11 @@
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
-use super::{Access, Call, Graph, is_true, text};
-use crate::{ErrorClass, GraphError, PhoneId};
+use super::{Access, Call, Graph};
+use crate::{
+    ErrorClass, GraphError, PhoneId,
+    node::{digits, is_true, text},
+};
 
 /// What is asked of a number.
 const FIELDS: &str = "id,display_phone_number,verified_name,quality_rating,code_verification_status,\
@@ -52,11 +55,6 @@ impl Phone {
     pub fn digits(&self) -> Option<String> {
         self.display_phone_number.as_deref().map(digits).filter(|digits| !digits.is_empty())
     }
-}
-
-/// The ASCII digits in a text.
-pub(crate) fn digits(text: &str) -> String {
-    text.chars().filter(char::is_ascii_digit).collect()
 }
 
 /// What a number that the WhatsApp Business app has as well can share.

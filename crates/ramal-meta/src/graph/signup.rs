@@ -7,8 +7,11 @@ use reqwest::Method;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
-use super::{Access, Call, Graph, is_true, text};
-use crate::{AppId, ErrorClass, GraphError};
+use super::{Access, Call, Graph};
+use crate::{
+    AppId, ErrorClass, GraphError,
+    node::{is_true, text},
+};
 
 /// What Meta says of a token.
 #[derive(Clone, Debug)]

@@ -3,8 +3,11 @@
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
-use super::{Access, Call, Graph, number::callback_json, text};
-use crate::{AppId, GraphError, WabaId};
+use super::{Access, Call, Graph, number::callback_json};
+use crate::{
+    AppId, GraphError, WabaId,
+    node::{digits, text},
+};
 
 /// What is asked of an account.
 const FIELDS: &str = "id,name,currency,timezone_id,message_template_namespace,account_review_status,\
@@ -30,7 +33,7 @@ pub struct PhoneSummary {
 impl PhoneSummary {
     /// The digits of its phone number.
     pub fn digits(&self) -> Option<String> {
-        self.display_phone_number.as_deref().map(super::number::digits)
+        self.display_phone_number.as_deref().map(digits)
     }
 }
 
