@@ -10,6 +10,8 @@ use serde_json::Value;
 const TEXT_MAX: usize = 300;
 /// Words longer than this are left out of Meta's texts: they are tokens and addresses.
 const WORD_MAX: usize = 60;
+/// Shorter secrets, which only tests have, would tear words apart.
+const SECRET_MIN: usize = 4;
 
 /// What to do about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,17 +103,27 @@ pub struct GraphError {
 impl fmt::Display for GraphError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.class.sentence())?;
-        let Some(code) = self.code else { return Ok(()) };
-        write!(f, " (Meta's error {code}")?;
-        for text in [&self.message, &self.details].into_iter().flatten() {
-            write!(f, ": {text}")?;
+        match (self.code, &self.message) {
+            (None, None) => Ok(()),
+            (None, Some(message)) => write!(f, ": {message}"),
+            (Some(code), message) => {
+                write!(f, " (Meta's error {code}")?;
+                for text in [message, &self.details].into_iter().flatten() {
+                    write!(f, ": {text}")?;
+                }
+                f.write_str(")")
+            }
         }
-        f.write_str(")")
     }
 }
 
 impl GraphError {
-    /// Of our own making, before or after the wire.
+    /// Something that is not even asked; `message` is for the customer.
+    pub(crate) fn refusal(class: ErrorClass, message: &str) -> Self {
+        Self { message: Some(message.to_owned()), ..Self::local(class, "") }
+    }
+
+    /// What the wire did; `details` are for the log.
     pub(crate) fn local(class: ErrorClass, details: &str) -> Self {
         let details = Some(details.to_owned()).filter(|details| !details.is_empty());
         Self { class, code: None, subcode: None, message: None, details, trace: None }
@@ -160,7 +172,7 @@ impl GraphError {
 /// One line without secrets, addresses and control characters, and not endless.
 fn presentable(text: &str, secrets: &[&str]) -> String {
     let mut text = text.to_owned();
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+    for secret in secrets.iter().filter(|secret| secret.len() >= SECRET_MIN) {
         text = text.replace(secret, "…");
     }
     let words: Vec<_> = text

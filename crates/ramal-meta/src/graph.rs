@@ -61,6 +61,16 @@ impl Access {
         Self { token: token.into(), app_secret: Some(secret.clone()) }
     }
 
+    /// The token, if it can stand in a header.
+    fn sendable_token(&self) -> Result<&str, GraphError> {
+        let token = self.token.expose_secret();
+        if !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Ok(token);
+        }
+        let text = "an access token is one word of letters, digits and signs";
+        Err(GraphError::refusal(ErrorClass::Credentials, text))
+    }
+
     fn proof(&self) -> Option<String> {
         self.app_secret.as_ref().map(|secret| appsecret_proof(&self.token, secret))
     }
@@ -140,18 +150,22 @@ impl Graph {
         })
     }
 
-    /// Calls the Graph. What only reads is tried up to three times, as long as nothing was done or Meta
-    /// asks to; anything else once: there is no way to tell Meta that two requests are the same.
+    /// Calls the Graph. What only reads is tried up to three times, when Meta was not reached or asks to
+    /// try again; anything else once: there is no way to tell Meta that two requests are the same.
     async fn call(&self, call: Call<'_>) -> Result<Value, GraphError> {
+        let started = Instant::now();
         let mut pauses = RETRY_PAUSES.iter();
         loop {
             let error = match self.try_once(&call).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            let worth_it = matches!(error.class, ErrorClass::Transient | ErrorClass::Unreachable);
+            let may_help = matches!(error.class, ErrorClass::Transient | ErrorClass::Unreachable);
+            let in_time = started.elapsed() < self.timeout;
             match pauses.next() {
-                Some(&pause) if call.only_reads && worth_it => tokio::time::sleep(pause).await,
+                Some(&pause) if call.only_reads && may_help && in_time => {
+                    tokio::time::sleep(pause).await;
+                }
                 _ => return Err(error),
             }
         }
@@ -183,7 +197,7 @@ impl Graph {
         }
         let mut request = self.client.request(call.method.clone(), url).timeout(self.timeout);
         if let Some(access) = call.access {
-            request = request.bearer_auth(access.token.expose_secret());
+            request = request.bearer_auth(access.sendable_token()?);
         }
         let request = match &call.body {
             Body::None => request,
@@ -273,7 +287,7 @@ impl Graph {
             Ok(mut segments) if fits => {
                 segments.pop_if_empty().push(&self.version).extend(path);
             }
-            _ => return Err(GraphError::local(ErrorClass::Invalid, "this cannot be an id")),
+            _ => return Err(GraphError::refusal(ErrorClass::Invalid, "this cannot be an id")),
         }
         Ok(url)
     }
@@ -302,7 +316,7 @@ impl File {
             .file_name(self.name.clone())
             .mime_str(&self.mime)
             .map_err(|_not_a_type| {
-                GraphError::local(ErrorClass::Invalid, "this is no media type")
+                GraphError::refusal(ErrorClass::Invalid, "this is no media type")
             })?;
         Ok(Form::new()
             .text("messaging_product", "whatsapp")

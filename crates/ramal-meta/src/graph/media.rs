@@ -5,7 +5,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 use reqwest::{Response, header};
-use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
@@ -83,7 +82,7 @@ impl Download {
 }
 
 fn too_large() -> GraphError {
-    GraphError::local(ErrorClass::Invalid, "the file is larger than 100 MB")
+    GraphError::refusal(ErrorClass::Invalid, "the file is larger than 100 MB")
 }
 
 impl Graph {
@@ -123,7 +122,7 @@ impl Graph {
         let is_id = id.len() <= ID_LEN_MAX
             && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte));
         if !is_id {
-            return Err(GraphError::local(ErrorClass::NotFound, "no file has such an id"));
+            return Err(GraphError::refusal(ErrorClass::NotFound, "no file has such an id"));
         }
         let path = [id];
         let call = Call::get(&path, access);
@@ -156,7 +155,7 @@ impl Graph {
     ) -> Result<Download, GraphError> {
         let url = self.media_url(&media.url)?;
         let deadline = Instant::now() + DOWNLOAD_MAX;
-        let request = self.client.get(url).bearer_auth(access.token.expose_secret());
+        let request = self.client.get(url).bearer_auth(access.sendable_token()?);
         let response = timeout(self.timeout, request.send())
             .await
             .map_err(|_elapsed| {

@@ -69,15 +69,14 @@ impl Graph {
     ) -> Result<SentReceipt, GraphError> {
         let path = [phone.as_str(), "messages"];
         let answer = self.call(Call::post(&path, access).json(message.clone())).await?;
-        let Some(wamid) = answer.pointer("/messages/0").and_then(|message| text(message, "id"))
-        else {
+        let Some(id) = answer.pointer("/messages/0").and_then(|message| text(message, "id")) else {
             return Err(GraphError::local(
                 ErrorClass::TimedOut,
                 "an answer without the message's id",
             ));
         };
-        let wa_id = answer.pointer("/contacts/0").and_then(|contact| text(contact, "wa_id"));
-        Ok(SentReceipt { wamid, wa_id })
+        let contact = answer.pointer("/contacts/0");
+        Ok(SentReceipt { wamid: id, wa_id: contact.and_then(|contact| text(contact, "wa_id")) })
     }
 
     /// Tells the sender of an inbound message that it was read, and if `typing`, that an answer is being

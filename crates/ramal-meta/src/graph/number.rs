@@ -124,7 +124,7 @@ impl Graph {
     ) -> Result<(), GraphError> {
         let digits = pin.expose_secret();
         if digits.len() != PIN_LEN || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(GraphError::local(ErrorClass::Pin, "the PIN has six digits"));
+            return Err(GraphError::refusal(ErrorClass::Pin, "the PIN has six digits"));
         }
         let body = json!({"messaging_product": "whatsapp", "pin": digits});
         let path = [phone.as_str(), "register"];
@@ -189,7 +189,7 @@ impl Graph {
 pub(super) fn callback_json(url: &str, verify: &SecretString) -> Result<Value, GraphError> {
     if url.len() > CALLBACK_LEN_MAX {
         let details = "the callback address is longer than the 200 characters that Meta takes";
-        return Err(GraphError::local(ErrorClass::Invalid, details));
+        return Err(GraphError::refusal(ErrorClass::Invalid, details));
     }
     Ok(json!({"override_callback_uri": url, "verify_token": verify.expose_secret()}))
 }

@@ -123,9 +123,9 @@ fn past(scope: &Scope<'_>, item: &Value, thread: Option<&Value>) -> Change {
         (Some(from), _, Some(Side { phone: Some(other), .. })) => from != other,
         _ => false,
     };
-    let side = side.unwrap_or_else(|| match from_me {
-        true => Side::named(item, "to", "to_user_id"),
-        false => Side::named(item, "from", "from_user_id"),
+    let side = side.unwrap_or_else(|| {
+        let names = if from_me { ("to", "to_user_id") } else { ("from", "from_user_id") };
+        Side::named(item, names.0, names.1)
     });
     let Some(incoming) = incoming(item, side.completed(scope.value)) else {
         return scope.other(item);

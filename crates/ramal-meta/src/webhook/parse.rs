@@ -163,7 +163,9 @@ fn hash(hasher: &mut Sha256, value: &Value) {
         }
         Value::Array(items) => {
             hasher.update(b"[");
-            items.iter().for_each(|item| hash(hasher, item));
+            for item in items {
+                hash(hasher, item);
+            }
             hasher.update(b"]");
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
