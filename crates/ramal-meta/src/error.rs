@@ -267,3 +267,128 @@ pub fn message_error_code(code: i64) -> &'static str {
         _ => "META_ERROR",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn class(code: i64) -> ErrorClass {
+        let error = json!({"code": code, "message": "x", "type": "OAuthException"});
+        GraphError::from_answer(&error, &[]).unwrap().class
+    }
+
+    /// Every code of meta.md 1.2.
+    #[test]
+    fn codes_are_sorted_by_what_to_do() {
+        let table: [(ErrorClass, &[i64]); 16] = [
+            (ErrorClass::Credentials, &[0, 104, 190]),
+            (ErrorClass::Permission, &[3, 10, 200, 250, 299, 131_005]),
+            (ErrorClass::NotFound, &[33, 803]),
+            (ErrorClass::Transient, &[1, 2, 131_000, 131_016, 131_057, 133_004, 133_015]),
+            (ErrorClass::Throttled, &[4, 17, 80_007, 130_429, 131_048, 131_056, 131_064]),
+            (ErrorClass::RegisterLimit, &[133_016]),
+            (ErrorClass::Blocked, &[368, 131_031, 130_497]),
+            (
+                ErrorClass::Invalid,
+                &[100, 131_008, 131_009, 131_021, 131_051, 131_053, 131_062, 137_000, 2_593_107],
+            ),
+            (ErrorClass::Undeliverable, &[131_026, 131_049, 131_050, 130_472, 130_403]),
+            (ErrorClass::Config, &[131_030, 131_037, 131_042, 131_045]),
+            (ErrorClass::NotRegistered, &[133_010]),
+            (ErrorClass::WindowClosed, &[131_047]),
+            (
+                ErrorClass::Template,
+                &[132_000, 132_001, 132_005, 132_007, 132_012, 132_015, 132_016, 132_018],
+            ),
+            (ErrorClass::Pin, &[133_005, 133_008, 133_009]),
+            (ErrorClass::Unverified, &[133_006]),
+            (ErrorClass::CallbackRefused, &[2_200]),
+        ];
+        for (expected, codes) in table {
+            for &code in codes {
+                assert_eq!(class(code), expected, "{code}");
+            }
+        }
+        for code in [-1, 5, 99, 300, 133_000, i64::MAX] {
+            assert_eq!(class(code), ErrorClass::Unexpected, "{code}");
+        }
+    }
+
+    #[test]
+    fn some_codes_say_more_with_what_comes_along() {
+        let of = |error: &Value| GraphError::from_answer(error, &[]).unwrap().class;
+        let unknown = json!({"code": 100, "error_subcode": 33, "type": "GraphMethodException",
+            "message": "Unsupported get request. Object with ID '123' does not exist"});
+        assert_eq!(of(&unknown), ErrorClass::NotFound);
+        for message in [
+            "Invalid appsecret_proof provided in the API argument",
+            "API calls from the server require an appsecret_proof argument",
+        ] {
+            assert_eq!(of(&json!({"code": 100, "message": message})), ErrorClass::Credentials);
+        }
+        let code_used = json!({"code": 100, "error_subcode": 36_009, "message": "used"});
+        assert_eq!(of(&code_used), ErrorClass::Invalid);
+        assert_eq!(of(&json!({"code": 9_999, "is_transient": true})), ErrorClass::Transient);
+        assert!(GraphError::from_answer(&json!({"message": "x"}), &[]).is_none());
+        assert!(GraphError::from_answer(&json!("invalid_client"), &[]).is_none());
+    }
+
+    #[test]
+    fn only_what_was_not_done_is_safe_to_repeat() {
+        use ErrorClass::{Throttled, Transient, Unreachable};
+        for class in [Transient, Throttled, Unreachable] {
+            assert!(GraphError::local(class, "").is_safe_to_repeat());
+        }
+        for class in [ErrorClass::TimedOut, ErrorClass::Unexpected, ErrorClass::Invalid] {
+            assert!(!GraphError::local(class, "").is_safe_to_repeat());
+        }
+    }
+
+    #[test]
+    fn texts_are_fit_to_be_shown() {
+        let long = "x".repeat(100);
+        let error = json!({"code": 190, "message":
+            format!("Malformed access token EAAhush,\nsee https://example.com/?a=b {long} {}", "word ".repeat(100))});
+
+        let error = GraphError::from_answer(&error, &["EAAhush", ""]).unwrap();
+
+        let text = error.to_string();
+        assert!(text.contains("Malformed access token …, see … … word"), "{text}");
+        assert!(text.len() < 450 && !text.contains("hush"), "{text}");
+        let refusal = GraphError::refusal(ErrorClass::Pin, "the PIN has six digits");
+        assert_eq!(
+            refusal.to_string(),
+            "the two-step verification PIN is wrong: the PIN has six digits"
+        );
+    }
+
+    #[test]
+    fn failed_messages_have_codes_of_the_contract() {
+        let table = [
+            (131_047, "META_OUTSIDE_24H_WINDOW"),
+            (132_001, "META_TEMPLATE_NOT_APPROVED"),
+            (132_015, "META_TEMPLATE_NOT_APPROVED"),
+            (132_012, "META_TEMPLATE_INVALID"),
+            (131_026, "WHATSAPP_NOT_EXIST"),
+            (131_021, "PILOT_SELF_NUMBER"),
+            (130_429, "META_RATE_LIMITED"),
+            (131_056, "META_RATE_LIMITED"),
+            (190, "META_TOKEN_INVALID"),
+            (131_049, "META_ECOSYSTEM_LIMIT"),
+            (131_042, "META_PAYMENT_REQUIRED"),
+            (133_010, "META_NOT_REGISTERED"),
+            (131_005, "META_PERMISSION_MISSING"),
+            (131_031, "META_ACCOUNT_RESTRICTED"),
+            (424_242, "META_ERROR"),
+        ];
+        for (code, name) in table {
+            assert_eq!(message_error_code(code), name, "{code}");
+        }
+        let all =
+            (-10..3_000).chain(80_000..80_020).chain(130_000..138_000).chain(2_593_100..2_593_110);
+        let given: std::collections::HashSet<_> = all.map(message_error_code).collect();
+        assert_eq!(given, MESSAGE_ERROR_CODES.iter().copied().collect());
+    }
+}

@@ -81,6 +81,12 @@ impl Download {
     }
 }
 
+/// A name that cannot end its place in a form.
+fn form_name(name: &str) -> String {
+    let is_odd = |c: char| c.is_control() || c == '"' || c == '\\';
+    name.chars().map(|c| if is_odd(c) { '_' } else { c }).collect()
+}
+
 fn too_large() -> GraphError {
     GraphError::refusal(ErrorClass::Invalid, "the file is larger than 100 MB")
 }
@@ -100,7 +106,7 @@ impl Graph {
         bytes: Bytes,
     ) -> Result<String, GraphError> {
         let path = [phone.as_str(), "media"];
-        let file = File { mime: mime.to_owned(), name: file_name.to_owned(), bytes };
+        let file = File { mime: mime.to_owned(), name: form_name(file_name), bytes };
         let call = Call { body: Body::File(file), ..Call::post(&path, access) };
         let answer = self.call(call).await?;
         text(&answer, "id").ok_or_else(|| {

@@ -104,10 +104,9 @@ mod tests {
     }
 
     fn account_news(value: &Value) -> AccountNews {
-        match change_of("account_update", value).news {
-            News::Account(news) => news,
-            other => panic!("{other:?}"),
-        }
+        let change = change_of("account_update", value);
+        let News::Account(news) = change.news else { panic!("{change:?}") };
+        news
     }
 
     #[test]
