@@ -186,10 +186,12 @@ fn presentable(text: &str, secrets: &[&str]) -> String {
 /// Sorts Meta's codes (meta.md 1.2).
 fn classify(code: i64, subcode: Option<i64>, transient: bool, message: &str) -> ErrorClass {
     match code {
-        // The one case where only the text tells: the app secret belongs to another app, or is missing.
+        // Here only the text tells: the app secret belongs to another app, or is missing.
         100 if message.contains("appsecret_proof") => ErrorClass::Credentials,
+        // "Error validating client secret."
+        1 if message.contains("client secret") => ErrorClass::Credentials,
         100 if subcode == Some(33) => ErrorClass::NotFound,
-        0 | 102 | 104 | 190 => ErrorClass::Credentials,
+        0 | 101 | 102 | 104 | 190 => ErrorClass::Credentials,
         3 | 10 | 200..=299 | 131_005 => ErrorClass::Permission,
         33 | 803 => ErrorClass::NotFound,
         1 | 2 | 131_000 | 131_016 | 131_057 | 133_004 | 133_015 => ErrorClass::Transient,
@@ -260,7 +262,7 @@ pub fn message_error_code(code: i64) -> &'static str {
         131_050 => "META_RECIPIENT_OPTED_OUT",
         130_403 | 131_030 => "META_RECIPIENT_NOT_ALLOWED",
         131_042 => "META_PAYMENT_REQUIRED",
-        131_037 | 131_045 | 133_010 => "META_NOT_REGISTERED",
+        131_045 | 133_010 => "META_NOT_REGISTERED",
         1 | 2 | 131_000 | 131_016 | 131_057 | 133_004 => "META_UNAVAILABLE",
         131_026 => "WHATSAPP_NOT_EXIST",
         131_021 => "PILOT_SELF_NUMBER",
@@ -328,6 +330,8 @@ mod tests {
         ] {
             assert_eq!(of(&json!({"code": 100, "message": message})), ErrorClass::Credentials);
         }
+        let secret = json!({"code": 1, "message": "Error validating client secret."});
+        assert_eq!(of(&secret), ErrorClass::Credentials);
         let code_used = json!({"code": 100, "error_subcode": 36_009, "message": "used"});
         assert_eq!(of(&code_used), ErrorClass::Invalid);
         assert_eq!(of(&json!({"code": 9_999, "is_transient": true})), ErrorClass::Transient);

@@ -8,7 +8,7 @@ mod message;
 mod parse;
 
 use ramal_domain::{MediaKind, MessageStatus, Timestamp};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use subtle::ConstantTimeEq as _;
 
@@ -19,12 +19,14 @@ use crate::graph::hmac;
 pub const SIGNATURE: &str = "x-hub-signature-256";
 
 /// Whether `header` (`sha256=` and 64 hexadecimal digits) signs `raw` with an app's secret. `raw` is the
-/// body as it came: the same JSON written differently has another signature.
+/// body as it came: the same JSON written differently has another signature. Nothing is signed with no
+/// secret: anybody could.
 pub fn is_signed(raw: &[u8], header: Option<&str>, secret: &SecretString) -> bool {
     let claimed = header
         .and_then(|header| header.trim().strip_prefix("sha256="))
         .and_then(|digits| hex::decode(digits).ok());
-    claimed.is_some_and(|claimed| hmac(secret, raw).ct_eq(claimed.as_slice()).into())
+    let has_secret = !secret.expose_secret().is_empty();
+    has_secret && claimed.is_some_and(|claimed| hmac(secret, raw).ct_eq(claimed.as_slice()).into())
 }
 
 /// One thing that Meta reports.

@@ -1,7 +1,7 @@
 //! How events travel to customers' webhooks: leased from the outbox, signed, posted, settled.
 //!
 //! Nothing is lost and things may repeat: whatever a crash cuts short is leased again, under the
-//! same `webhook-id`. The only crate that names the outbound HTTP client, so that no request can
+//! same `webhook-id`. The only crate that goes to addresses that customers name, so that no request can
 //! pass by its guard against private addresses.
 #![deny(missing_docs)]
 

@@ -1,5 +1,7 @@
 //! Messages, their statuses, and what the WhatsApp Business app shares.
 
+use std::collections::HashMap;
+
 use ramal_domain::{MediaKind, MessageStatus};
 use serde_json::Value;
 
@@ -16,15 +18,18 @@ const HISTORY_DECLINED: i64 = 2_593_109;
 pub(super) fn changes(scope: &Scope<'_>) -> Vec<Change> {
     let value = scope.value;
     let mut changes: Vec<Change> = Vec::new();
+    let people = People::beside(value);
     let is_past = scope.field == "history";
     for item in items(value, "messages") {
-        changes.push(if is_past { past(scope, item, None) } else { message(scope, item) });
+        let change =
+            if is_past { past(scope, &people, item, None) } else { message(scope, &people, item) };
+        changes.push(change);
     }
-    changes.extend(items(value, "message_echoes").map(|item| echo(scope, item)));
+    changes.extend(items(value, "message_echoes").map(|item| echo(scope, &people, item)));
     changes.extend(items(value, "statuses").map(|item| status(scope, item)));
     changes.extend(items(value, "state_sync").map(|item| contact(scope, item)));
     for chunk in items(value, "history") {
-        changes.extend(history(scope, chunk));
+        changes.extend(history(scope, &people, chunk));
     }
     // Errors in place of messages say that something was lost, and not what.
     changes.extend(items(value, "errors").map(|item| scope.other(item)));
@@ -50,25 +55,6 @@ impl Side {
         Self { phone, user_id, name: None }
     }
 
-    /// Adds what `contacts` beside the messages know.
-    fn completed(self, value: &Value) -> Self {
-        let contacts: Vec<_> = items(value, "contacts").map(Self::of_contact).collect();
-        let is_same = |a: &Option<String>, b: &Option<String>| a.is_some() && a == b;
-        let found = contacts.iter().find(|contact| {
-            is_same(&contact.phone, &self.phone) || is_same(&contact.user_id, &self.user_id)
-        });
-        // A Brazilian number may be spelled in two ways: of one contact it is clear who is meant.
-        let only = contacts.first().filter(|_| contacts.len() == 1);
-        match found.or(only) {
-            Some(contact) => Self {
-                phone: self.phone.or_else(|| contact.phone.clone()),
-                user_id: self.user_id.or_else(|| contact.user_id.clone()),
-                name: contact.name.clone(),
-            },
-            None => self,
-        }
-    }
-
     fn of_contact(contact: &Value) -> Self {
         let profile = contact.get("profile").unwrap_or(&Value::Null);
         Self {
@@ -79,22 +65,59 @@ impl Side {
     }
 }
 
-fn message(scope: &Scope<'_>, item: &Value) -> Change {
-    let side = Side::named(item, "from", "from_user_id").completed(scope.value);
+/// The people that are named beside the messages, to be found by either name: batches are long.
+#[derive(Debug)]
+struct People {
+    all: Vec<Side>,
+    by_phone: HashMap<String, usize>,
+    by_user_id: HashMap<String, usize>,
+}
+
+impl People {
+    fn beside(value: &Value) -> Self {
+        let all: Vec<_> = items(value, "contacts").map(Side::of_contact).collect();
+        let index = |name: fn(&Side) -> &Option<String>| {
+            let named = all.iter().enumerate();
+            named.filter_map(|(at, side)| Some((name(side).clone()?, at))).collect()
+        };
+        let (by_phone, by_user_id) = (index(|side| &side.phone), index(|side| &side.user_id));
+        Self { all, by_phone, by_user_id }
+    }
+
+    /// Adds what is known of somebody.
+    fn complete(&self, side: Side) -> Side {
+        let by_phone = side.phone.as_ref().and_then(|phone| self.by_phone.get(phone));
+        let by_user_id = side.user_id.as_ref().and_then(|id| self.by_user_id.get(id));
+        let found = by_phone.or(by_user_id).and_then(|&at| self.all.get(at));
+        // A Brazilian number may be spelled in two ways: of one person it is clear who is meant.
+        let only = self.all.first().filter(|_| self.all.len() == 1);
+        match found.or(only) {
+            Some(person) => Side {
+                phone: side.phone.or_else(|| person.phone.clone()),
+                user_id: side.user_id.or_else(|| person.user_id.clone()),
+                name: side.name.or_else(|| person.name.clone()),
+            },
+            None => side,
+        }
+    }
+}
+
+fn message(scope: &Scope<'_>, people: &People, item: &Value) -> Change {
+    let side = people.complete(Side::named(item, "from", "from_user_id"));
     let Some(incoming) = incoming(item, side) else { return scope.other(item) };
     let at = time(item, "timestamp");
     scope.known(&["message", &incoming.wamid], at, News::Message(incoming.clone()))
 }
 
-fn echo(scope: &Scope<'_>, item: &Value) -> Change {
-    let side = Side::named(item, "to", "to_user_id").completed(scope.value);
+fn echo(scope: &Scope<'_>, people: &People, item: &Value) -> Change {
+    let side = people.complete(Side::named(item, "to", "to_user_id"));
     let Some(incoming) = incoming(item, side) else { return scope.other(item) };
     let at = time(item, "timestamp");
     scope.known(&["echo", &incoming.wamid], at, News::Echo(incoming.clone()))
 }
 
 /// One part of the past: threads with messages, or the news that there will be none.
-fn history(scope: &Scope<'_>, chunk: &Value) -> Vec<Change> {
+fn history(scope: &Scope<'_>, people: &People, chunk: &Value) -> Vec<Change> {
     let is_declined = items(chunk, "errors")
         .any(|error| error.get("code").and_then(Value::as_i64) == Some(HISTORY_DECLINED));
     if is_declined {
@@ -102,14 +125,14 @@ fn history(scope: &Scope<'_>, chunk: &Value) -> Vec<Change> {
     }
     let messages: Vec<_> = items(chunk, "threads")
         .flat_map(|thread| {
-            items(thread, "messages").map(move |item| past(scope, item, Some(thread)))
+            items(thread, "messages").map(move |item| past(scope, people, item, Some(thread)))
         })
         .collect();
     if messages.is_empty() { vec![scope.other(chunk)] } else { messages }
 }
 
 /// A message of the past. `thread` is who the other side is; media that follow later come without.
-fn past(scope: &Scope<'_>, item: &Value, thread: Option<&Value>) -> Change {
+fn past(scope: &Scope<'_>, people: &People, item: &Value, thread: Option<&Value>) -> Change {
     let from = phone(item, "from");
     let side = thread.map(|thread| {
         let context = thread.get("context").unwrap_or(&Value::Null);
@@ -127,7 +150,7 @@ fn past(scope: &Scope<'_>, item: &Value, thread: Option<&Value>) -> Change {
         let names = if from_me { ("to", "to_user_id") } else { ("from", "from_user_id") };
         Side::named(item, names.0, names.1)
     });
-    let Some(incoming) = incoming(item, side.completed(scope.value)) else {
+    let Some(incoming) = incoming(item, people.complete(side)) else {
         return scope.other(item);
     };
     let context = item.get("history_context").unwrap_or(&Value::Null);

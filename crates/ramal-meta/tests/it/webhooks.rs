@@ -46,6 +46,10 @@ fn the_vector_is_signed_as_it_came() {
     let cut = VECTOR_SIGNATURE.get(..VECTOR_SIGNATURE.len() - 2);
     assert!(!is_signed(raw, cut, &secret));
 
+    // Anybody can sign with no secret.
+    let unsigned = format!("sha256={}", appsecret_proof(&VECTOR.into(), &"".into()));
+    assert!(!is_signed(raw, Some(&unsigned), &"".into()));
+
     let changes = parse(raw).unwrap();
     let News::Message(incoming) = &changes[0].news else { panic!("{changes:?}") };
     assert_eq!(incoming.name.as_deref(), Some("Zoë"));
@@ -430,6 +434,26 @@ fn one_bad_apple_does_not_spoil_the_batch() {
             .iter()
             .any(|change| matches!(&change.news, News::Message(one) if one.wamid == "wamid.ok"))
     );
+}
+
+#[test]
+fn a_batch_of_many_people_is_read_in_no_time() {
+    let numbers: Vec<_> = (0..20_000).map(|number| (1_000_000 + number).to_string()).collect();
+    let contacts: Vec<_> =
+        numbers.iter().map(|n| json!({"profile": {"name": n}, "wa_id": n})).collect();
+    let messages: Vec<_> = numbers
+        .iter()
+        .map(|n| json!({"from": n, "id": n, "timestamp": "1", "type": "text", "text": {"body": n}}))
+        .collect();
+
+    let started = std::time::Instant::now();
+    let changes = changes("messages", &json!({"contacts": contacts, "messages": messages}));
+
+    let is_named =
+        |change: &Change| matches!(&change.news, News::Message(one) if one.name == one.from);
+    assert!(changes.len() == 20_000 && changes.iter().all(is_named));
+    // Looking for each among all would take minutes.
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
 }
 
 /// JSON made of the words that Meta uses, in places where it does not.
