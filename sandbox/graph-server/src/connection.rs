@@ -66,7 +66,11 @@ impl Connected<IncomingStream<'_, Cuttable>> for Cut {
 
 impl Line {
     fn intact(&self) -> io::Result<()> {
-        if self.cut.0.is_cancelled() { Err(Error::from(ErrorKind::ConnectionReset)) } else { Ok(()) }
+        if self.cut.0.is_cancelled() {
+            Err(Error::from(ErrorKind::ConnectionReset))
+        } else {
+            Ok(())
+        }
     }
 }
 
