@@ -421,3 +421,41 @@ async fn read(mut response: Response, only_reads: bool) -> Result<Vec<u8>, Graph
     }
     Ok(body)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Both vectors of meta.md 12; the second is the form with a time, which nothing here sends.
+    #[test]
+    fn the_published_proofs() {
+        let (secret, token) = ("614fc2afde15eee07a26b2fe3eaee9b9".into(), "EAAJtesttoken".into());
+
+        assert_eq!(
+            appsecret_proof(&token, &secret),
+            "7a8494b29e59bf27b7e653f0a7b6bb2ebb4e01dce85f67c4cc0c8c6e5ac26244"
+        );
+        assert_eq!(
+            hex::encode(hmac(&secret, b"EAAJtesttoken|1750000000")),
+            "8b66a96278dd1ea0e4e21550b8fb9768c24785af6ba3de7b9ef9303ff5327ca0"
+        );
+    }
+
+    #[test]
+    fn a_path_names_what_was_asked_for() {
+        let graph_url = "https://example.com/proxy/".to_owned();
+        let graph = Graph::new(&Options { graph_url, ..Options::default() }).unwrap();
+        let url = |path: &[&str]| graph.url(path).map(String::from);
+
+        assert_eq!(
+            url(&["12345", "messages"]).unwrap(),
+            "https://example.com/proxy/v25.0/12345/messages"
+        );
+        assert_eq!(url(&["1/2?x"]).unwrap(), "https://example.com/proxy/v25.0/1%2F2%3Fx");
+        for part in ["", ".", ".."] {
+            assert_eq!(url(&["12345", part]).unwrap_err().class, ErrorClass::Invalid, "{part}");
+        }
+        let none = Options { graph_url: "graph".to_owned(), ..Options::default() };
+        assert!(matches!(Graph::new(&none), Err(BuildError::Url(_))));
+    }
+}
