@@ -18,7 +18,10 @@ const ALLOWED: [(&str, &[&str]); 9] = [
     ("ramal-session", &["ramal-domain", "ramal-store"]),
     ("ramal-whatsapp", &["ramal-domain", "ramal-session", "ramal-store"]),
     ("ramal-webhooks", &["ramal-domain", "ramal-store"]),
-    ("ramal-app", &["ramal-domain", "ramal-meta", "ramal-session", "ramal-store", "ramal-webhooks"]),
+    (
+        "ramal-app",
+        &["ramal-domain", "ramal-meta", "ramal-session", "ramal-store", "ramal-webhooks"],
+    ),
     ("ramal-web", &["ramal-app", "ramal-domain", "ramal-session", "ramal-store"]),
     (
         "ramal-server",
