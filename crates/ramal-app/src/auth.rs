@@ -1,6 +1,6 @@
 //! Who is calling, and on which number they act.
 
-use ramal_domain::{ApiToken, KeyId, KeyScope, NumberId, TenantId, Timestamp};
+use ramal_domain::{ApiToken, KeyId, KeyScope, NumberId, PairingLinkId, TenantId, Timestamp};
 use ramal_store::{Actor, Key, Number, StoreError, User};
 
 use crate::{App, AppError, Refusal};
@@ -16,6 +16,8 @@ enum Who {
     Key(Key),
     /// A person, at the dashboard.
     User(User),
+    /// Whoever has a hosted link.
+    Link(TenantId, PairingLinkId),
 }
 
 impl Caller {
@@ -29,11 +31,17 @@ impl Caller {
         Self(Who::User(user))
     }
 
+    /// Whoever has a hosted link: it may do what the link is for.
+    pub(crate) const fn link(tenant: TenantId, id: PairingLinkId) -> Self {
+        Self(Who::Link(tenant, id))
+    }
+
     /// Whose data this caller sees.
     pub const fn tenant(&self) -> TenantId {
         match &self.0 {
             Who::Key(key) => key.tenant,
             Who::User(user) => user.tenant,
+            Who::Link(tenant, _) => *tenant,
         }
     }
 
@@ -41,7 +49,7 @@ impl Caller {
     pub const fn scope(&self) -> KeyScope {
         match &self.0 {
             Who::Key(key) => key.scope,
-            Who::User(_) => KeyScope::Tenant,
+            Who::User(_) | Who::Link(..) => KeyScope::Tenant,
         }
     }
 
@@ -49,7 +57,7 @@ impl Caller {
     pub(crate) const fn key(&self) -> Option<&Key> {
         match &self.0 {
             Who::Key(key) => Some(key),
-            Who::User(_) => None,
+            Who::User(_) | Who::Link(..) => None,
         }
     }
 
@@ -60,6 +68,7 @@ impl Caller {
                 ("key", key.id.to_string(), format!("{} {}…{}", key.name, key.prefix, key.last4))
             }
             Who::User(user) => ("user", user.id.to_string(), user.email.to_string()),
+            Who::Link(_, id) => ("link", id.to_string(), "hosted link".to_owned()),
         };
         Actor { kind: kind.to_owned(), id, name }
     }

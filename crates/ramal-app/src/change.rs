@@ -1,6 +1,6 @@
 //! Changing a number, and giving a removed one back.
 
-use ramal_domain::{KeyScope, Link};
+use ramal_domain::{KeyScope, Link, Provider};
 use ramal_store::{Choice, Number, Restored};
 
 use crate::{
@@ -61,8 +61,13 @@ impl App {
             None
         } else {
             let sync = self.sync_settings(&number).await;
-            let told = patch.settings().is_advanced() && number.link == Link::Open;
+            let pushed = number.link == Link::Open && number.provider == Provider::Web;
+            let told = patch.settings().is_advanced() && pushed;
             told.then_some(sync)
+        };
+        let official = match number.provider {
+            Provider::Meta => self.official_view(number.id).await?,
+            Provider::Web => None,
         };
         let number =
             Number { settings: written, pii_mode, pii_retention_days, updated_at: now, ..number };
@@ -72,6 +77,7 @@ impl App {
                 number,
                 settings,
                 keys: Vec::new(),
+                official,
             },
             sync,
         })

@@ -146,6 +146,66 @@ pub enum Refusal {
          by itself"
     )]
     Reconnecting,
+    /// What is asked for does not exist for official numbers.
+    #[error("{0}")]
+    NotSupportedForMeta(&'static str),
+    /// The number is an official one already.
+    #[error("the number is an official one already")]
+    NumberAlreadyOfficial,
+    /// Meta does not take the token or the app secret.
+    #[error("{0}")]
+    MetaCredentialsInvalid(String),
+    /// The token may not do what is needed.
+    #[error("{0}")]
+    MetaPermissionMissing(String),
+    /// The phone number id is another number's, or of another account.
+    #[error("{0}")]
+    MetaNumberMismatch(String),
+    /// The two-step PIN is wrong, or one is needed.
+    #[error(
+        "the number has another two-step verification PIN: send it as metaPin, or change it in \
+         WhatsApp Manager"
+    )]
+    MetaPinMismatch,
+    /// The number was not verified at Meta.
+    #[error("the number is not verified at Meta yet: verify it in WhatsApp Manager first")]
+    MetaNumberNotVerified,
+    /// Meta tried our callback and got no answer.
+    #[error(
+        "Meta cannot reach this server's callback: set server.public_url to an https address that \
+         the Internet can reach"
+    )]
+    MetaCallbackUnreachable,
+    /// Meta refuses for another reason.
+    #[error("Meta refused: {0}")]
+    MetaRefused(String),
+    /// Meta cannot be reached, or fails.
+    #[error("Meta does not answer as it should; nothing was changed, try again shortly")]
+    MetaUnavailable,
+    /// Meta does not answer in time.
+    #[error("Meta did not answer in time; nothing was changed, try again shortly")]
+    MetaTimeout,
+    /// The operator has not set up what is needed.
+    #[error("{0}")]
+    ProviderNotConfigured(&'static str),
+    /// A webhook of Meta's is not signed with the right secret.
+    #[error("the signature is missing or wrong")]
+    MetaSignatureInvalid,
+    /// Whoever tries our callback does not know the verify token.
+    #[error("the verify token is wrong")]
+    MetaVerifyTokenInvalid,
+    /// The page of a sign-up was opened anew somewhere else.
+    #[error("this page is not the newest one of its link: reload it")]
+    MetaSignupStateInvalid,
+    /// A link to media leads nowhere.
+    #[error("there is no such media, or its link has expired")]
+    MediaNotFound,
+    /// No such template at Meta.
+    #[error("the account has no approved template with this name")]
+    TemplateNotFound,
+    /// A template was not filled in.
+    #[error("the template needs values for: {0}")]
+    MissingTemplateVariables(String),
     /// WhatsApp refuses connections.
     #[error("WhatsApp refused the connection; nothing was changed, try again shortly")]
     UpstreamError,
@@ -197,8 +257,28 @@ impl Refusal {
             Self::RateLimited { .. } => (K::Throttled, "RATE_LIMITED"),
             Self::IdempotencyKeyReused => (K::Conflict, "IDEMPOTENCY_KEY_REUSED"),
             Self::IdempotencyKeyInUse => (K::Conflict, "IDEMPOTENCY_KEY_IN_USE"),
-            Self::Reconnecting | Self::UpstreamError => (K::Unavailable, "UPSTREAM_ERROR"),
-            Self::NoAnswer | Self::UpstreamTimeout => (K::Unavailable, "UPSTREAM_TIMEOUT"),
+            Self::NotSupportedForMeta(_) => (K::Invalid, "NOT_SUPPORTED_FOR_META"),
+            Self::NumberAlreadyOfficial => (K::Conflict, "NUMBER_ALREADY_OFFICIAL"),
+            Self::MetaCredentialsInvalid(_) => (K::Invalid, "META_CREDENTIALS_INVALID"),
+            Self::MetaPermissionMissing(_) => (K::Invalid, "META_PERMISSION_MISSING"),
+            Self::MetaNumberMismatch(_) => (K::Invalid, "META_NUMBER_MISMATCH"),
+            Self::MetaPinMismatch => (K::Invalid, "META_PIN_MISMATCH"),
+            Self::MetaNumberNotVerified => (K::Invalid, "META_NUMBER_NOT_VERIFIED"),
+            Self::MetaCallbackUnreachable => (K::Invalid, "META_CALLBACK_UNREACHABLE"),
+            Self::MetaRefused(_) => (K::Invalid, "META_REFUSED"),
+            Self::ProviderNotConfigured(_) => (K::Unavailable, "PROVIDER_NOT_CONFIGURED"),
+            Self::MetaSignatureInvalid => (K::Unauthenticated, "META_SIGNATURE_INVALID"),
+            Self::MetaVerifyTokenInvalid => (K::Forbidden, "META_VERIFY_TOKEN_INVALID"),
+            Self::MetaSignupStateInvalid => (K::Conflict, "META_SIGNUP_STATE_INVALID"),
+            Self::MediaNotFound => (K::NotFound, "MEDIA_NOT_FOUND"),
+            Self::TemplateNotFound => (K::NotFound, "TEMPLATE_NOT_FOUND"),
+            Self::MissingTemplateVariables(_) => (K::Invalid, "MISSING_TEMPLATE_VARIABLES"),
+            Self::Reconnecting | Self::MetaUnavailable | Self::UpstreamError => {
+                (K::Unavailable, "UPSTREAM_ERROR")
+            }
+            Self::NoAnswer | Self::MetaTimeout | Self::UpstreamTimeout => {
+                (K::Unavailable, "UPSTREAM_TIMEOUT")
+            }
         }
     }
 
@@ -239,6 +319,24 @@ impl Refusal {
             Self::RateLimited { retry_after_seconds: 1 },
             Self::IdempotencyKeyReused,
             Self::IdempotencyKeyInUse,
+            Self::NotSupportedForMeta(""),
+            Self::NumberAlreadyOfficial,
+            Self::MetaCredentialsInvalid(String::new()),
+            Self::MetaPermissionMissing(String::new()),
+            Self::MetaNumberMismatch(String::new()),
+            Self::MetaPinMismatch,
+            Self::MetaNumberNotVerified,
+            Self::MetaCallbackUnreachable,
+            Self::MetaRefused(String::new()),
+            Self::MetaUnavailable,
+            Self::MetaTimeout,
+            Self::ProviderNotConfigured(""),
+            Self::MetaSignatureInvalid,
+            Self::MetaVerifyTokenInvalid,
+            Self::MetaSignupStateInvalid,
+            Self::MediaNotFound,
+            Self::TemplateNotFound,
+            Self::MissingTemplateVariables(String::new()),
             Self::Reconnecting,
             Self::UpstreamError,
             Self::UpstreamTimeout,

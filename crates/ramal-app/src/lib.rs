@@ -15,6 +15,8 @@ mod links;
 mod messages;
 mod names;
 mod numbers;
+mod official;
+mod outgoing;
 mod overview;
 mod pairing;
 mod passkey;
@@ -48,12 +50,18 @@ pub use idempotency::{Attempt, Claimed, IdempotencyKey, Memo};
 pub use keys::{KeyOfNumber, MaskedKey, NewRawKey};
 pub use limits::LimitOptions;
 pub use links::Language;
-pub use messages::{Sent, TextMessage};
+pub use messages::Sent;
 pub use numbers::{Codes, CreateNumber, Created, LiveState, NumberView, Removed};
+pub use official::{
+    CreateOfficial, CreatedOfficial, CreatedSignupLink, CredentialsPatch, EmbeddedResult,
+    EmbeddedSignup, LiveSignup, MetaCredentials, MetaOptions, Migration, NewSignupLink,
+    OfficialView, SignupChoice, SignupOutcome, SignupStart, Step, StepName, StepStatus,
+};
+pub use outgoing::{OutgoingMessage, WishedButton};
 pub use pairing::{Followed, PairingNews};
 pub use people::{Credentials, SignInError, Visitor};
 pub use projects::TenantProjects;
-pub use ramal_store::{PairingAttempt, StoredAnswer};
+pub use ramal_store::{PairingAttempt, SignupFlow, SignupLink, StoredAnswer};
 pub use remote_pairing::{
     CreatedPairingLink, DeadLink, HelperLink, LinkOptions, LinkRole, LinkView, LiveLink,
     NewPairingLink, Sending,
@@ -116,6 +124,8 @@ pub struct App {
     /// Wakes the webhook worker.
     wake: Arc<Notify>,
     limits: Arc<Limits>,
+    /// Meta's Cloud API, where the server has it.
+    meta: Option<Arc<official::Meta>>,
     /// What links for people begin with, such as `https://wa.acme.com`.
     public_url: Arc<str>,
     /// Owns work that must not stop half-way when a caller hangs up.
@@ -141,6 +151,7 @@ impl App {
             webhooks,
             wake,
             limits,
+            meta: None,
             public_url: Arc::from(""),
             tasks: TaskTracker::new(),
         }
@@ -155,6 +166,15 @@ impl App {
     /// What links for people begin with.
     pub fn public_url(&self) -> &str {
         &self.public_url
+    }
+
+    /// Gives access to Meta's Cloud API.
+    ///
+    /// # Errors
+    ///
+    /// The client cannot be built.
+    pub fn with_meta(self, options: &MetaOptions) -> Result<Self, ramal_meta::BuildError> {
+        Ok(Self { meta: Some(Arc::new(official::Meta::new(options)?)), ..self })
     }
 
     /// Sets other limits than the default ones.

@@ -1,21 +1,15 @@
 //! Messages: accept for sending, look up.
 
-use ramal_domain::{CorrelationId, MessageId, PhoneNumber, WireId};
+use bytes::Bytes;
+use ramal_domain::{
+    Content, CorrelationId, FilledTemplate, MessageId, Peer, PhoneNumber, Provider, WireId,
+};
 use ramal_store::{Accepted, Draft, Message};
 
-use crate::{App, AppError, Memo, Refusal, Scoped};
-
-/// Longest text, in characters: what WhatsApp's own apps allow.
-const TEXT_MAX: usize = 65_536;
-
-/// A text to be sent.
-#[derive(Clone, Debug)]
-pub struct TextMessage {
-    /// The recipient, in E.164 with or without `+`.
-    pub to: String,
-    /// The text.
-    pub text: String,
-}
+use crate::{
+    App, AppError, Memo, NumberSettings, OutgoingMessage, Refusal, Scoped,
+    outgoing::{Ready, check_meta},
+};
 
 /// A message that was accepted.
 #[derive(Clone, Debug)]
@@ -29,30 +23,30 @@ pub struct Sent {
 }
 
 impl App {
-    /// Accepts a text for sending: it is stored, and goes out in order as soon as the number is
+    /// Accepts a message for sending: it is stored, and goes out in order as soon as the number is
     /// connected.
     ///
     /// # Errors
     ///
-    /// [`Refusal::Validation`].
-    pub async fn send_text(
+    /// [`Refusal::Validation`], [`Refusal::NotSupported`], and for templates those of Meta.
+    pub async fn send_message(
         &self,
         scoped: &Scoped,
-        wish: TextMessage,
+        wish: OutgoingMessage,
         memo: Option<Memo<Sent>>,
     ) -> Result<Sent, AppError> {
-        let to: PhoneNumber = wish
-            .to
-            .parse()
-            .map_err(|error| AppError::invalid(format!("destinationNumber: {error}")))?;
-        let length = wish.text.chars().count();
-        if length == 0 || length > TEXT_MAX {
-            return Err(AppError::invalid(format!("text has 1 to {TEXT_MAX} characters")));
+        let provider = scoped.number.provider;
+        let to = wish.recipient(provider)?;
+        if matches!(&to, Peer::Phone(phone) if provider == Provider::Meta && *phone == scoped.number.phone)
+        {
+            return Err(AppError::invalid("destinationNumber is the number that sends"));
         }
-        if wish.text.contains('\0') {
-            return Err(AppError::invalid("text has no NUL characters"));
-        }
+        let (content, bytes) = self.content(scoped, &wish).await?;
         let wire_id = WireId::mint();
+        let mark_read = match wish.mark_read {
+            Some(chosen) => chosen,
+            None => NumberSettings::read(&scoped.number.settings)?.mark_read_on_send,
+        };
         let draft = Draft {
             id: MessageId::mint(),
             tenant: scoped.caller.tenant(),
@@ -60,7 +54,9 @@ impl App {
             wire_id: &wire_id,
             correlation: CorrelationId::mint(),
             to: &to,
-            text: &wish.text,
+            content: &content,
+            bytes: bytes.as_deref(),
+            mark_read: mark_read && provider == Provider::Meta,
             origin: "API",
         };
         let mut tx = self.store.begin().await?;
@@ -73,8 +69,47 @@ impl App {
             memo.keep(&mut tx, &sent).await?;
         }
         tx.commit().await?;
-        self.sessions.nudge(scoped.number.id);
+        match number.provider {
+            Provider::Web => self.sessions.nudge(scoped.number.id),
+            Provider::Meta => self.wake_official(),
+        }
         Ok(sent)
+    }
+
+    async fn content(
+        &self,
+        scoped: &Scoped,
+        wish: &OutgoingMessage,
+    ) -> Result<(Content, Option<Bytes>), AppError> {
+        match wish.ready(scoped.number.provider)? {
+            Ready::Content(content, bytes) => Ok((content, bytes)),
+            Ready::Template { name, header } => {
+                let (header, bytes) = header.unzip();
+                let filled: FilledTemplate =
+                    self.fill_template(scoped.number.id, &name, &wish.variables, header).await?;
+                let content = Content::Template(filled);
+                check_meta(&content)?;
+                Ok((content, bytes.flatten()))
+            }
+        }
+    }
+
+    /// Shows the other side that something is being written, for half a minute or until it comes, and
+    /// that what it wrote was read: Meta has one only with the other.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Validation`], [`Refusal::NotSupported`] on a QR-paired number,
+    /// [`Refusal::MessageNotFound`] when the other side has written nothing, and those of Meta.
+    pub async fn show_typing(&self, scoped: &Scoped, to: String) -> Result<(), AppError> {
+        let number = &scoped.number;
+        if number.provider == Provider::Web {
+            let sentence = "typing is not supported yet on QR-paired numbers";
+            return Err(Refusal::NotSupported(sentence.to_owned()).into());
+        }
+        let wish = OutgoingMessage { to, ..OutgoingMessage::default() };
+        let to = wish.recipient(number.provider)?;
+        self.type_official(number, &to).await
     }
 
     /// A message of the scoped number, by our id, its correlation id or WhatsApp's id.

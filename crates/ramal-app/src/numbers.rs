@@ -1,14 +1,14 @@
 //! Numbers: create, look at, connect, remove.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
-use ramal_domain::{Action, EventKind, KeyId, Link, NumberId, PhoneNumber, Timestamp};
+use ramal_domain::{Action, EventKind, KeyId, Link, NumberId, PhoneNumber, Provider, Timestamp};
 use ramal_session::{CodeState, Outcome, Pairing, PairingFailure, QrCode};
 use ramal_store::{Failure, Key, NewNumber, Number, Reservation, StoreError, Tx};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    App, AppError, Caller, Memo, NumberSettings, Refusal, SettingsPatch, audit,
+    App, AppError, Caller, Memo, NumberSettings, OfficialView, Refusal, SettingsPatch, audit,
     auth::parse_number_id,
     keys::{keys_by_number, link_new_number},
     names::check_name,
@@ -18,6 +18,8 @@ use crate::{
 const FRESH: Duration = Duration::from_secs(5);
 /// How long a dead key is remembered.
 const REVOKED_MEMORY: Duration = Duration::from_hours(7 * 24);
+/// How long Meta repeats what it reports (7 days), and one more.
+const META_REPEATS: Duration = Duration::from_hours(8 * 24);
 /// How long connect waits for a login that is under way, before it starts over.
 const LOGIN_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -67,6 +69,8 @@ pub struct NumberView {
     pub keys: Vec<Key>,
     /// What a person must do before its pairing goes on.
     pub action: Option<Action>,
+    /// What it is at Meta, if it is an official number.
+    pub official: Option<OfficialView>,
 }
 
 /// A number's link, as far as it can be known now.
@@ -94,10 +98,21 @@ pub(crate) struct Wanted {
     phone: PhoneNumber,
     settings: NumberSettings,
     pub(crate) link_to_api_key: bool,
+    provider: Provider,
+}
+
+impl Wanted {
+    pub(crate) fn with_settings(self, settings: NumberSettings) -> Self {
+        Self { settings, ..self }
+    }
+
+    pub(crate) const fn phone(&self) -> &PhoneNumber {
+        &self.phone
+    }
 }
 
 impl CreateNumber {
-    pub(crate) fn check(self) -> Result<Wanted, AppError> {
+    pub(crate) fn check(self, provider: Provider) -> Result<Wanted, AppError> {
         let name = check_name(&self.name)?;
         let phone =
             self.number.parse().map_err(|error| AppError::invalid(format!("number: {error}")))?;
@@ -107,6 +122,7 @@ impl CreateNumber {
             phone,
             settings: self.settings.apply(&NumberSettings::default())?,
             link_to_api_key: self.link_to_api_key,
+            provider,
         })
     }
 }
@@ -125,7 +141,7 @@ impl App {
         wish: CreateNumber,
         memo: Option<Memo<Created>>,
     ) -> Result<Created, AppError> {
-        let wanted = wish.check()?;
+        let wanted = wish.check(Provider::Web)?;
         let (app, caller) = (self.clone(), caller.clone());
         self.detached(async move {
             let id = wanted.id;
@@ -159,6 +175,7 @@ impl App {
             phone: &wanted.phone,
             name: &wanted.name,
             settings: &settings,
+            provider: wanted.provider,
         };
         match tx.numbers().reserve(&new, self.sessions.node(), self.clock.now()).await? {
             Reservation::Reserved(_) => Ok(()),
@@ -193,7 +210,7 @@ impl App {
         Ok(created)
     }
 
-    async fn undo_reservation(&self, id: NumberId) {
+    pub(crate) async fn undo_reservation(&self, id: NumberId) {
         self.sessions.stop(id).await;
         let undone = async {
             let mut tx = self.store.begin().await?;
@@ -246,12 +263,17 @@ impl App {
         let mut tx = self.store.read().await?;
         let mut keys = keys_by_number(&mut tx, caller.tenant()).await?;
         let numbers = tx.numbers().list(caller.tenant()).await?;
+        let official = tx.official().list(caller.tenant()).await?;
+        let mut official: HashMap<_, _> =
+            official.iter().map(|it| (it.number, OfficialView::of(it))).collect();
         numbers
             .into_iter()
             .map(|number| {
                 let keys = keys.remove(&number.id).unwrap_or_default();
                 let settings = NumberSettings::read(&number.settings)?;
-                Ok(NumberView { action: self.required_action(&number), settings, keys, number })
+                let official = official.remove(&number.id);
+                let action = self.required_action(&number);
+                Ok(NumberView { action, settings, keys, number, official })
             })
             .collect()
     }
@@ -263,9 +285,30 @@ impl App {
     /// [`Refusal::NumberNotFound`].
     pub async fn get_number(&self, caller: &Caller, id: &str) -> Result<NumberView, AppError> {
         let number = self.find_number(caller, parse_number_id(id)?).await?;
+        self.view_number(number).await
+    }
+
+    /// As [`App::get_number`], after Meta was asked about an official number.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NumberNotFound`], [`Refusal::MetaUnavailable`] and [`Refusal::MetaTimeout`].
+    pub async fn refresh_number(&self, caller: &Caller, id: &str) -> Result<NumberView, AppError> {
+        let number = self.find_number(caller, parse_number_id(id)?).await?;
+        if number.provider == Provider::Meta {
+            self.refresh_official(&number).await?;
+        }
+        self.get_number(caller, id).await
+    }
+
+    pub(crate) async fn view_number(&self, number: Number) -> Result<NumberView, AppError> {
         let settings = NumberSettings::read(&number.settings)?;
         let action = self.required_action(&number);
-        Ok(NumberView { number, action, settings, keys: Vec::new() })
+        let official = match number.provider {
+            Provider::Meta => self.official_view(number.id).await?,
+            Provider::Web => None,
+        };
+        Ok(NumberView { number, action, settings, keys: Vec::new(), official })
     }
 
     /// A number's link: proven by a round trip to WhatsApp when it should be open, else as our own
@@ -277,6 +320,10 @@ impl App {
     pub async fn live_state(&self, caller: &Caller, id: &str) -> Result<LiveState, AppError> {
         let number = self.find_number(caller, parse_number_id(id)?).await?;
         let now = self.clock.now();
+        if number.provider == Provider::Meta {
+            // There is no connection that could be lost: what is written down holds.
+            return Ok(LiveState { number, action: None, checked_at: Some(now) });
+        }
         if number.link != Link::Open {
             let action = self.required_action(&number);
             let checked_at = is_known(number.link).then_some(now);
@@ -323,6 +370,10 @@ impl App {
         number: Number,
         deadline: Instant,
     ) -> Result<Codes, AppError> {
+        if number.provider == Provider::Meta {
+            let sentence = "an official number has no QR code: reconnect it with its credentials";
+            return Err(Refusal::NotSupportedForMeta(sentence).into());
+        }
         if number.link == Link::Open {
             return Err(Refusal::NumberAlreadyConnected.into());
         }
@@ -429,6 +480,7 @@ impl App {
 
     /// Unlinks the device of a removed number, or stops its session when there is no device.
     async fn end_session(&self, id: NumberId) -> Result<(), AppError> {
+        self.wake_official();
         if !self.is_unlink_pending(id).await? {
             self.sessions.stop(id).await;
             // Once nothing runs: a phone may have answered in the meantime.
@@ -501,6 +553,8 @@ impl App {
         self.sweep_links(&mut tx, now).await?;
         tx.users().purge(now).await?;
         tx.audit().purge(now.before(audit::KEPT)).await?;
+        tx.official().purge_seen(now.before(META_REPEATS)).await?;
+        tx.signup_links().purge(now.before(REVOKED_MEMORY)).await?;
         let given_up = tx.messages().expire_queued(now).await?;
         tx.commit().await?;
         if given_up > 0 {

@@ -81,7 +81,12 @@ impl PairingNews {
             | CloseReason::Banned
             | CloseReason::ClientOutdated
             | CloseReason::Replaced
-            | CloseReason::Network => {
+            | CloseReason::Network
+            | CloseReason::MetaTokenInvalid
+            | CloseReason::MetaPermissionMissing
+            | CloseReason::MetaDisconnected
+            | CloseReason::MetaNotRegistered
+            | CloseReason::MetaAccountDisabled => {
                 let (code, sentence) = (reason.code(), reason.explain());
                 Self::Failed { code, sentence, wrong_phone: None }
             }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ramal_domain::{
-    CorrelationId, EventKind, KeyId, Link, MessageId, NumberId, PairingLinkId, PairingToken,
-    TenantId, Timestamp, WireId, WrongPhonePolicy,
+    Content, CorrelationId, EventKind, KeyId, Link, MessageId, NumberId, PairingLinkId,
+    PairingToken, Peer, Provider, TenantId, Timestamp, WireId, WrongPhonePolicy,
 };
 use ramal_session::Outcome;
 use ramal_store::{Draft, FoundLink, ListedLink, Number, PairingLink, Tx};
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How long a link lives unused (contract F.1).
-const LIFE: Duration = Duration::from_hours(24);
+pub(crate) const LIFE: Duration = Duration::from_hours(24);
 /// How long it still answers after it has paired its number, so that its page can say so.
 const GRACE: Duration = Duration::from_mins(10);
 /// Longest reference of a caller, in characters.
@@ -57,17 +57,23 @@ pub struct LinkOptions {
 }
 
 /// Checked [`LinkOptions`].
-struct CheckedLink {
+pub(crate) struct CheckedLink {
     send_via_whatsapp: bool,
     language: Option<Language>,
-    branding: String,
-    redirect_url: Option<String>,
-    external_ref: Option<String>,
+    pub(crate) branding: String,
+    pub(crate) redirect_url: Option<String>,
+    pub(crate) external_ref: Option<String>,
     wrong_phone: Option<WrongPhonePolicy>,
 }
 
+impl CheckedLink {
+    pub(crate) fn language(&self) -> Option<String> {
+        self.language.map(|language| language.tag().to_owned())
+    }
+}
+
 impl LinkOptions {
-    fn check(self) -> Result<CheckedLink, AppError> {
+    pub(crate) fn check(self) -> Result<CheckedLink, AppError> {
         let language = self.language.as_deref().map(Language::parse).transpose()?;
         let branding = Value::Object(branding::check_of_link(self.branding)?).to_string();
         if let Some(url) = &self.redirect_url {
@@ -218,7 +224,7 @@ impl App {
         wish: NewPairingLink,
         memo: Option<Memo<CreatedPairingLink>>,
     ) -> Result<CreatedPairingLink, AppError> {
-        let wanted = wish.number.check()?;
+        let wanted = wish.number.check(Provider::Web)?;
         let link = wish.link.check()?;
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
@@ -282,7 +288,7 @@ impl App {
             id: PairingLinkId::mint(),
             tenant: number.tenant,
             number: number.id,
-            language: wish.language.map(|language| language.tag().to_owned()),
+            language: wish.language(),
             branding: wish.branding,
             redirect_url: wish.redirect_url,
             external_ref: wish.external_ref.clone(),
@@ -308,7 +314,7 @@ impl App {
         Ok((created, sender))
     }
 
-    fn mint_token(&self) -> (PairingToken, String) {
+    pub(crate) fn mint_token(&self) -> (PairingToken, String) {
         let token = PairingToken::mint();
         let url = format!("{}/connect/{}", self.public_url, token.expose());
         (token, url)
@@ -335,9 +341,12 @@ impl App {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         let found = tx.pairing_links().revoke(caller.tenant(), id, now).await?;
-        let (number, used) = found.ok_or(Refusal::PairingLinkNotFound)?;
+        if found.is_none() && !tx.signup_links().revoke(caller.tenant(), id, now).await? {
+            return Err(Refusal::PairingLinkNotFound.into());
+        }
         audit::record(&mut tx, caller, "link.revoke", &id.to_string(), "", now).await?;
         tx.commit().await?;
+        let Some((number, used)) = found else { return Ok(()) };
         // Whoever has the link may be looking at codes at this moment.
         if used { Ok(()) } else { self.end_attempt(caller.tenant(), number).await }
     }
@@ -512,18 +521,24 @@ async fn send_link(
     now: Timestamp,
 ) -> Result<Option<NumberId>, AppError> {
     let numbers = tx.numbers().list(number.tenant).await?;
-    let Some(sender) = numbers.into_iter().find(|sender| sender.link == Link::Open) else {
+    let Some(sender) = numbers.into_iter().find(|sender| {
+        // An official number may not open a conversation with a text.
+        sender.link == Link::Open && sender.provider == Provider::Web
+    }) else {
         return Ok(None);
     };
-    let (text, wire_id) = (language.invitation(&number.name, url), WireId::mint());
+    let content = Content::Text { body: language.invitation(&number.name, url) };
+    let (to, wire_id) = (Peer::Phone(number.phone.clone()), WireId::mint());
     let draft = Draft {
         id: MessageId::mint(),
         tenant: sender.tenant,
         number: sender.id,
         wire_id: &wire_id,
         correlation: CorrelationId::mint(),
-        to: &number.phone,
-        text: &text,
+        to: &to,
+        content: &content,
+        bytes: None,
+        mark_read: false,
         origin: "API",
     };
     tx.messages().accept(&draft, now).await?;

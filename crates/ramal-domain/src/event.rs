@@ -443,7 +443,10 @@ impl MessageEvent {
         };
         let (group_id, group_name) = named(EventKind::MessageGroup);
         let (newsletter_id, newsletter_name) = named(EventKind::MessageNewsletter);
-        let quoted = self.quoted.as_ref().filter(|_| kind == EventKind::MessageReply);
+        let quoted = self
+            .quoted
+            .as_ref()
+            .filter(|_| kind == EventKind::MessageReply || self.message_type == Some("reaction"));
         let media = self.media.as_ref();
         let data = MessageData {
             number_id: self.number.to_string(),

@@ -54,7 +54,8 @@ impl MessageStatus {
         use MessageStatus::{Canceled, Delivered, Failed, Queued, Read, Sent};
         match (self, next) {
             (Queued, Sent | Delivered | Read | Failed | Canceled)
-            | (Sent, Delivered | Read)
+            // Meta refuses some messages only after it has accepted them.
+            | (Sent, Delivered | Read | Failed)
             | (Delivered, Read) => true,
             (Queued | Sent | Delivered | Read | Failed | Canceled, _) => false,
         }

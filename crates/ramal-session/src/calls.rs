@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ramal_domain::{PhoneNumber, WireId};
+use ramal_domain::{Content, Peer, PhoneNumber, WireId};
 use serde::Deserialize;
 
 use crate::{
@@ -66,7 +66,8 @@ impl Actor {
         let text = etiquette.msg_reject_call.filter(|text| !text.is_empty() && !call.group);
         let (Some(text), Some(to)) = (text, caller) else { return Flow::Continue };
         let wire_id = WireId::derived(&format!("{}/{}/{}", self.number, call.creator, call.id));
-        let answer = Answer { tenant: row.tenant, wire_id, to, text };
+        let (to, content) = (Peer::Phone(to), Content::Text { body: text });
+        let answer = Answer { tenant: row.tenant, wire_id, to, content };
         self.note(Fact::Answer(answer), "the answer to a call was not queued").await
     }
 

@@ -1,8 +1,8 @@
 //! What a session writes: each fact in one transaction, tried again while the database is busy.
 
 use ramal_domain::{
-    Action, Ailment, Backoff, CorrelationId, Illness, Input, Link, MessageId, NumberId,
-    PhoneNumber, TenantId, Timestamp, WireId, WrongPhone,
+    Action, Ailment, Backoff, Content, CorrelationId, Illness, Input, Link, MessageId, NumberId,
+    Peer, TenantId, Timestamp, WireId, WrongPhone,
 };
 use ramal_store::{
     Adopted, AttemptNote, Draft, Epoch, Failure, Identity, Number, Receipt, Stepped, StoreError, Tx,
@@ -53,8 +53,8 @@ pub(crate) enum Fact {
 pub(crate) struct Answer {
     pub(crate) tenant: TenantId,
     pub(crate) wire_id: WireId,
-    pub(crate) to: PhoneNumber,
-    pub(crate) text: String,
+    pub(crate) to: Peer,
+    pub(crate) content: Content,
 }
 
 impl Answer {
@@ -66,7 +66,9 @@ impl Answer {
             wire_id: &self.wire_id,
             correlation: CorrelationId::mint(),
             to: &self.to,
-            text: &self.text,
+            content: &self.content,
+            bytes: None,
+            mark_read: false,
             origin: "SYSTEM",
         }
     }

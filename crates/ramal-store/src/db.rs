@@ -11,9 +11,9 @@ use sqlx::{
 use ramal_domain::NumberId;
 
 use crate::{
-    Audit, Deliveries, Epoch, Events, Idempotency, Keys, Messages, Numbers, PairingAttempts,
-    PairingLinks, Projects, SessionState, StoreError, TenantChoices, Tenants, Users, Vault,
-    Webhooks,
+    Audit, Deliveries, Epoch, Events, Idempotency, Keys, Messages, Numbers, OfficialNumbers,
+    PairingAttempts, PairingLinks, Projects, SessionState, SignupLinks, StoreError, TenantChoices,
+    Tenants, Users, Vault, Webhooks,
 };
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -209,6 +209,16 @@ impl Tx {
     /// WhatsApp numbers.
     pub const fn numbers(&mut self) -> Numbers<'_> {
         Numbers(self)
+    }
+
+    /// What official numbers are at Meta.
+    pub const fn official(&mut self) -> OfficialNumbers<'_> {
+        OfficialNumbers(self)
+    }
+
+    /// Hosted links by which a person connects an official number.
+    pub const fn signup_links(&mut self) -> SignupLinks<'_> {
+        SignupLinks(self)
     }
 
     /// Pairing attempts.

@@ -13,7 +13,7 @@ use ramal_domain::{
     Place, TenantId, Timestamp, WireId,
 };
 
-use crate::{Messages, StoreError, messages::peer_text};
+use crate::{Message, Messages, StoreError, StoredMedia, messages::peer_text};
 
 /// A message that WhatsApp delivered to us.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,21 @@ pub struct InboundMessage {
     pub sender_name: Option<String>,
     /// When WhatsApp says that it was sent.
     pub at: Timestamp,
+    /// WhatsApp's id of the message that it answers.
+    pub quoted: Option<WireId>,
+    /// The media in it.
+    pub media: Option<InboundMedia>,
+}
+
+/// Media that came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InboundMedia {
+    /// What is told of it, and where its bytes are.
+    pub media: StoredMedia,
+    /// The SHA-256 of the secret in its link, hexadecimal.
+    pub link_hash: String,
+    /// How long the link is good.
+    pub link_until: Timestamp,
 }
 
 /// A message of the past, that a phone shares when it is linked.
@@ -65,7 +80,7 @@ impl Messages<'_> {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let Some(id) = self.keep(inbound, None, now).await? else { return Ok(false) };
-        if let Some(kind) = inbound.place.received() {
+        if let Some(kind) = told_as(inbound) {
             self.tell_of(id, kind, inbound.at).await?;
         }
         Ok(true)
@@ -85,7 +100,7 @@ impl Messages<'_> {
         let Some(id) = self.keep(message, past.sent, now).await? else { return Ok(false) };
         let kind = match past.sent {
             Some(_) => Some(EventKind::MessageSent),
-            None => message.place.received(),
+            None => told_as(message),
         };
         if let Some(kind) = kind.filter(|_| past.told) {
             self.tell_of(id, kind, message.at).await?;
@@ -129,8 +144,9 @@ impl Messages<'_> {
         let done = sqlx::query(
             "insert into messages (id, tenant_id, number_id, direction, status, peer, wire_id,
                correlation_id, kind, content, peer_name, created_at_ms, sent_at_ms,
-               delivered_at_ms, place, place_name)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+               delivered_at_ms, place, place_name, quoted_id, media, media_hash, media_until_ms)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
+               $18, $19, $20)
              on conflict do nothing",
         )
         .bind(id.to_string())
@@ -149,9 +165,35 @@ impl Messages<'_> {
         .bind(got_at)
         .bind(message.place.id())
         .bind(place_name)
+        .bind(message.quoted.as_ref().map(|quoted| quoted.as_str().to_owned()))
+        .bind(message.media.as_ref().map(|media| media.media.written()))
+        .bind(message.media.as_ref().map(|media| media.link_hash.clone()))
+        .bind(message.media.as_ref().map(|media| media.link_until.as_millis()))
         .execute(&mut *self.0.inner)
         .await?;
         Ok((done.rows_affected() > 0).then_some(id))
+    }
+
+    /// The message whose media a link leads to, while it is good and its number is listed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn find_media(
+        &mut self,
+        link_hash: &str,
+        now: Timestamp,
+    ) -> Result<Option<Message>, StoreError> {
+        let id: Option<String> = sqlx::query_scalar(
+            "select m.id from messages m join numbers n on n.id = m.number_id
+             where m.media_hash = $1 and m.media_until_ms > $2 and n.stage = 'live'",
+        )
+        .bind(link_hash)
+        .bind(now.as_millis())
+        .fetch_optional(&mut *self.0.inner)
+        .await?;
+        let Some(id) = id else { return Ok(None) };
+        self.get(crate::row::parse(&id, "messages.id")?).await
     }
 
     async fn tell_of(
@@ -240,4 +282,13 @@ impl Messages<'_> {
         .await?;
         Ok(())
     }
+}
+
+/// What customers are told of a message that came in. An answer has an event of its own where two talk.
+fn told_as(message: &InboundMessage) -> Option<EventKind> {
+    let kind = message.place.received()?;
+    // A reaction quotes nothing: it is put on something.
+    let answers = message.quoted.is_some() && message.kind != "reaction";
+    let reply = kind == EventKind::MessageReceived && answers;
+    Some(if reply { EventKind::MessageReply } else { kind })
 }

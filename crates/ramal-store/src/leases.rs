@@ -494,7 +494,14 @@ mod tests {
         let phone: PhoneNumber = "+5511999999999".parse().unwrap();
         let row = Tenant { id: tenant, name: "Acme".to_owned(), created_at: now };
         tx.tenants().create(&row).await.unwrap();
-        let new = NewNumber { id: number, tenant, phone: &phone, name: "Sales", settings: "{}" };
+        let new = NewNumber {
+            id: number,
+            tenant,
+            phone: &phone,
+            name: "Sales",
+            settings: "{}",
+            provider: ramal_domain::Provider::Web,
+        };
         tx.numbers().reserve(&new, NodeId::mint(), now).await.unwrap();
         let ids = [WebhookId::mint(), WebhookId::mint()];
         for id in ids {

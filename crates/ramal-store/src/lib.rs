@@ -22,6 +22,8 @@ mod keys;
 mod leases;
 mod messages;
 mod numbers;
+mod official;
+mod official_queue;
 mod overview;
 mod pairing_attempts;
 mod pairing_links;
@@ -30,6 +32,7 @@ mod replays;
 mod row;
 mod session_state;
 mod settling;
+mod signup_links;
 mod tenant_settings;
 mod tenants;
 mod users;
@@ -46,14 +49,18 @@ pub use delivery_stats::{Outcomes, PendingDelivery};
 pub use error::StoreError;
 pub use events::Events;
 pub use idempotency::{Claim, Idempotency, StoredAnswer};
-pub use inbound::{InboundMessage, PastMessage};
+pub use inbound::{InboundMedia, InboundMessage, PastMessage};
 pub use keys::{Key, Keys, NewKey};
 pub use leases::LeaseLimits;
-pub use messages::{Accepted, Draft, Failure, Message, Messages, QueuedMessage, Receipt};
+pub use messages::{
+    Accepted, Draft, Failure, Message, Messages, QueuedMessage, Receipt, StoredMedia,
+};
 pub use numbers::{
     Choice, Identity, NewNumber, Number, NumberStage, Numbers, Reservation, Restored, Runnable,
     Stepped,
 };
+pub use official::{Credentials, LeavingNumber, OfficialNumber, OfficialNumbers};
+pub use official_queue::{BegunMessage, OfficialMessage};
 pub use overview::PastEvent;
 pub use pairing_attempts::{
     AttemptNote, AttemptOutcome, PairingAttempt, PairingAttempts, UnknownOutcome,
@@ -63,6 +70,7 @@ pub use projects::{Project, Projects};
 pub use replays::{FoundMissed, Missed, MissedEvent, Replayed};
 pub use session_state::{Epoch, SessionState, SessionStateError, StateWrite};
 pub use settling::Settled;
+pub use signup_links::{SignupFlow, SignupLink, SignupLinks, UnknownFlow};
 pub use tenant_settings::{Logo, TenantChoices, TenantSettings};
 pub use tenants::{Tenant, Tenants};
 pub use users::{Invitation, SignIn, User, Users};

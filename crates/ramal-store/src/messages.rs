@@ -3,16 +3,19 @@
 use std::{cmp::Ordering, time::Duration};
 
 use ramal_domain::{
-    CorrelationId, Direction, EventKind, MessageEvent, MessageId, MessageStatus, NumberId, Peer,
-    PhoneNumber, Place, TenantId, Timestamp, WireId,
+    Content, CorrelationId, Direction, EventKind, MediaSource, MessageEvent, MessageId,
+    MessageStatus, NumberId, Peer, PhoneNumber, Place, Quoted, TenantId, Timestamp, ToldMedia,
+    WireId,
 };
+use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
 
 use crate::{StoreError, Tx, row};
 
 pub(crate) const COLUMNS: &str = "id, tenant_id, number_id, direction, status, peer, wire_id, \
      correlation_id, kind, content, peer_name, origin, error_code, error_message, tries, \
-     created_at_ms, sent_at_ms, delivered_at_ms, read_at_ms, place, place_name";
+     created_at_ms, sent_at_ms, delivered_at_ms, read_at_ms, place, place_name, pricing, \
+     quoted_id, media";
 
 /// How long a message waits for a connection before it is given up (contract C.21).
 const QUEUE_MAX_AGE: Duration = Duration::from_hours(7 * 24);
@@ -64,6 +67,55 @@ pub struct Message {
     pub delivered_at: Option<Timestamp>,
     /// When it was read.
     pub read_at: Option<Timestamp>,
+    /// What Meta says that it costs, as JSON.
+    pub pricing: Option<String>,
+    /// WhatsApp's id of the message that it answers.
+    pub quoted: Option<WireId>,
+    /// The media in it.
+    pub media: Option<StoredMedia>,
+}
+
+/// What is kept of the media in a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StoredMedia {
+    /// Where customers get its bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// Its media type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mime: Option<String>,
+    /// The words below it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caption: Option<String>,
+    /// What a document is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_name: Option<String>,
+    /// Meta's id of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub meta_id: Option<String>,
+}
+
+impl StoredMedia {
+    fn of(content: &Content) -> Option<Self> {
+        let media = content.media()?;
+        let (link, mime) = match &media.source {
+            MediaSource::Link(link) => (Some(link.clone()), None),
+            MediaSource::Stored { mime } => (None, Some(mime.clone())),
+        };
+        let (caption, file_name) = (media.caption.clone(), media.file_name.clone());
+        Some(Self { link, mime, caption, file_name, meta_id: None })
+    }
+
+    fn told(self) -> ToldMedia {
+        let Self { link, mime, caption, file_name, meta_id: _ } = self;
+        ToldMedia { link, mime, caption, file_name }
+    }
+
+    pub(crate) fn written(&self) -> String {
+        // Nothing but strings: this cannot fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
 }
 
 /// Why a message was given up.
@@ -75,7 +127,7 @@ pub struct Failure {
     pub message: String,
 }
 
-/// An outbound text to be accepted.
+/// An outbound message to be accepted.
 #[derive(Debug)]
 pub struct Draft<'a> {
     /// Our id.
@@ -89,9 +141,13 @@ pub struct Draft<'a> {
     /// What ties it to its request.
     pub correlation: CorrelationId,
     /// The recipient.
-    pub to: &'a PhoneNumber,
-    /// The text.
-    pub text: &'a str,
+    pub to: &'a Peer,
+    /// What it says.
+    pub content: &'a Content,
+    /// The bytes of its media, if the caller handed them in.
+    pub bytes: Option<&'a [u8]>,
+    /// Whether what it answers is to be marked as read. Official numbers only.
+    pub mark_read: bool,
     /// Where it came from: `API`, …
     pub origin: &'static str,
 }
@@ -174,21 +230,35 @@ impl Messages<'_> {
     ) -> Result<u64, StoreError> {
         let sql = format!(
             "insert into messages (id, tenant_id, number_id, direction, status, peer, wire_id,
-               correlation_id, kind, content, origin, created_at_ms)
-             values ($1, $2, $3, 'out', 'QUEUED', $4, $5, $6, 'text', $7, $8, $9){conflict}"
+               correlation_id, kind, content, origin, created_at_ms, payload, media, mark_read)
+             values ($1, $2, $3, 'out', 'QUEUED', $4, $5, $6, $7, $8, $9, $10, $11, $12,
+               $13){conflict}"
         );
         let done = sqlx::query(AssertSqlSafe(sql))
             .bind(draft.id.to_string())
             .bind(draft.tenant.to_string())
             .bind(draft.number.to_string())
-            .bind(draft.to.digits())
+            .bind(peer_text(draft.to))
             .bind(draft.wire_id.as_str())
             .bind(draft.correlation.to_string())
-            .bind(draft.text)
+            .bind(draft.content.kind())
+            .bind(draft.content.words())
             .bind(draft.origin)
             .bind(now.as_millis())
+            .bind(payload(draft.content))
+            .bind(StoredMedia::of(draft.content).map(|media| media.written()))
+            .bind(i64::from(draft.mark_read))
             .execute(&mut *self.0.inner)
             .await?;
+        if let Some(bytes) = draft.bytes
+            && done.rows_affected() == 1
+        {
+            sqlx::query("insert into outbound_media (message_id, bytes) values ($1, $2)")
+                .bind(draft.id.to_string())
+                .bind(bytes)
+                .execute(&mut *self.0.inner)
+                .await?;
+        }
         Ok(done.rows_affected())
     }
 
@@ -232,6 +302,8 @@ impl Messages<'_> {
         let row = sqlx::query(
             "select id, wire_id, peer, content, tries, created_at_ms from messages m
              where number_id = $1 and status = 'QUEUED' and due_at_ms <= $2
+               and exists (select 1 from numbers n
+                 where n.id = m.number_id and n.provider = 'PILOT_STATUS')
                and not exists (select 1 from messages e where e.number_id = $1
                  and e.status = 'QUEUED' and e.peer = m.peer and e.due_at_ms > $2
                  and (e.created_at_ms, e.id) < (m.created_at_ms, m.id))
@@ -402,7 +474,11 @@ impl Messages<'_> {
         failure: &Failure,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let Some(mut message) = self.lock(id).await? else { return Ok(false) };
+        let found = self.lock(id).await?;
+        // What WhatsApp has is not given up here any more.
+        let Some(mut message) = found.filter(|m| m.status == MessageStatus::Queued) else {
+            return Ok(false);
+        };
         message.failure = Some(failure.clone());
         self.advance(message, MessageStatus::Failed, now).await
     }
@@ -467,6 +543,15 @@ impl Messages<'_> {
         self.give_up(ids, &failure, now).await
     }
 
+    pub(crate) async fn get(&mut self, id: MessageId) -> Result<Option<Message>, StoreError> {
+        let sql = format!("select {COLUMNS} from messages where id = $1");
+        let row = sqlx::query(AssertSqlSafe(sql))
+            .bind(id.to_string())
+            .fetch_optional(&mut *self.0.inner)
+            .await?;
+        row.as_ref().map(message).transpose()
+    }
+
     pub(crate) async fn lock(&mut self, id: MessageId) -> Result<Option<Message>, StoreError> {
         let sql = format!("select {COLUMNS} from messages where id = $1{}", self.0.for_update());
         let row = sqlx::query(AssertSqlSafe(sql))
@@ -477,7 +562,7 @@ impl Messages<'_> {
     }
 
     /// Moves a message forward, step by step, so that every event on the way is told.
-    async fn advance(
+    pub(crate) async fn advance(
         &mut self,
         mut message: Message,
         target: MessageStatus,
@@ -522,6 +607,19 @@ impl Messages<'_> {
         Ok(())
     }
 
+    /// The message that this one answers, with its text if it is here.
+    async fn quoted(&mut self, message: &Message) -> Result<Option<Quoted>, StoreError> {
+        let Some(wire_id) = message.quoted.clone() else { return Ok(None) };
+        let found: Option<Option<String>> = sqlx::query_scalar(
+            "select content from messages where number_id = $1 and wire_id = $2 limit 1",
+        )
+        .bind(message.number.to_string())
+        .bind(wire_id.as_str())
+        .fetch_optional(&mut *self.0.inner)
+        .await?;
+        Ok(Some(Quoted { wire_id, content: found.flatten() }))
+    }
+
     pub(crate) async fn tell(
         &mut self,
         message: &Message,
@@ -556,8 +654,21 @@ impl Messages<'_> {
             participant_name: message.peer_name.clone(),
             failure: message.failure.clone().map(|failure| (failure.message, failure.code)),
             message_type: KINDS.into_iter().find(|known| *known == message.kind),
+            quoted: self.quoted(message).await?,
+            media: message.media.clone().map(StoredMedia::told),
         };
         self.0.events().record(&event.build(kind, at)).await
+    }
+}
+
+/// What is sent, where that is more than a text.
+fn payload(content: &Content) -> Option<String> {
+    match content {
+        Content::Text { .. } => None,
+        // Maps with text keys, and strings: this cannot fail.
+        Content::Media(_) | Content::Template(_) | Content::Buttons(_) | Content::List(_) => {
+            serde_json::to_string(content).ok()
+        }
     }
 }
 
@@ -586,6 +697,13 @@ pub(crate) fn peer_text(peer: &Peer) -> String {
         Peer::Phone(phone) => phone.digits().to_owned(),
         Peer::Jid(jid) => jid.clone(),
     }
+}
+
+fn media(row: &AnyRow) -> Result<Option<StoredMedia>, StoreError> {
+    let Some(text) = row.try_get::<Option<String>, _>("media")? else { return Ok(None) };
+    let media = serde_json::from_str(&text)
+        .map_err(|_unreadable| StoreError::Inconsistent { column: "messages.media" })?;
+    Ok(Some(media))
 }
 
 pub(crate) fn message(row: &AnyRow) -> Result<Message, StoreError> {
@@ -618,5 +736,8 @@ pub(crate) fn message(row: &AnyRow) -> Result<Message, StoreError> {
         sent_at: row::time_opt(row, "messages.sent_at_ms")?,
         delivered_at: row::time_opt(row, "messages.delivered_at_ms")?,
         read_at: row::time_opt(row, "messages.read_at_ms")?,
+        pricing: row.try_get("pricing")?,
+        quoted: row.try_get::<Option<String>, _>("quoted_id")?.map(WireId::from_text),
+        media: media(row)?,
     })
 }

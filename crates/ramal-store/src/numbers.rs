@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ramal_domain::{
     Ailment, CloseReason, Event, EventKind, Illness, Input, InvalidTransition, Link, Losses,
-    NodeId, NumberEvent, NumberId, PhoneNumber, TenantId, Timestamp,
+    NodeId, NumberEvent, NumberId, PhoneNumber, Provider, TenantId, Timestamp,
 };
 use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
 
@@ -13,7 +13,7 @@ use crate::{Epoch, StoreError, Tx, row};
 pub(crate) const COLUMNS: &str = "id, tenant_id, phone, name, stage, link, outage_reported, close_reason, \
      link_since_ms, connected_at_ms, checked_at_ms, profile_name, jid, lid, epoch, \
      unlink_pending, settings, pii_mode, pii_retention_days, restorable_until_ms, \
-     health, health_since_ms, health_until_ms, losses, created_at_ms, updated_at_ms";
+     health, health_since_ms, health_until_ms, losses, provider, created_at_ms, updated_at_ms";
 
 /// A reservation older than this was left behind: no creation takes so long.
 const RESERVATION_MAX: Duration = Duration::from_mins(10);
@@ -51,6 +51,8 @@ pub struct Number {
     pub phone: PhoneNumber,
     /// Its display name.
     pub name: String,
+    /// How it is connected to WhatsApp.
+    pub provider: Provider,
     /// Where it is in its life.
     pub stage: NumberStage,
     /// Whether it is connected.
@@ -89,10 +91,10 @@ impl Number {
     /// Whether a phone has answered and the login is still to come, or to come again: what is stored
     /// are good credentials, which a fresh pairing would throw away.
     pub const fn awaits_login(&self) -> bool {
-        match self.link {
-            Link::Resuming { .. } => true,
-            Link::Pairing => self.identity.jid.is_some(),
-            Link::Open | Link::Closed(_) => false,
+        match (self.provider, self.link) {
+            (Provider::Web, Link::Resuming { .. }) => true,
+            (Provider::Web, Link::Pairing) => self.identity.jid.is_some(),
+            (Provider::Web, Link::Open | Link::Closed(_)) | (Provider::Meta, _) => false,
         }
     }
 
@@ -129,6 +131,8 @@ pub struct NewNumber<'a> {
     pub name: &'a str,
     /// Its settings, as a JSON object.
     pub settings: &'a str,
+    /// How it is connected to WhatsApp.
+    pub provider: Provider,
 }
 
 /// The outcome of a reservation.
@@ -194,9 +198,10 @@ pub enum Stepped {
 pub struct Numbers<'a>(pub(crate) &'a mut Tx);
 
 /// Removed numbers that nothing holds back at `$1`: nobody can restore them, their device is unlinked,
-/// their webhooks have heard all.
+/// Meta has let them go, their webhooks have heard all.
 const DUE: &str = "select n.id from numbers n
     where n.stage = 'removed' and n.restorable_until_ms <= $1 and n.unlink_pending = 0
+      and not exists (select 1 from official_numbers o where o.number_id = n.id and o.leaving = 1)
       and not exists (select 1 from deliveries d join webhooks w on w.id = d.webhook_id
                       where w.number_id = n.id and d.state = 'pending')";
 /// What was said and written, and no webhook waits for. What happened to the number itself stays as
@@ -231,8 +236,8 @@ impl Numbers<'_> {
         }
         let done = sqlx::query(
             "insert into numbers (id, tenant_id, phone, name, stage, link, link_since_ms, owner,
-               epoch, settings, created_at_ms, updated_at_ms)
-             values ($1, $2, $3, $4, 'reserved', 'pairing', $5, $6, 1, $7, $5, $5)
+               epoch, settings, provider, created_at_ms, updated_at_ms)
+             values ($1, $2, $3, $4, 'reserved', 'pairing', $5, $6, 1, $7, $8, $5, $5)
              on conflict do nothing",
         )
         .bind(new.id.to_string())
@@ -242,6 +247,7 @@ impl Numbers<'_> {
         .bind(now.as_millis())
         .bind(owner.to_string())
         .bind(new.settings)
+        .bind(new.provider.name())
         .execute(&mut *self.0.inner)
         .await?;
         if done.rows_affected() == 1 {
@@ -328,7 +334,8 @@ impl Numbers<'_> {
         let open = sqlx::query(
             "update numbers set link = 'resuming', outage_reported = 0, link_since_ms = $2,
                updated_at_ms = $2
-             where stage = 'live' and link = 'open' and owner <> $1",
+             where stage = 'live' and link = 'open' and owner <> $1
+               and provider = 'PILOT_STATUS'",
         )
         .bind(living.to_string())
         .bind(now.as_millis())
@@ -437,7 +444,8 @@ impl Numbers<'_> {
     pub async fn runnable(&mut self) -> Result<Vec<Runnable>, StoreError> {
         let rows = sqlx::query(
             "select id, unlink_pending from numbers
-             where (stage = 'live' and link in ('open', 'resuming', 'pairing'))
+             where (stage = 'live' and link in ('open', 'resuming', 'pairing')
+                    and provider = 'PILOT_STATUS')
                 or unlink_pending = 1
              order by id",
         )
@@ -490,9 +498,42 @@ impl Numbers<'_> {
         now: Timestamp,
     ) -> Result<Stepped, StoreError> {
         let suffix = self.0.for_update();
-        let Some(mut number) = self.select(id, suffix).await?.filter(|n| n.epoch == epoch) else {
+        let Some(number) = self.select(id, suffix).await?.filter(|n| n.epoch == epoch) else {
             return Ok(Stepped::Fenced);
         };
+        if number.provider != Provider::Web {
+            // What is left of its time as a companion device is only there to be unlinked.
+            let link = Link::Closed(CloseReason::NotPaired);
+            return Ok(Stepped::Refused(InvalidTransition { link, input }));
+        }
+        self.step_locked(number, input, now).await
+    }
+
+    /// As [`Numbers::step`], for an official number: no session of ours holds its link.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn step_official(
+        &mut self,
+        id: NumberId,
+        input: Input,
+        now: Timestamp,
+    ) -> Result<Stepped, StoreError> {
+        let suffix = self.0.for_update();
+        let found = self.select(id, suffix).await?;
+        match found.filter(|n| n.provider == Provider::Meta && n.stage != NumberStage::Removed) {
+            Some(number) => self.step_locked(number, input, now).await,
+            None => Ok(Stepped::Fenced),
+        }
+    }
+
+    async fn step_locked(
+        &mut self,
+        mut number: Number,
+        input: Input,
+        now: Timestamp,
+    ) -> Result<Stepped, StoreError> {
         let step = match number.link.on(input) {
             Ok(step) => step,
             Err(refused) => return Ok(Stepped::Refused(refused)),
@@ -657,6 +698,7 @@ impl Numbers<'_> {
         .execute(&mut *self.0.inner)
         .await?;
         self.0.pairing_attempts().supersede(id, now).await?;
+        self.0.official().leave(id).await?;
         self.0.keys().revoke_of_number(id, now).await?;
         self.0.events().record(&number.event(EventKind::NumberRemoved, now)).await?;
         Ok(Some(number))
@@ -723,6 +765,30 @@ impl Numbers<'_> {
         let suffix = self.0.for_update();
         let found = self.select(id, suffix).await?;
         Ok(found.filter(|n| n.tenant == tenant && n.stage == NumberStage::Live))
+    }
+
+    /// Makes a QR-paired number an official one: from now on it is Meta's, and the device that it was
+    /// is to be unlinked. Its link begins anew.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn make_official(&mut self, id: NumberId, now: Timestamp) -> Result<(), StoreError> {
+        self.0.pairing_attempts().supersede(id, now).await?;
+        sqlx::query(
+            "update numbers set provider = $2, link = 'pairing', close_reason = null,
+               outage_reported = 0, link_since_ms = $3, updated_at_ms = $3, losses = '',
+               health = null, health_since_ms = null, health_until_ms = null,
+               unlink_pending = case when exists
+                 (select 1 from session_state where number_id = $1) then 1 else 0 end
+             where id = $1 and stage = 'live'",
+        )
+        .bind(id.to_string())
+        .bind(Provider::Meta.name())
+        .bind(now.as_millis())
+        .execute(&mut *self.0.inner)
+        .await?;
+        Ok(())
     }
 
     /// Replaces what customers choose of a number.
@@ -841,6 +907,7 @@ pub(crate) fn number(row: &AnyRow) -> Result<Number, StoreError> {
         tenant: row::parsed(row, "numbers.tenant_id")?,
         phone: phone(row)?,
         name: row.try_get("name")?,
+        provider: row::parsed(row, "numbers.provider")?,
         stage: stage(row)?,
         link: link(row)?,
         link_since: row::time(row, "numbers.link_since_ms")?,

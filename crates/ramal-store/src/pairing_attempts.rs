@@ -53,7 +53,14 @@ impl AttemptOutcome {
             | R::Restricted
             | R::Banned
             | R::ClientOutdated => Self::Refused,
-            R::NotPaired | R::Replaced | R::Network => Self::Failed,
+            R::NotPaired
+            | R::Replaced
+            | R::Network
+            | R::MetaTokenInvalid
+            | R::MetaPermissionMissing
+            | R::MetaDisconnected
+            | R::MetaNotRegistered
+            | R::MetaAccountDisabled => Self::Failed,
         }
     }
 }

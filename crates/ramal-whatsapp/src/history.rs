@@ -122,6 +122,8 @@ async fn store(inbox: &Inbox, client: &Client, messages: Vec<Past>) -> Result<()
             content: past.content.text.as_deref().map(storable).filter(|text| !text.is_empty()),
             sender_name: past.sender_name.as_deref().map(storable),
             at: past.at,
+            quoted: None,
+            media: None,
         };
         rows.push(PastMessage { message, sent: past.sent, told });
     }

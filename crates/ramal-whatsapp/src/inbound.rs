@@ -225,6 +225,8 @@ impl Inbox {
             content: content.text.as_deref().map(storable).filter(|text| !text.is_empty()),
             sender_name: Some(storable(&info.push_name)).filter(|name| !name.is_empty()),
             at: Timestamp::from_millis(info.timestamp.timestamp_millis()),
+            quoted: None,
+            media: None,
         }
     }
 }

@@ -143,8 +143,14 @@ impl Scene {
 
     pub(crate) async fn reserve(&self, last: u32, owner: NodeId) -> (NumberId, Epoch) {
         let (id, phone) = (NumberId::mint(), phone(last));
-        let new =
-            NewNumber { id, tenant: self.tenant, phone: &phone, name: "Sales", settings: "{}" };
+        let new = NewNumber {
+            id,
+            tenant: self.tenant,
+            phone: &phone,
+            name: "Sales",
+            settings: "{}",
+            provider: Provider::Web,
+        };
         let mut tx = self.store.begin().await.unwrap();
         let reserved = tx.numbers().reserve(&new, owner, NOW).await.unwrap();
         tx.commit().await.unwrap();
@@ -265,8 +271,10 @@ impl Scene {
             number: id,
             wire_id: &wire_id,
             correlation: CorrelationId::mint(),
-            to,
-            text,
+            to: &Peer::Phone(to.clone()),
+            content: &Content::Text { body: text.to_owned() },
+            bytes: None,
+            mark_read: false,
             origin: "API",
         };
         let now = self.clock.now();

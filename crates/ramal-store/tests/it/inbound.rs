@@ -55,6 +55,8 @@ impl Home {
             content: Some("Oi".to_owned()),
             sender_name: None,
             at: at(-60),
+            quoted: None,
+            media: None,
         }
     }
 
@@ -236,7 +238,11 @@ async fn what_the_number_sent_in_the_past_keeps_its_status(Db { store, .. }: Db)
     assert_eq!(read!(store, |tx| tx.messages().next_queued(home.number, at(9))), None);
 }
 
-fn draft<'a>(home: &Home, wire_id: &'a WireId, to: &'a ramal_domain::PhoneNumber) -> Draft<'a> {
+fn no_calls() -> Content {
+    Content::Text { body: "no calls, please".to_owned() }
+}
+
+fn draft<'a>(home: &Home, wire_id: &'a WireId, to: &'a Peer, content: &'a Content) -> Draft<'a> {
     Draft {
         id: MessageId::mint(),
         tenant: home.tenant,
@@ -244,15 +250,18 @@ fn draft<'a>(home: &Home, wire_id: &'a WireId, to: &'a ramal_domain::PhoneNumber
         wire_id,
         correlation: CorrelationId::mint(),
         to,
-        text: "no calls, please",
+        content,
+        bytes: None,
+        mark_read: false,
         origin: "SYSTEM",
     }
 }
 
 async fn what_we_sent_is_not_taken_for_the_past(Db { store, .. }: Db) {
     let home = home(&store, 1).await;
-    let (wire_id, to) = (WireId::mint(), phone(9_999));
-    let draft = draft(&home, &wire_id, &to);
+    let (wire_id, to) = (WireId::mint(), Peer::Phone(phone(9_999)));
+    let content = no_calls();
+    let draft = draft(&home, &wire_id, &to, &content);
     committed!(store, |tx| tx.messages().accept(&draft, NOW));
     // As the phone has it: perhaps without the ninth digit.
     let past = PastMessage {
@@ -267,17 +276,18 @@ async fn what_we_sent_is_not_taken_for_the_past(Db { store, .. }: Db) {
 
 async fn an_answer_is_accepted_once(Db { store, .. }: Db) {
     let home = home(&store, 1).await;
-    let (wire_id, to) = (WireId::derived("call 1"), phone(9_999));
+    let (wire_id, to) = (WireId::derived("call 1"), Peer::Phone(phone(9_999)));
+    let content = no_calls();
 
     for news in [true, false] {
-        let draft = draft(&home, &wire_id, &to);
+        let draft = draft(&home, &wire_id, &to, &content);
         assert_eq!(committed!(store, |tx| tx.messages().accept_once(&draft, NOW)), news);
     }
 
     let queued = home.find(&store, wire_id.as_str()).await.unwrap();
     assert_eq!((queued.status, queued.origin.as_deref()), (MessageStatus::Queued, Some("SYSTEM")));
     committed!(store, |tx| tx.messages().sent(queued.id, NOW));
-    let again = draft(&home, &wire_id, &to);
+    let again = draft(&home, &wire_id, &to, &content);
     assert!(!committed!(store, |tx| tx.messages().accept_once(&again, NOW)), "sent already");
     assert_eq!(read!(store, |tx| tx.messages().next_queued(home.number, at(9))), None);
 }

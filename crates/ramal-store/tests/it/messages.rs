@@ -63,8 +63,10 @@ impl Sender {
             number: self.number,
             wire_id: &wire_id,
             correlation: CorrelationId::mint(),
-            to: &phone(to),
-            text,
+            to: &Peer::Phone(phone(to)),
+            content: &Content::Text { body: text.to_owned() },
+            bytes: None,
+            mark_read: false,
             origin: "API",
         };
         let accepted = committed!(store, |tx| tx.messages().accept(&draft, now));
@@ -102,6 +104,8 @@ impl Sender {
             content: Some("Oi 👋".to_owned()),
             sender_name: Some("Ana".to_owned()),
             at: at(-60),
+            quoted: None,
+            media: None,
         }
     }
 }

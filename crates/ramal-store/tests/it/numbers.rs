@@ -147,7 +147,14 @@ async fn recovery_undoes_what_other_processes_left_half_done(Db { store, .. }: D
     let me = NodeId::mint();
     let (reserved, _) = reserve(&store, owner, &phone(1), NOW).await;
     let own = NumberId::mint();
-    let new = NewNumber { id: own, tenant: owner, phone: &phone(2), name: "Sales", settings: "{}" };
+    let new = NewNumber {
+        id: own,
+        tenant: owner,
+        phone: &phone(2),
+        name: "Sales",
+        settings: "{}",
+        provider: ramal_domain::Provider::Web,
+    };
     committed!(store, |tx| tx.numbers().reserve(&new, me, NOW));
     let (pairing, _) = number(&store, owner, 3).await;
     let (open, epoch) = number(&store, owner, 4).await;

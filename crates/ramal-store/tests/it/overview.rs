@@ -80,8 +80,10 @@ async fn the_last_messages_come_first(Db { store, .. }: Db) {
             number: id,
             wire_id: &wire_id,
             correlation: CorrelationId::mint(),
-            to: &phone(9),
-            text,
+            to: &Peer::Phone(phone(9)),
+            content: &Content::Text { body: text.to_owned() },
+            bytes: None,
+            mark_read: false,
             origin: "API",
         };
         committed!(store, |tx| tx.messages().accept(&draft, when));

@@ -51,7 +51,14 @@ pub(crate) async fn reserve(
     now: Timestamp,
 ) -> (NumberId, Reservation) {
     let id = NumberId::mint();
-    let new = NewNumber { id, tenant, phone, name: "Sales", settings: "{}" };
+    let new = NewNumber {
+        id,
+        tenant,
+        phone,
+        name: "Sales",
+        settings: "{}",
+        provider: ramal_domain::Provider::Web,
+    };
     (id, committed!(store, |tx| tx.numbers().reserve(&new, NodeId::mint(), now)))
 }
 

@@ -158,7 +158,14 @@ impl Scene {
     /// A listed number that is being paired, without a session.
     pub(crate) async fn number(&self, tenant: TenantId, phone: &str, settings: &str) -> NumberId {
         let (id, phone, now) = (NumberId::mint(), phone.parse().unwrap(), SystemClock.now());
-        let new = NewNumber { id, tenant, phone: &phone, name: "Sales", settings };
+        let new = NewNumber {
+            id,
+            tenant,
+            phone: &phone,
+            name: "Sales",
+            settings,
+            provider: ramal_domain::Provider::Web,
+        };
         let mut tx = self.store().begin().await.unwrap();
         let reserved = tx.numbers().reserve(&new, NodeId::mint(), now).await.unwrap();
         assert!(matches!(reserved, Reservation::Reserved(_)));

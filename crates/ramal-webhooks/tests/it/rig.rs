@@ -60,7 +60,14 @@ impl Rig {
         let account = Tenant { id: tenant, name: "Acme".to_owned(), created_at: now };
         tx.tenants().create(&account).await.unwrap();
         let phone = phone();
-        let new = NewNumber { id: number, tenant, phone: &phone, name: "Sales", settings: "{}" };
+        let new = NewNumber {
+            id: number,
+            tenant,
+            phone: &phone,
+            name: "Sales",
+            settings: "{}",
+            provider: ramal_domain::Provider::Web,
+        };
         let reserved = tx.numbers().reserve(&new, NodeId::mint(), now).await.unwrap();
         assert!(matches!(reserved, Reservation::Reserved(_)));
         tx.numbers().publish(number, now).await.unwrap().unwrap();

@@ -37,7 +37,14 @@ impl Home {
         let mut tx = store.begin().await.unwrap();
         let account = Tenant { id: tenant, name: "Ana".to_owned(), created_at: now };
         tx.tenants().create(&account).await.unwrap();
-        let new = NewNumber { id: number, tenant, phone: &phone(), name: "Shop", settings: "{}" };
+        let new = NewNumber {
+            id: number,
+            tenant,
+            phone: &phone(),
+            name: "Shop",
+            settings: "{}",
+            provider: ramal_domain::Provider::Web,
+        };
         let reservation = tx.numbers().reserve(&new, NodeId::mint(), now).await.unwrap();
         let Reservation::Reserved(epoch) = reservation else { panic!("{reservation:?}") };
         tx.numbers().publish(number, now).await.unwrap().unwrap();

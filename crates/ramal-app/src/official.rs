@@ -1,0 +1,139 @@
+//! Official numbers: those of Meta's Cloud API.
+//!
+//! One module per thing that is done: `onboarding` walks the checklist that connects a number, `create`
+//! and `migrate` begin with it, `look` keeps what is known of a number fresh, `inbound` takes in what
+//! Meta reports, `sender` empties the queue, `leave` ends it all at Meta.
+
+mod create;
+mod inbound;
+mod leave;
+mod look;
+mod migrate;
+mod onboarding;
+mod sender;
+mod signup;
+mod templates;
+mod view;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use ramal_domain::NumberId;
+use ramal_meta::{Access, BuildError, ErrorClass, Graph, GraphError, PhoneId, WabaId};
+use ramal_store::OfficialNumber;
+use tokio::sync::{Mutex as AsyncMutex, Notify};
+
+use crate::{App, AppError, Refusal};
+
+pub use create::{CreateOfficial, CreatedOfficial, CredentialsPatch, MetaCredentials};
+pub use migrate::Migration;
+pub use onboarding::{Step, StepName, StepStatus};
+pub use ramal_meta::Options as MetaOptions;
+pub use signup::{
+    CreatedSignupLink, EmbeddedResult, EmbeddedSignup, LiveSignup, NewSignupLink, SignupChoice,
+    SignupOutcome, SignupStart,
+};
+pub use view::OfficialView;
+
+/// Meta's Cloud API, as the use cases have it.
+#[derive(Debug)]
+pub(crate) struct Meta {
+    pub(crate) graph: Graph,
+    pub(crate) options: MetaOptions,
+    /// Somebody queued a message, or a number needs to be looked at.
+    pub(crate) wake: Notify,
+    /// What Meta said of templates lately.
+    pub(crate) templates: templates::Templates,
+    /// One lock per number for what is done with it at Meta, so that two requests do not race.
+    turns: Mutex<HashMap<NumberId, Arc<AsyncMutex<()>>>>,
+}
+
+impl Meta {
+    pub(crate) fn new(options: &MetaOptions) -> Result<Self, BuildError> {
+        Ok(Self {
+            graph: Graph::new(options)?,
+            options: options.clone(),
+            wake: Notify::new(),
+            templates: templates::Templates::default(),
+            turns: Mutex::default(),
+        })
+    }
+
+    /// The turn of a number: whoever holds it is alone with it at Meta.
+    pub(crate) fn turn(&self, id: NumberId) -> Arc<AsyncMutex<()>> {
+        // A poisoned map is whole: nothing is done under the lock but single operations.
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        // Turns that nobody holds are dropped here, so that the map stays as small as its use.
+        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        Arc::clone(turns.entry(id).or_default())
+    }
+
+    /// How to act for a number.
+    pub(crate) fn access(&self, official: &OfficialNumber) -> Access {
+        let credentials = &official.credentials;
+        let operators = || self.options.app_secret.clone();
+        Access {
+            token: credentials.token.clone(),
+            app_secret: credentials
+                .app_secret
+                .clone()
+                .or_else(|| credentials.operators_app.then(operators)),
+        }
+    }
+}
+
+impl App {
+    pub(crate) fn meta(&self) -> Result<&Arc<Meta>, Refusal> {
+        self.meta
+            .as_ref()
+            .ok_or(Refusal::ProviderNotConfigured("this server has no access to Meta's Cloud API"))
+    }
+
+    /// The address that Meta delivers a number's webhooks to.
+    pub fn meta_callback(&self, id: NumberId) -> String {
+        format!("{}/webhooks/meta/{id}", self.public_url)
+    }
+
+    /// Wakes whoever sends for official numbers. Only a hint.
+    pub(crate) fn wake_official(&self) {
+        if let Some(meta) = &self.meta {
+            meta.wake.notify_one();
+        }
+    }
+}
+
+/// Ids of Meta's that were checked before they were stored.
+fn stored_ids(official: &OfficialNumber) -> Result<(PhoneId, WabaId), AppError> {
+    let broken = |_malformed| AppError::Internal("an id of Meta's is stored malformed".into());
+    let phone = official.phone_id.parse().map_err(broken)?;
+    let waba = official.waba_id.parse().map_err(broken)?;
+    Ok((phone, waba))
+}
+
+/// What a caller is told when Meta does not do what it was asked for.
+fn refusal_of(error: &GraphError) -> Refusal {
+    let sentence = error.to_string();
+    match error.class {
+        ErrorClass::Credentials => Refusal::MetaCredentialsInvalid(sentence),
+        ErrorClass::Permission => Refusal::MetaPermissionMissing(sentence),
+        ErrorClass::NotFound => Refusal::MetaNumberMismatch(sentence),
+        ErrorClass::Pin => Refusal::MetaPinMismatch,
+        ErrorClass::Unverified => Refusal::MetaNumberNotVerified,
+        ErrorClass::CallbackRefused => Refusal::MetaCallbackUnreachable,
+        ErrorClass::TimedOut => Refusal::MetaTimeout,
+        ErrorClass::Transient
+        | ErrorClass::Throttled
+        | ErrorClass::Unreachable
+        | ErrorClass::Unexpected => Refusal::MetaUnavailable,
+        ErrorClass::Invalid
+        | ErrorClass::RegisterLimit
+        | ErrorClass::NotRegistered
+        | ErrorClass::WindowClosed
+        | ErrorClass::Template
+        | ErrorClass::Undeliverable
+        | ErrorClass::Blocked
+        | ErrorClass::Config => Refusal::MetaRefused(sentence),
+    }
+}

@@ -1,0 +1,361 @@
+//! Official numbers are created from credentials that their owner has (contract C.12), and connected
+//! anew with them, or with fresh ones.
+
+use ramal_domain::{
+    EventKind, Input, KeyId, Link, NumberId, PairingLinkId, PhoneNumber, Provider, Timestamp,
+};
+use ramal_meta::{AppId, PhoneId, WabaId};
+use ramal_store::{Credentials, Number, OfficialNumber, Tx};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{
+    OfficialView,
+    look::{Depth, first_look, settle},
+    onboarding::{Onboarded, Walk, draft},
+    view::snapshot,
+};
+use crate::{
+    App, AppError, Caller, CreateNumber, Refusal,
+    auth::parse_number_id,
+    keys::link_new_number,
+    numbers::{Wanted, note},
+};
+
+/// Longest token or secret that is taken: they have no length of their own.
+const SECRET_MAX: usize = 4_096;
+
+/// What its owner knows of a number at Meta, as it was given.
+#[derive(Clone, Debug)]
+pub struct MetaCredentials {
+    /// Meta's phone number id.
+    pub phone_id: String,
+    /// The WhatsApp Business account.
+    pub waba_id: String,
+    /// A system user's access token.
+    pub access_token: SecretString,
+    /// The app's secret.
+    pub app_secret: SecretString,
+    /// The app, if known.
+    pub app_id: Option<String>,
+    /// The PIN of the two-step verification, if it has one.
+    pub pin: Option<SecretString>,
+}
+
+/// What a caller says of an official number to be created.
+#[derive(Clone, Debug)]
+pub struct CreateOfficial {
+    /// Name, phone number, key and settings.
+    pub number: CreateNumber,
+    /// What it is at Meta.
+    pub meta: MetaCredentials,
+}
+
+/// Fresh credentials of an official number; what is absent stays.
+#[derive(Clone, Debug, Default)]
+pub struct CredentialsPatch {
+    /// The access token.
+    pub access_token: Option<SecretString>,
+    /// The app's secret.
+    pub app_secret: Option<SecretString>,
+    /// The app.
+    pub app_id: Option<String>,
+    /// The PIN.
+    pub pin: Option<SecretString>,
+}
+
+/// An official number that was just created or connected anew.
+#[derive(Clone, Debug)]
+pub struct CreatedOfficial {
+    /// The number.
+    pub number: Number,
+    /// What it is at Meta.
+    pub view: OfficialView,
+    /// Where Meta delivers its webhooks.
+    pub webhook_url: String,
+    /// What Meta says when it tries that address.
+    pub verify_token: SecretString,
+    /// The calling key, when it moved to the new number.
+    pub linked_key: Option<KeyId>,
+}
+
+/// Checked [`MetaCredentials`].
+pub(crate) struct CheckedCredentials {
+    pub(crate) phone_id: PhoneId,
+    pub(crate) waba_id: WabaId,
+    pub(crate) credentials: Credentials,
+}
+
+impl MetaCredentials {
+    pub(crate) fn check(self) -> Result<CheckedCredentials, AppError> {
+        let id = |field: &str| AppError::invalid(format!("{field} has 5 to 20 digits"));
+        let phone_id = self.phone_id.parse().map_err(|_malformed| id("metaPhoneId"))?;
+        let waba_id = self.waba_id.parse().map_err(|_malformed| id("metaWabaId"))?;
+        check_secret("metaAccessToken", &self.access_token)?;
+        check_secret("metaAppSecret", &self.app_secret)?;
+        let app_id = check_app(self.app_id)?;
+        check_pin(self.pin.as_ref())?;
+        Ok(CheckedCredentials {
+            phone_id,
+            waba_id,
+            credentials: Credentials {
+                app_id,
+                operators_app: false,
+                token: self.access_token,
+                app_secret: Some(self.app_secret),
+                pin: self.pin,
+                token_expires_at: None,
+            },
+        })
+    }
+}
+
+fn check_secret(field: &str, secret: &SecretString) -> Result<(), AppError> {
+    let text = secret.expose_secret();
+    let fits = !text.is_empty() && text.len() <= SECRET_MAX;
+    // It goes into a header.
+    if fits && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(());
+    }
+    Err(AppError::invalid(format!("{field} has 1 to {SECRET_MAX} visible ASCII characters")))
+}
+
+fn check_app(app_id: Option<String>) -> Result<Option<String>, AppError> {
+    let parsed = app_id.map(|id| id.parse::<AppId>()).transpose();
+    let app = parsed.map_err(|_malformed| AppError::invalid("metaAppId has 5 to 20 digits"))?;
+    Ok(app.map(|app| app.to_string()))
+}
+
+fn check_pin(pin: Option<&SecretString>) -> Result<(), AppError> {
+    let fits = |pin: &SecretString| {
+        let pin = pin.expose_secret();
+        pin.len() == 6 && pin.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    if pin.is_none_or(fits) { Ok(()) } else { Err(AppError::invalid("metaPin has six digits")) }
+}
+
+impl App {
+    /// Creates an official number from its owner's credentials. It exists once Meta has accepted them,
+    /// or not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Validation`], the refusals that begin with `Meta`, [`Refusal::NumberAlreadyActive`]
+    /// and [`Refusal::NumberSoftDeleted`].
+    pub async fn create_official_number(
+        &self,
+        caller: &Caller,
+        wish: CreateOfficial,
+    ) -> Result<CreatedOfficial, AppError> {
+        let checked = wish.meta.check()?;
+        let wanted = wish.number.check(Provider::Meta)?;
+        self.limits.pairing(caller.tenant(), wanted.phone())?;
+        let expected = Some(wanted.phone().clone());
+        let official = draft(wanted.id, &checked.phone_id, &checked.waba_id, checked.credentials);
+        self.create_official(caller, wanted, official, expected, None).await
+    }
+
+    /// Reserves a number, walks it through the checklist, and lists it. `link` is the hosted link by
+    /// which it came, and is used up in the same transaction.
+    pub(crate) async fn create_official(
+        &self,
+        caller: &Caller,
+        wanted: Wanted,
+        official: OfficialNumber,
+        expected: Option<PhoneNumber>,
+        link: Option<PairingLinkId>,
+    ) -> Result<CreatedOfficial, AppError> {
+        self.meta()?;
+        let (app, caller) = (self.clone(), caller.clone());
+        self.detached(async move {
+            let id = wanted.id;
+            let mut tx = app.store.begin().await?;
+            app.reserve_in(&mut tx, &caller, &wanted).await?;
+            // Meta tries the callback while the checklist is walked: it must know the verify token.
+            tx.official().put(&official).await?;
+            tx.commit().await?;
+            let walked = app.onboard(official, expected.as_ref(), Walk::Lenient).await;
+            let created = match walked {
+                Ok(onboarded) => app.publish_official(&caller, &wanted, onboarded, link).await,
+                Err(stuck) => Err(stuck.error),
+            };
+            if created.is_err() {
+                app.undo_reservation(id).await;
+            }
+            created
+        })
+        .await
+    }
+
+    async fn publish_official(
+        &self,
+        caller: &Caller,
+        wanted: &Wanted,
+        onboarded: Onboarded,
+        link: Option<PairingLinkId>,
+    ) -> Result<CreatedOfficial, AppError> {
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        let number = tx.numbers().publish(wanted.id, now).await?.ok_or(Refusal::NumberNotFound)?;
+        let linked_key =
+            link_new_number(&mut tx, caller, number.id, wanted.link_to_api_key, now).await?;
+        tx.events().record(&number.event(EventKind::NumberCreated, now)).await?;
+        let official = self.keep(&mut tx, onboarded, now).await?;
+        note(&mut tx, caller, "number.create", &number, now).await?;
+        if let Some(link) = link {
+            tx.signup_links().used(link, number.id, now).await?;
+        }
+        tx.commit().await?;
+        self.wake.notify_one();
+        self.describe_soon(number.id);
+        self.connected(official, linked_key).await
+    }
+
+    /// Writes down what the checklist found: ids, secrets, steps, link and health.
+    pub(super) async fn keep(
+        &self,
+        tx: &mut Tx,
+        onboarded: Onboarded,
+        now: Timestamp,
+    ) -> Result<OfficialNumber, AppError> {
+        let Onboarded { mut official, checklist, phone } = onboarded;
+        official.onboarding = checklist.write();
+        official.snapshot = Some(snapshot(official.snapshot.as_deref(), &phone, None, None));
+        official.looked_at = Some(now);
+        tx.official().put(&official).await?;
+        let due = first_look(&official, self.meta()?.options.poll_every, now);
+        tx.official().look_again(official.number, due).await?;
+        settle(tx, official.number, &phone, &checklist, now).await?;
+        Ok(official)
+    }
+
+    pub(super) async fn connected(
+        &self,
+        official: OfficialNumber,
+        linked_key: Option<KeyId>,
+    ) -> Result<CreatedOfficial, AppError> {
+        let id = official.number;
+        let number = self.store.read().await?.numbers().get(id).await?;
+        Ok(CreatedOfficial {
+            number: number.ok_or(Refusal::NumberNotFound)?,
+            view: OfficialView::of(&official),
+            webhook_url: self.meta_callback(id),
+            verify_token: official.verify_token,
+            linked_key,
+        })
+    }
+
+    /// Profile and account are read when the number is there: nobody has to wait for them.
+    pub(super) fn describe_soon(&self, id: NumberId) {
+        let app = self.clone();
+        self.tasks.spawn(async move {
+            if let Err(error) = app.look(id, Depth::All).await {
+                tracing::info!(number.id = %id, %error, "an official number is not described yet");
+            }
+        });
+    }
+
+    /// Walks an official number through the checklist again, with fresh credentials if some are given.
+    /// A failure leaves link and credentials as they were; the list says what failed.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NumberNotFound`], [`Refusal::NotSupported`] for a QR-paired number, and those that
+    /// begin with `Meta`.
+    pub async fn reconnect_official(
+        &self,
+        caller: &Caller,
+        id: &str,
+        patch: CredentialsPatch,
+    ) -> Result<CreatedOfficial, AppError> {
+        let number = self.find_number(caller, parse_number_id(id)?).await?;
+        if number.provider != Provider::Meta {
+            let sentence = "only official numbers are reconnected with credentials; call connect";
+            return Err(Refusal::NotSupported(sentence.to_owned()).into());
+        }
+        patch.check()?;
+        let meta = self.meta()?;
+        self.limits.pairing(number.tenant, &number.phone)?;
+        let turn = meta.turn(number.id);
+        let (app, caller) = (self.clone(), caller.clone());
+        self.detached(async move {
+            let _turn = turn.lock().await;
+            let official = app.store.read().await?.official().get(number.id).await?;
+            let mut official = official.ok_or(Refusal::NumberNotFound)?;
+            patch.apply(&mut official.credentials);
+            let expected = number.phone.clone();
+            match app.onboard(official, Some(&expected), Walk::Lenient).await {
+                Ok(onboarded) => app.reopen(&caller, &number, onboarded).await,
+                Err(stuck) => {
+                    let mut tx = app.store.begin().await?;
+                    tx.official().set_onboarding(number.id, &stuck.checklist.write()).await?;
+                    tx.commit().await?;
+                    Err(stuck.error)
+                }
+            }
+        })
+        .await
+    }
+
+    async fn reopen(
+        &self,
+        caller: &Caller,
+        number: &Number,
+        onboarded: Onboarded,
+    ) -> Result<CreatedOfficial, AppError> {
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        let found = tx.numbers().find_to_change(number.tenant, number.id).await?;
+        let found = found.ok_or(Refusal::NumberNotFound)?;
+        if matches!(found.link, Link::Closed(_)) {
+            tx.numbers().step_official(number.id, Input::PairingStarted, now).await?;
+        }
+        let official = self.keep(&mut tx, onboarded, now).await?;
+        note(&mut tx, caller, "number.connect", number, now).await?;
+        tx.commit().await?;
+        self.wake.notify_one();
+        self.wake_official();
+        self.describe_soon(number.id);
+        self.connected(official, None).await
+    }
+
+    /// What an official number is at Meta.
+    pub(crate) async fn official_view(
+        &self,
+        id: NumberId,
+    ) -> Result<Option<OfficialView>, AppError> {
+        let official = self.store.read().await?.official().get(id).await?;
+        Ok(official.as_ref().map(OfficialView::of))
+    }
+}
+
+impl CredentialsPatch {
+    fn check(&self) -> Result<(), AppError> {
+        if let Some(token) = &self.access_token {
+            check_secret("metaAccessToken", token)?;
+        }
+        if let Some(secret) = &self.app_secret {
+            check_secret("metaAppSecret", secret)?;
+        }
+        check_app(self.app_id.clone())?;
+        check_pin(self.pin.as_ref())
+    }
+
+    fn apply(self, credentials: &mut Credentials) {
+        if let Some(token) = self.access_token {
+            credentials.token = token;
+            credentials.token_expires_at = None;
+            // Another token may be of another app; which one, Meta says.
+            credentials.app_id = self.app_id.clone();
+        }
+        if let Some(secret) = self.app_secret {
+            credentials.app_secret = Some(secret);
+            credentials.operators_app = false;
+        }
+        if self.app_id.is_some() {
+            credentials.app_id = self.app_id;
+        }
+        if self.pin.is_some() {
+            credentials.pin = self.pin;
+        }
+    }
+}

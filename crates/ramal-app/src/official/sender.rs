@@ -1,0 +1,296 @@
+//! Sends what is queued for official numbers, and does what else is due at Meta.
+//!
+//! # Theory of operation
+//!
+//! Rows are the work; a wake is only a hint. A try is written down before it begins and when it has
+//! ended (`ramal-store/src/official_queue.rs`), for Meta recognises no repeat: what was interrupted is
+//! never sent again by itself. One message of a number is under way at a time, so order is kept.
+
+use std::{sync::Arc, time::Duration};
+
+use ramal_domain::{Backoff, MediaSource, MessageId, Peer, WireId};
+use ramal_meta::{
+    Access, ErrorClass, GraphError, PhoneId, compose, compose::Recipient, message_error_code,
+};
+use ramal_store::{Failure, Number, OfficialMessage, StoreError};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{Meta, stored_ids};
+use crate::{App, AppError, Refusal};
+
+/// How many messages are under way at once, of all numbers together.
+const UNDER_WAY_MAX: usize = 64;
+/// How often the rows are looked at when nobody hints.
+const POLL: Duration = Duration::from_secs(1);
+/// How often what else is due is done: looks, leavings, tries without an end.
+const UPKEEP: Duration = Duration::from_secs(5);
+/// How long one message may take, upload of its media included.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// How long Meta's status is waited for when the end of a try is not known.
+const GRACE: Duration = Duration::from_mins(2);
+/// The pauses after a try that did not reach Meta.
+const RETRY: Backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_mins(5) };
+/// Those after Meta said that we are too fast: at least this long.
+const THROTTLED: Duration = Duration::from_secs(5);
+
+impl App {
+    /// Runs until `shutdown`, then lets what is under way end.
+    pub async fn run_official(self, shutdown: CancellationToken) {
+        let Ok(meta) = self.meta().cloned() else { return };
+        let mut under_way = JoinSet::new();
+        let mut upkeep = tokio::time::interval(UPKEEP);
+        upkeep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while !shutdown.is_cancelled() {
+            if let Err(error) = self.begin(&meta, &mut under_way).await {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "the queue of official numbers cannot be read");
+            }
+            // Every branch is cancel-safe; the work happens outside.
+            let upkeep_due = tokio::select! {
+                () = shutdown.cancelled() => false,
+                () = meta.wake.notified() => true,
+                _ended = under_way.join_next(), if !under_way.is_empty() => false,
+                _tick = upkeep.tick() => true,
+                () = tokio::time::sleep(POLL) => false,
+            };
+            if upkeep_due
+                && let Some(Err(error)) = shutdown.run_until_cancelled(self.upkeep()).await
+            {
+                tracing::warn!(%error, "what is due at Meta has to wait");
+            }
+        }
+        while under_way.join_next().await.is_some() {}
+    }
+
+    async fn upkeep(&self) -> Result<(), AppError> {
+        self.give_up_lost().await?;
+        self.leave_due().await?;
+        self.look_at_due().await
+    }
+
+    async fn begin(&self, meta: &Arc<Meta>, under_way: &mut JoinSet<()>) -> Result<(), StoreError> {
+        let free = UNDER_WAY_MAX.saturating_sub(under_way.len());
+        let free = u32::try_from(free).unwrap_or(u32::MAX);
+        let now = self.clock.now();
+        // Looking costs no lock; most looks find nothing.
+        if free == 0 || !self.store.read().await?.messages().has_official_due(now).await? {
+            return Ok(());
+        }
+        let mut tx = self.store.begin().await?;
+        let begun = tx.messages().begin_official(now, free).await?;
+        tx.commit().await?;
+        for message in begun {
+            let (app, meta) = (self.clone(), Arc::clone(meta));
+            under_way.spawn(async move {
+                let id = message.id;
+                if let Err(error) = app.deliver(&meta, message).await {
+                    // What is written down says that it began: it is found again.
+                    tracing::error!(message.id = %id, %error, "the end of a send was not stored");
+                }
+                meta.wake.notify_one();
+            });
+        }
+        Ok(())
+    }
+
+    async fn deliver(&self, meta: &Meta, message: OfficialMessage) -> Result<(), AppError> {
+        let sent = tokio::time::timeout(PATIENCE, self.try_send(meta, &message)).await;
+        let now = self.clock.now();
+        let error = match sent {
+            Ok(Ok(wamid)) => {
+                let wire_id = WireId::from_text(wamid);
+                let mut tx = self.store.begin().await?;
+                tx.messages().official_sent(message.id, &wire_id, now).await?;
+                tx.commit().await?;
+                self.wake.notify_one();
+                return Ok(());
+            }
+            Ok(Err(SendError::Meta(error))) => error,
+            Ok(Err(SendError::App(error))) => return self.hold(message.id).await.and(Err(error)),
+            Err(_elapsed) => return Ok(()),
+        };
+        tracing::warn!(
+            number.id = %message.number, message.id = %message.id, %error, "Meta took no message"
+        );
+        if self.note_refusal(message.number, &error).await? {
+            return self.hold(message.id).await;
+        }
+        if matches!(error.class, ErrorClass::TimedOut | ErrorClass::Unexpected) {
+            // Meta may have it. Its status will tell, or nothing will.
+            return Ok(());
+        }
+        let mut tx = self.store.begin().await?;
+        if error.is_safe_to_repeat() {
+            let mut pause = RETRY.jittered(message.tries);
+            if error.class == ErrorClass::Throttled {
+                pause = pause.max(THROTTLED);
+            }
+            tx.messages().official_put_off(message.id, now.after(pause), now).await?;
+        } else {
+            tx.messages().official_failed(message.id, &failure(&error), now).await?;
+        }
+        tx.commit().await?;
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    async fn hold(&self, id: MessageId) -> Result<(), AppError> {
+        let mut tx = self.store.begin().await?;
+        tx.messages().official_hold(id).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn try_send(&self, meta: &Meta, message: &OfficialMessage) -> Result<String, SendError> {
+        let official = self
+            .store
+            .read()
+            .await
+            .map_err(AppError::from)?
+            .official()
+            .get(message.number)
+            .await
+            .map_err(AppError::from)?;
+        let official = official
+            .ok_or_else(|| AppError::Internal("an official number has lost its row".into()))?;
+        let (phone, _waba) = stored_ids(&official)?;
+        let access = meta.access(&official);
+        if message.mark_read {
+            self.mark_read(meta, &access, &phone, message).await;
+        }
+        let uploaded = self.upload(meta, &access, &phone, message).await?;
+        let to = match &message.to {
+            Peer::Phone(phone) => Recipient::Phone(phone),
+            Peer::Jid(user) => Recipient::User(user),
+        };
+        let tag = message.id.to_string();
+        let body = compose::message(to, &message.content, uploaded.as_deref(), None, &tag);
+        Ok(meta.graph.send(&access, &phone, &body).await?.wamid)
+    }
+
+    /// Bytes that a caller handed in go to Meta first. Doing that twice harms nobody, so every way in
+    /// which it can fail for now is one that is tried again.
+    async fn upload(
+        &self,
+        meta: &Meta,
+        access: &Access,
+        phone: &PhoneId,
+        message: &OfficialMessage,
+    ) -> Result<Option<String>, SendError> {
+        let Some(media) = message.content.media() else { return Ok(None) };
+        let MediaSource::Stored { mime } = &media.source else { return Ok(None) };
+        let bytes = self
+            .store
+            .read()
+            .await
+            .map_err(AppError::from)?
+            .messages()
+            .outbound_media(message.id)
+            .await
+            .map_err(AppError::from)?;
+        let bytes = bytes.ok_or_else(|| AppError::Internal("a message lost its media".into()))?;
+        let name = media.file_name.as_deref().unwrap_or(media.kind.name());
+        match meta.graph.upload(access, phone, mime, name, bytes.into()).await {
+            Ok(id) => Ok(Some(id)),
+            Err(mut error) => {
+                if error.class == ErrorClass::TimedOut {
+                    error.class = ErrorClass::Unreachable;
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// What this message answers is marked as read. That it is not is no reason not to answer.
+    async fn mark_read(
+        &self,
+        meta: &Meta,
+        access: &Access,
+        phone: &PhoneId,
+        message: &OfficialMessage,
+    ) {
+        if let Err(error) = self.mark_last_read(meta, access, phone, message).await {
+            tracing::info!(message.id = %message.id, %error, "what it answers is not marked as read");
+        }
+    }
+
+    /// Shows `to` that something is being written, and that the last thing it wrote was read.
+    pub(crate) async fn type_official(&self, number: &Number, to: &Peer) -> Result<(), AppError> {
+        let meta = self.meta()?;
+        let mut tx = self.store.read().await?;
+        let official = tx.official().get(number.id).await?.ok_or(Refusal::NumberNotFound)?;
+        let last = tx.messages().last_inbound(number.tenant, number.id, to).await?;
+        drop(tx);
+        let (id, wire_id, _read) = last.ok_or(Refusal::MessageNotFound)?;
+        let (phone, _waba) = stored_ids(&official)?;
+        let access = meta.access(&official);
+        if let Err(error) = meta.graph.mark_read(&access, &phone, wire_id.as_str(), true).await {
+            self.note_refusal(number.id, &error).await?;
+            return Err(super::refusal_of(&error).into());
+        }
+        let mut tx = self.store.begin().await?;
+        tx.messages().inbound_read(id, self.clock.now()).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn mark_last_read(
+        &self,
+        meta: &Meta,
+        access: &Access,
+        phone: &PhoneId,
+        message: &OfficialMessage,
+    ) -> Result<(), AppError> {
+        let mut tx = self.store.read().await?;
+        let Some(number) = tx.numbers().get(message.number).await? else { return Ok(()) };
+        let last = tx.messages().last_inbound(number.tenant, number.id, &message.to).await?;
+        drop(tx);
+        let Some((id, wire_id, false)) = last else { return Ok(()) };
+        let done = meta.graph.mark_read(access, phone, wire_id.as_str(), false).await;
+        done.map_err(|error| super::refusal_of(&error))?;
+        let mut tx = self.store.begin().await?;
+        tx.messages().inbound_read(id, self.clock.now()).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Messages of which nobody knows whether Meta has them, and that it says nothing of, are given up:
+    /// sent again, they might arrive twice.
+    async fn give_up_lost(&self) -> Result<(), AppError> {
+        let now = self.clock.now();
+        let before = now.before(GRACE);
+        let lost = self.store.read().await?.messages().begun_before(before, 100).await?;
+        if lost.is_empty() {
+            return Ok(());
+        }
+        let failure = Failure {
+            code: "DELIVERED_NOT_CONFIRMED".to_owned(),
+            message: "Meta was asked to send it, but did not say whether it has; it is not sent \
+                      again, since it might arrive twice"
+                .to_owned(),
+        };
+        let mut tx = self.store.begin().await?;
+        for message in lost {
+            tx.messages().official_failed(message.id, &failure, now).await?;
+        }
+        tx.commit().await?;
+        self.wake.notify_one();
+        Ok(())
+    }
+}
+
+/// Why a message was not sent.
+#[derive(Debug, thiserror::Error)]
+enum SendError {
+    #[error(transparent)]
+    Meta(#[from] GraphError),
+    #[error(transparent)]
+    App(#[from] AppError),
+}
+
+fn failure(error: &GraphError) -> Failure {
+    let code = match (error.code, error.class) {
+        (Some(code), _) => message_error_code(code),
+        (None, ErrorClass::WindowClosed) => "META_OUTSIDE_24H_WINDOW",
+        (None, _) => "META_ERROR",
+    };
+    Failure { code: code.to_owned(), message: error.to_string() }
+}

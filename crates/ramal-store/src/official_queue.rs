@@ -1,0 +1,374 @@
+//! The queue of official numbers.
+//!
+//! Meta recognises no repeat: a message that is sent twice arrives twice. So a try is written down
+//! before it begins. One whose end was not written down, because the process died, is not tried again
+//! but waits for a status of Meta's, and is given up when none comes.
+
+use ramal_domain::{
+    Content, MessageId, MessageStatus, NumberId, Peer, PhoneNumber, TenantId, Timestamp, WireId,
+};
+use sqlx::{Row as _, any::AnyRow};
+
+use crate::{Failure, Messages, StoreError, row};
+
+/// A message whose try has begun.
+#[derive(Clone, Debug)]
+pub struct OfficialMessage {
+    /// Our id.
+    pub id: MessageId,
+    /// The number that sends.
+    pub number: NumberId,
+    /// The recipient: a phone number, or Meta's business-scoped id of a user.
+    pub to: Peer,
+    /// What it says.
+    pub content: Content,
+    /// Whether what it answers is to be marked as read.
+    pub mark_read: bool,
+    /// How many tries have failed.
+    pub tries: u32,
+}
+
+/// A message of which nobody knows whether Meta has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BegunMessage {
+    /// Our id.
+    pub id: MessageId,
+    /// The number that sends.
+    pub number: NumberId,
+}
+
+impl Messages<'_> {
+    /// Begins a try of the first message of each official number that is connected and sends nothing
+    /// at this moment. One at a time, so order is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn begin_official(
+        &mut self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<OfficialMessage>, StoreError> {
+        let rows = sqlx::query(
+            "select m.id, m.number_id, m.peer, m.content, m.payload, m.mark_read, m.tries
+             from messages m join numbers n on n.id = m.number_id
+             where m.status = 'QUEUED' and n.provider = 'META' and n.stage = 'live'
+               and n.link = 'open' and m.due_at_ms <= $1 and m.began_at_ms is null
+               and not exists (select 1 from messages f where f.number_id = m.number_id
+                 and f.status = 'QUEUED' and f.began_at_ms is not null)
+               and not exists (select 1 from messages e where e.number_id = m.number_id
+                 and e.status = 'QUEUED' and (e.due_at_ms <= $1 or e.peer = m.peer)
+                 and (e.created_at_ms, e.id) < (m.created_at_ms, m.id))
+             order by m.created_at_ms, m.id limit $2",
+        )
+        .bind(now.as_millis())
+        .bind(i64::from(limit))
+        .fetch_all(&mut *self.0.inner)
+        .await?;
+        let mut begun = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let message = official_message(row)?;
+            let done = sqlx::query(
+                "update messages set began_at_ms = $2
+                 where id = $1 and status = 'QUEUED' and began_at_ms is null",
+            )
+            .bind(message.id.to_string())
+            .bind(now.as_millis())
+            .execute(&mut *self.0.inner)
+            .await?;
+            if done.rows_affected() == 1 {
+                begun.push(message);
+            }
+        }
+        Ok(begun)
+    }
+
+    /// Whether an official number that is connected has a message that is due.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn has_official_due(&mut self, now: Timestamp) -> Result<bool, StoreError> {
+        let row = sqlx::query(
+            "select m.id from messages m join numbers n on n.id = m.number_id
+             where m.status = 'QUEUED' and n.provider = 'META' and n.stage = 'live'
+               and n.link = 'open' and m.due_at_ms <= $1 and m.began_at_ms is null limit 1",
+        )
+        .bind(now.as_millis())
+        .fetch_optional(&mut *self.0.inner)
+        .await?;
+        Ok(row.is_some())
+    }
+
+    /// The bytes of media that a caller handed in with a message.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn outbound_media(&mut self, id: MessageId) -> Result<Option<Vec<u8>>, StoreError> {
+        let row = sqlx::query("select bytes from outbound_media where message_id = $1")
+            .bind(id.to_string())
+            .fetch_optional(&mut *self.0.inner)
+            .await?;
+        Ok(row.map(|row| row.try_get("bytes")).transpose()?)
+    }
+
+    /// Meta took the message under `wire_id`: `SENT` and `message.sent`. Returns whether this was news.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn official_sent(
+        &mut self,
+        id: MessageId,
+        wire_id: &WireId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.name_official(id, wire_id).await?;
+        self.sent(id, now).await
+    }
+
+    /// Writes down under which id Meta has a message, and that its try is over.
+    async fn name_official(&mut self, id: MessageId, wire_id: &WireId) -> Result<(), StoreError> {
+        sqlx::query("update messages set wire_id = $2, began_at_ms = null where id = $1")
+            .bind(id.to_string())
+            .bind(wire_id.as_str())
+            .execute(&mut *self.0.inner)
+            .await?;
+        self.drop_media(id).await
+    }
+
+    async fn drop_media(&mut self, id: MessageId) -> Result<(), StoreError> {
+        sqlx::query("delete from outbound_media where message_id = $1")
+            .bind(id.to_string())
+            .execute(&mut *self.0.inner)
+            .await?;
+        Ok(())
+    }
+
+    /// The message did not reach Meta, for certain: it is tried again at `due`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn official_put_off(
+        &mut self,
+        id: MessageId,
+        due: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        sqlx::query("update messages set began_at_ms = null where id = $1")
+            .bind(id.to_string())
+            .execute(&mut *self.0.inner)
+            .await?;
+        self.tried(id, due, now).await
+    }
+
+    /// The message waits again as if nothing had been tried: its number is not connected any more.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn official_hold(&mut self, id: MessageId) -> Result<(), StoreError> {
+        sqlx::query("update messages set began_at_ms = null where id = $1 and status = 'QUEUED'")
+            .bind(id.to_string())
+            .execute(&mut *self.0.inner)
+            .await?;
+        Ok(())
+    }
+
+    /// Meta refused the message for good: `FAILED` and `message.failed`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn official_failed(
+        &mut self,
+        id: MessageId,
+        failure: &Failure,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.drop_media(id).await?;
+        self.failed(id, failure, now).await
+    }
+
+    /// Messages whose try began before `before` and has no known end.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn begun_before(
+        &mut self,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<BegunMessage>, StoreError> {
+        let rows = sqlx::query(
+            "select id, number_id from messages
+             where status = 'QUEUED' and began_at_ms is not null and began_at_ms < $1
+             order by id limit $2",
+        )
+        .bind(before.as_millis())
+        .bind(i64::from(limit))
+        .fetch_all(&mut *self.0.inner)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(BegunMessage {
+                    id: row::parsed(row, "messages.id")?,
+                    number: row::parsed(row, "messages.number_id")?,
+                })
+            })
+            .collect()
+    }
+
+    /// Takes in a status of Meta's. `tag` is our id, given along when the message was sent: by it the
+    /// message is found even when Meta's answer was lost. Returns whether this was news.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn official_status(
+        &mut self,
+        number: NumberId,
+        wire_id: &WireId,
+        tag: Option<MessageId>,
+        status: MessageStatus,
+        failure: Option<&Failure>,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let Some(id) = self.official_message_of(number, wire_id, tag).await? else {
+            return Ok(false);
+        };
+        self.name_official(id, wire_id).await?;
+        let Some(mut message) = self.lock(id).await? else { return Ok(false) };
+        if status == MessageStatus::Failed {
+            message.failure = failure.cloned();
+        }
+        self.advance(message, status, at).await
+    }
+
+    async fn official_message_of(
+        &mut self,
+        number: NumberId,
+        wire_id: &WireId,
+        tag: Option<MessageId>,
+    ) -> Result<Option<MessageId>, StoreError> {
+        let row = sqlx::query(
+            "select id from messages where number_id = $1 and direction = 'out'
+               and (wire_id = $2 or id = $3) limit 1",
+        )
+        .bind(number.to_string())
+        .bind(wire_id.as_str())
+        .bind(tag.map(|tag| tag.to_string()))
+        .fetch_optional(&mut *self.0.inner)
+        .await?;
+        row.as_ref().map(|row| row::parsed(row, "messages.id")).transpose()
+    }
+
+    /// Notes what Meta says that a message costs.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn set_pricing(
+        &mut self,
+        number: NumberId,
+        wire_id: &WireId,
+        pricing: &str,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "update messages set pricing = $3
+             where number_id = $1 and wire_id = $2 and direction = 'out'",
+        )
+        .bind(number.to_string())
+        .bind(wire_id.as_str())
+        .bind(pricing)
+        .execute(&mut *self.0.inner)
+        .await?;
+        Ok(())
+    }
+
+    /// Replaces the text of a message that came in: its sender has edited it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn edited(
+        &mut self,
+        number: NumberId,
+        wire_id: &WireId,
+        text: Option<&str>,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "update messages set content = $3
+             where number_id = $1 and wire_id = $2 and direction = 'in'",
+        )
+        .bind(number.to_string())
+        .bind(wire_id.as_str())
+        .bind(text)
+        .execute(&mut *self.0.inner)
+        .await?;
+        Ok(())
+    }
+
+    /// WhatsApp's id of the last message that came in from `peer`, and whether it was marked as read.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn last_inbound(
+        &mut self,
+        tenant: TenantId,
+        number: NumberId,
+        peer: &Peer,
+    ) -> Result<Option<(MessageId, WireId, bool)>, StoreError> {
+        let row = sqlx::query(
+            "select id, wire_id, read_at_ms from messages
+             where number_id = $1 and tenant_id = $2 and peer = $3 and direction = 'in'
+               and place = '' order by created_at_ms desc, id desc limit 1",
+        )
+        .bind(number.to_string())
+        .bind(tenant.to_string())
+        .bind(crate::messages::peer_text(peer))
+        .fetch_optional(&mut *self.0.inner)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let wire_id = WireId::from_text(row.try_get::<String, _>("wire_id")?);
+        let read = row::time_opt(&row, "messages.read_at_ms")?.is_some();
+        Ok(Some((row::parsed(&row, "messages.id")?, wire_id, read)))
+    }
+
+    /// Notes that what came in was marked as read.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn inbound_read(&mut self, id: MessageId, now: Timestamp) -> Result<(), StoreError> {
+        sqlx::query("update messages set read_at_ms = $2 where id = $1 and direction = 'in'")
+            .bind(id.to_string())
+            .bind(now.as_millis())
+            .execute(&mut *self.0.inner)
+            .await?;
+        Ok(())
+    }
+}
+
+fn official_message(row: &AnyRow) -> Result<OfficialMessage, StoreError> {
+    let peer: String = row.try_get("peer")?;
+    let payload: Option<String> = row.try_get("payload")?;
+    let content = match payload {
+        Some(payload) => serde_json::from_str(&payload)
+            .map_err(|_unreadable| StoreError::Inconsistent { column: "messages.payload" })?,
+        None => {
+            Content::Text { body: row.try_get::<Option<String>, _>("content")?.unwrap_or_default() }
+        }
+    };
+    Ok(OfficialMessage {
+        id: row::parsed(row, "messages.id")?,
+        number: row::parsed(row, "messages.number_id")?,
+        to: PhoneNumber::from_whatsapp(&peer).map_or(Peer::Jid(peer), Peer::Phone),
+        content,
+        mark_read: row::flag(row, "messages.mark_read")?,
+        tries: u32::try_from(row.try_get::<i64, _>("tries")?).unwrap_or(u32::MAX),
+    })
+}
