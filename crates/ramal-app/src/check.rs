@@ -1,6 +1,6 @@
 //! Is a phone number on WhatsApp? (contract C.14)
 
-use ramal_domain::{Link, PhoneNumber};
+use ramal_domain::{Link, PhoneNumber, Provider};
 use ramal_session::Registered;
 
 use crate::{App, AppError, Refusal, Scoped};
@@ -29,6 +29,10 @@ impl App {
         scoped: &Scoped,
         inputs: Vec<String>,
     ) -> Result<Vec<Checked>, AppError> {
+        if scoped.number.provider == Provider::Meta {
+            let sentence = "Meta does not say which phone numbers are on WhatsApp";
+            return Err(Refusal::NotSupportedForMeta(sentence).into());
+        }
         let phones = read(&inputs)?;
         if scoped.number.link != Link::Open {
             return Err(Refusal::NotConnected.into());

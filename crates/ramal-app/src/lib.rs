@@ -55,7 +55,7 @@ pub use numbers::{Codes, CreateNumber, Created, LiveState, NumberView, Removed};
 pub use official::{
     CreateOfficial, CreatedOfficial, CreatedSignupLink, CredentialsPatch, EmbeddedResult,
     EmbeddedSignup, LiveSignup, MetaCredentials, MetaOptions, Migration, NewSignupLink,
-    OfficialView, SignupChoice, SignupOutcome, SignupStart, Step, StepName, StepStatus,
+    OfficialView, OpenMedia, SignupChoice, SignupOutcome, SignupStart, Step, StepName, StepStatus,
 };
 pub use outgoing::{OutgoingMessage, WishedButton};
 pub use pairing::{Followed, PairingNews};

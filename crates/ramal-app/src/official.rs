@@ -8,6 +8,7 @@ mod create;
 mod inbound;
 mod leave;
 mod look;
+mod media;
 mod migrate;
 mod onboarding;
 mod sender;
@@ -28,6 +29,7 @@ use tokio::sync::{Mutex as AsyncMutex, Notify};
 use crate::{App, AppError, Refusal};
 
 pub use create::{CreateOfficial, CreatedOfficial, CredentialsPatch, MetaCredentials};
+pub use media::OpenMedia;
 pub use migrate::Migration;
 pub use onboarding::{Step, StepName, StepStatus};
 pub use ramal_meta::Options as MetaOptions;

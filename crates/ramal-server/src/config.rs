@@ -24,7 +24,8 @@ const OPERATORS_FILE: &str = "ramal.toml";
 /// What environment variables start with.
 const ENV_PREFIX: &str = "RAMAL__";
 /// Keys whose values are never shown.
-const SECRET_KEYS: [&str; 2] = ["database.url", "secrets.master_key"];
+const SECRET_KEYS: [&str; 4] =
+    ["database.url", "secrets.master_key", "meta.app_secret", "meta.verify_token"];
 
 /// Everything that an operator can set.
 #[derive(Clone, Debug, Deserialize)]
@@ -52,6 +53,8 @@ pub struct Config {
     pub numbers: ramal_app::Options,
     /// `[webhooks]`
     pub webhooks: ramal_webhooks::Options,
+    /// `[meta]`
+    pub meta: ramal_app::MetaOptions,
 }
 
 /// `[server]`: the HTTP listener.
@@ -160,6 +163,7 @@ impl Config {
         self.limits.check(&mut problems);
         self.numbers.check(&mut problems);
         self.webhooks.check(&mut problems);
+        self.meta.check(&mut problems);
         problems
     }
 }

@@ -39,6 +39,7 @@ pub struct Server {
     http: Component,
     webhooks: Component,
     sessions: Component,
+    official: Component,
     clients: TaskTracker,
 }
 
@@ -118,6 +119,7 @@ impl Server {
         release(&store).await.context("what a dead process held")?;
         let address = listener.local_addr()?;
         let app = app.with_limits(&config.limits).with_public_url(&public_url(config, address));
+        let app = app.with_meta(&config.meta).context("the client of Meta's Cloud API")?;
         let first_key = app.ensure_tenant().await.context("the default tenant")?;
         let server = Self {
             address,
@@ -132,9 +134,11 @@ impl Server {
             http: Component::default(),
             webhooks: Component::default(),
             sessions: Component::default(),
+            official: Component::default(),
             clients,
         };
         server.run_sessions(supervisor);
+        server.run_official();
         server.run_webhooks(config, clock, wake)?;
         server.run_http(listener, config.auth, choose, dress);
         server.readiness.set(true);
@@ -144,6 +148,10 @@ impl Server {
 
     fn run_sessions(&self, supervisor: Supervisor) {
         self.sessions.run(supervisor.run(self.sessions.shutdown.clone()));
+    }
+
+    fn run_official(&self) {
+        self.official.run(self.app.clone().run_official(self.official.shutdown.clone()));
     }
 
     fn run_webhooks(
@@ -230,6 +238,7 @@ impl Server {
         in_time &= tokio::time::timeout(patience, self.app.drain()).await.is_ok();
         in_time &= self.webhooks.stop(patience).await;
         in_time &= self.sessions.stop(patience).await;
+        in_time &= self.official.stop(patience).await;
         self.clients.close();
         in_time &= tokio::time::timeout(patience, self.clients.wait()).await.is_ok();
         in_time &= tokio::time::timeout(patience, self.store.close()).await.is_ok();

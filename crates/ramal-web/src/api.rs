@@ -7,9 +7,11 @@ mod branding;
 mod keys;
 mod messages;
 mod numbers;
+mod official;
 mod pairing;
 mod projects;
 mod remote_pairing;
+mod signup;
 mod webhooks;
 
 pub(crate) use pairing::stream as pairing_stream;
@@ -22,6 +24,7 @@ use crate::Web;
 pub(crate) fn router() -> OpenApiRouter<Web> {
     OpenApiRouter::new()
         .merge(numbers::router())
+        .merge(official::router())
         .merge(pairing::router())
         .merge(keys::router())
         .merge(branding::router())
@@ -33,7 +36,7 @@ pub(crate) fn router() -> OpenApiRouter<Web> {
 
 /// What people's browsers may call without a key: a token in the path is the credential.
 pub(crate) fn public_router() -> OpenApiRouter<Web> {
-    remote_pairing::public_router()
+    remote_pairing::public_router().merge(signup::public_router())
 }
 
 /// It is done; there is nothing else to say.

@@ -29,7 +29,7 @@ impl MakeRequestId for MintRequestId {
 /// A path without the credential that it may end with: the token of a pairing link, or what signs
 /// somebody in.
 fn without_token(path: &str) -> String {
-    const BEFORE_TOKEN: [&str; 4] = ["connect", "remote-pairing", "setup", "sign-in"];
+    const BEFORE_TOKEN: [&str; 5] = ["connect", "remote-pairing", "setup", "sign-in", "media"];
     let mut follows = false;
     let parts = path.split('/').map(|part| {
         let hidden = follows && !part.is_empty();
@@ -92,6 +92,7 @@ mod tests {
             ("/v1/remote-pairing/0b7f/status", "/v1/remote-pairing/…/status"),
             ("/connect/0b7f", "/connect/…"),
             ("/setup/6e56", "/setup/…"),
+            ("/media/6e56", "/media/…"),
             ("/sandbox/sign-in/6e56", "/sandbox/sign-in/…"),
             ("/v1/numbers/remote-pairing", "/v1/numbers/remote-pairing"),
             ("/v1/numbers/wa_1/connect", "/v1/numbers/wa_1/connect"),

@@ -15,6 +15,7 @@ mod guard;
 mod health;
 mod idempotent;
 mod layers;
+mod meta;
 mod openapi;
 mod qr;
 
@@ -92,6 +93,7 @@ impl Web {
             .nest("/api/v1", api)
             .merge(connect::router().layer(limit))
             .merge(dashboard::router())
+            .merge(meta::router())
             .merge(health::router())
             .merge(openapi::router(self.auth.refuse_browsers))
             .fallback(error::no_such_route)

@@ -127,7 +127,6 @@ impl Checklist {
     pub(crate) fn status(&self, step: StepName) -> StepStatus {
         self.0.iter().find(|it| it.step == step).map_or(StepStatus::Pending, |it| it.status)
     }
-
 }
 
 /// What the checklist is walked for.

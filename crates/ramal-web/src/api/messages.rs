@@ -1,15 +1,25 @@
-//! `/v1/messages` (contract C.21), as far as texts go.
+//! `/v1/messages` (contract C.21), as far as they are offered.
 
-use axum::{Json, extract::State, response::Response};
+use std::collections::BTreeMap;
+
+use axum::{
+    Json,
+    extract::{DefaultBodyLimit, State},
+    response::Response,
+};
 use http::{HeaderMap, StatusCode};
-use ramal_app::{AppError, Refusal, Sent, TextMessage};
-use ramal_domain::{Direction, Peer, Timestamp};
+use ramal_app::{AppError, OutgoingMessage, Refusal, Sent, WishedButton};
+use ramal_domain::{Direction, Menu, MenuRow, MenuSection, Peer, Provider, Timestamp};
 use ramal_store::Message;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt as _},
+    routes,
+};
 
+use super::Done;
 use crate::{
     Web,
     body::Body,
@@ -18,46 +28,70 @@ use crate::{
     idempotent::{self, Request},
 };
 
+/// Largest message, media as data URI included: a film of 16 MiB in base64, and its envelope.
+const SEND_MAX: usize = 24 * 1024 * 1024;
+
 pub(crate) fn router() -> OpenApiRouter<Web> {
-    OpenApiRouter::new().routes(routes!(send)).routes(routes!(detail))
+    OpenApiRouter::new()
+        .routes(routes!(send).map(|methods| methods.layer(DefaultBodyLimit::max(SEND_MAX))))
+        .routes(routes!(typing))
+        .routes(routes!(detail))
 }
 
-/// A text to be sent.
+/// A message to be sent: one destination, and one of text, media, template, buttons or list.
 // The modes that are not offered yet are named, so that they are refused with a typed error instead
 // of being ignored.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = SendMessage)]
 struct SendBody {
-    /// E.164, with or without `+`.
+    /// E.164, with or without `+`; from an official number also the id that Meta gives a business for a
+    /// user, such as `BR.13491208655302741918`.
     #[schema(
         required = true,
         nullable = false,
-        pattern = "^\\+?[1-9][0-9]{9,14}$",
+        min_length = 4,
+        max_length = 140,
         example = "+5511999999999"
     )]
     destination_number: Option<String>,
-    #[schema(required = true, nullable = false, min_length = 1, max_length = 65536)]
+    /// The text, or the words below media.
+    #[schema(nullable = false, min_length = 1, max_length = 65536)]
     text: Option<String>,
-    /// Checked to be a truth value; has an effect on official numbers only.
-    #[serde(rename = "markRead")]
-    _mark_read: Option<bool>,
+    /// Official numbers: an http(s) address that Meta fetches, or a data URI in base64.
+    #[schema(nullable = false, min_length = 1)]
+    media: Option<String>,
+    /// `image` (the default), `video`, `document`, `audio`, `voice` or `sticker`.
+    #[schema(nullable = false, example = "image")]
+    media_type: Option<String>,
+    /// What a document is called. An extension of ours.
+    #[schema(nullable = false, min_length = 1, max_length = 240)]
+    file_name: Option<String>,
+    /// Official numbers: the name of a template that Meta has approved, or `name:language`.
+    #[schema(nullable = false, min_length = 1, example = "hello_world:en_US")]
+    template_id: Option<String>,
+    /// What the template is filled in with: `1`, `2` … or the variable's name; `header_1`, `button_0`.
+    #[schema(nullable = false)]
+    variables: Option<BTreeMap<String, String>>,
+    /// Above buttons.
+    #[schema(nullable = false)]
+    header: Option<HeaderBody>,
+    /// Below buttons or a list.
+    #[schema(nullable = false, min_length = 1, max_length = 60)]
+    footer: Option<String>,
+    /// Official numbers: up to three that reply, or one that opens an address.
+    #[schema(nullable = false)]
+    buttons: Option<Vec<ButtonBody>>,
+    /// Official numbers: a menu.
+    #[schema(nullable = false)]
+    list: Option<ListBody>,
+    /// Official numbers: whether what this answers is marked as read; as `markReadOnSend` says when
+    /// absent.
+    mark_read: Option<bool>,
     #[schema(ignore)]
     group_id: Option<Value>,
     #[schema(ignore)]
     newsletter_id: Option<Value>,
-    #[schema(ignore)]
-    template_id: Option<Value>,
-    #[schema(ignore)]
-    media: Option<Value>,
-    #[schema(ignore)]
-    header: Option<Value>,
-    #[schema(ignore)]
-    footer: Option<Value>,
-    #[schema(ignore)]
-    buttons: Option<Value>,
-    #[schema(ignore)]
-    list: Option<Value>,
     #[schema(ignore)]
     carousel: Option<Value>,
     #[schema(ignore)]
@@ -68,30 +102,123 @@ struct SendBody {
     deliver_until: Option<Value>,
 }
 
+/// What stands above buttons.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = MessageHeader)]
+struct HeaderBody {
+    /// `text`, `image`, `video` or `document`.
+    #[serde(rename = "type")]
+    #[schema(example = "text")]
+    kind: String,
+    /// The text, or an address or data URI.
+    content: String,
+}
+
+/// A button.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = MessageButton)]
+struct ButtonBody {
+    /// `reply` or `url`.
+    #[serde(rename = "type")]
+    #[schema(example = "reply")]
+    kind: String,
+    #[schema(min_length = 1, max_length = 20)]
+    label: String,
+    /// With `url`.
+    #[schema(nullable = false)]
+    url: Option<String>,
+}
+
+/// A menu.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = MessageList)]
+struct ListBody {
+    /// What the button that opens it says.
+    #[schema(min_length = 1, max_length = 20)]
+    button_text: String,
+    sections: Vec<SectionBody>,
+}
+
+/// A group of rows.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = MessageListSection)]
+struct SectionBody {
+    #[schema(max_length = 24)]
+    #[serde(default)]
+    title: String,
+    rows: Vec<RowBody>,
+}
+
+/// A row.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = MessageListRow)]
+struct RowBody {
+    #[schema(min_length = 1, max_length = 24)]
+    title: String,
+    #[schema(max_length = 72)]
+    description: Option<String>,
+    /// What comes back when it is chosen.
+    #[schema(min_length = 1, max_length = 200)]
+    row_id: String,
+}
+
+impl From<ListBody> for Menu {
+    fn from(list: ListBody) -> Self {
+        let row = |row: RowBody| MenuRow {
+            id: row.row_id,
+            title: row.title,
+            description: row.description.filter(|text| !text.is_empty()),
+        };
+        let section = |section: SectionBody| MenuSection {
+            title: section.title,
+            rows: section.rows.into_iter().map(row).collect(),
+        };
+        Self {
+            body: String::new(),
+            footer: None,
+            button_text: list.button_text,
+            sections: list.sections.into_iter().map(section).collect(),
+        }
+    }
+}
+
 impl SendBody {
-    fn into_text(self) -> Result<TextMessage, Refusal> {
+    fn wish(self, provider: Provider) -> Result<OutgoingMessage, Refusal> {
+        if provider == Provider::Meta && (self.group_id.is_some() || self.newsletter_id.is_some()) {
+            let sentence = "an official number writes to people, not to groups or channels";
+            return Err(Refusal::NotSupportedForMeta(sentence));
+        }
         let unsupported = [
             ("groupId", self.group_id.is_some()),
             ("newsletterId", self.newsletter_id.is_some()),
-            ("templateId", self.template_id.is_some()),
-            ("media", self.media.is_some()),
-            ("header", self.header.is_some()),
-            ("footer", self.footer.is_some()),
-            ("buttons", self.buttons.is_some()),
-            ("list", self.list.is_some()),
             ("carousel", self.carousel.is_some()),
             ("flow", self.flow.is_some()),
             ("deliverAt", self.deliver_at.is_some()),
             ("deliverUntil", self.deliver_until.is_some()),
         ];
         if let Some((field, _)) = unsupported.into_iter().find(|(_, sent)| *sent) {
-            let sentence = format!("{field} is not supported yet: send destinationNumber and text");
-            return Err(Refusal::NotSupported(sentence));
+            return Err(Refusal::NotSupported(format!("{field} is not supported yet")));
         }
-        let missing = |field: &str| Refusal::Validation(format!("{field} is required"));
-        Ok(TextMessage {
-            to: self.destination_number.ok_or_else(|| missing("destinationNumber"))?,
-            text: self.text.ok_or_else(|| missing("text"))?,
+        let to = self
+            .destination_number
+            .ok_or_else(|| Refusal::Validation("destinationNumber is required".to_owned()))?;
+        let button = |it: ButtonBody| WishedButton { kind: it.kind, label: it.label, url: it.url };
+        Ok(OutgoingMessage {
+            to,
+            text: self.text,
+            media: self.media,
+            media_type: self.media_type,
+            file_name: self.file_name,
+            template: self.template_id,
+            variables: self.variables.unwrap_or_default(),
+            header: self.header.map(|header| (header.kind, header.content)),
+            footer: self.footer,
+            buttons: self.buttons.unwrap_or_default().into_iter().map(button).collect(),
+            list: self.list.map(Into::into),
+            mark_read: self.mark_read,
         })
     }
 }
@@ -111,7 +238,7 @@ struct AcceptedMessage {
     source_number: String,
 }
 
-/// Accepts a text for sending.
+/// Accepts a message for sending.
 ///
 /// It is stored, and goes out in order as soon as the number is connected.
 #[utoipa::path(
@@ -133,7 +260,9 @@ struct AcceptedMessage {
     extensions(("x-errors" = json!([
         "VALIDATION_ERROR", "FEATURE_NOT_SUPPORTED", "IDEMPOTENCY_KEY_INVALID",
         "IDEMPOTENCY_KEY_REUSED", "IDEMPOTENCY_KEY_IN_USE", "TENANT_SCOPE_NOT_ALLOWED",
-        "NUMBER_NOT_FOUND"
+        "NUMBER_NOT_FOUND", "NOT_SUPPORTED_FOR_META", "TEMPLATE_NOT_FOUND",
+        "MISSING_TEMPLATE_VARIABLES", "META_CREDENTIALS_INVALID", "META_PERMISSION_MISSING",
+        "META_REFUSED", "UPSTREAM_ERROR", "UPSTREAM_TIMEOUT"
     ]))),
 )]
 async fn send(
@@ -143,11 +272,11 @@ async fn send(
     body: Body<SendBody>,
 ) -> Result<Response, ApiError> {
     let Body { value, raw } = body;
-    let wish = value.into_text()?;
+    let wish = value.wish(scoped.number.provider)?;
     let (app, sender) = (web.app.clone(), scoped.clone());
     let work = move |claimed| async move {
         let memo = idempotent::memo(claimed, sent_answer);
-        sent_answer(&app.send_text(&sender, wish, memo).await?)
+        sent_answer(&app.send_message(&sender, wish, memo).await?)
     };
     let caller = &scoped.caller;
     let operation = format!("messages.send/{}", scoped.number.id);
@@ -165,6 +294,42 @@ fn sent_answer(sent: &Sent) -> Result<(StatusCode, Value), AppError> {
         source_number: sent.source.digits().to_owned(),
     };
     Ok((StatusCode::ACCEPTED, idempotent::print(&body)?))
+}
+
+/// Whom to show that something is being written.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ShowTyping)]
+struct TypingBody {
+    #[schema(example = "+5511999999999")]
+    destination_number: String,
+}
+
+/// Shows the other side that something is being written.
+///
+/// For 25 seconds, or until it comes. Official numbers only; Meta also marks what the other side wrote
+/// last as read.
+#[utoipa::path(
+    post,
+    path = "/messages/typing",
+    operation_id = "showTyping",
+    tag = "messages",
+    params(("x-whatsapp-number-id" = Option<String>, Header, description = "The number that a tenant's key acts on", nullable = false)),
+    request_body(content = TypingBody, example = json!({"destinationNumber": "+5511999999999"})),
+    responses((status = 200, description = "It is shown", body = Done)),
+    extensions(("x-errors" = json!([
+        "VALIDATION_ERROR", "FEATURE_NOT_SUPPORTED", "TENANT_SCOPE_NOT_ALLOWED",
+        "NUMBER_NOT_FOUND", "MESSAGE_NOT_FOUND", "META_CREDENTIALS_INVALID",
+        "META_PERMISSION_MISSING", "META_REFUSED", "UPSTREAM_ERROR", "UPSTREAM_TIMEOUT"
+    ]))),
+)]
+async fn typing(
+    State(web): State<Web>,
+    OnNumber(scoped): OnNumber,
+    body: Body<TypingBody>,
+) -> Result<Json<Done>, ApiError> {
+    web.app.show_typing(&scoped, body.value.destination_number).await?;
+    Ok(Json(Done::OK))
 }
 
 /// One message, by our id, its correlation id or WhatsApp's.
@@ -220,9 +385,9 @@ struct MessageDetail {
     error_message: Option<String>,
     #[schema(required = true)]
     origin: Option<String>,
-    /// Official numbers only.
+    /// What Meta says that it costs. Official numbers only.
     #[schema(required = true, value_type = Option<Object>)]
-    meta_pricing: Option<()>,
+    meta_pricing: Option<Value>,
 }
 
 impl MessageDetail {
@@ -248,7 +413,7 @@ impl MessageDetail {
             error_code: failure.map(|failure| failure.code.clone()),
             error_message: failure.map(|failure| failure.message.clone()),
             origin: message.origin.clone(),
-            meta_pricing: None,
+            meta_pricing: message.pricing.as_deref().and_then(|it| serde_json::from_str(it).ok()),
         }
     }
 }

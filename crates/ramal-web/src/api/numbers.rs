@@ -150,7 +150,7 @@ struct CheckBody {
     params(("x-whatsapp-number-id" = Option<String>, Header, description = "The number that a tenant's key asks through", nullable = false)),
     request_body(content = CheckBody, example = json!({"numbers": ["+5511999990001"]})),
     responses((status = 200, description = "What WhatsApp says of each", body = CheckedNumbers)),
-    extensions(("x-errors" = json!(["VALIDATION_ERROR", "TENANT_SCOPE_NOT_ALLOWED", "NUMBER_NOT_FOUND", "WHATSAPP_INSTANCE_NOT_CONNECTED", "UPSTREAM_TIMEOUT"]))),
+    extensions(("x-errors" = json!(["VALIDATION_ERROR", "TENANT_SCOPE_NOT_ALLOWED", "NUMBER_NOT_FOUND", "WHATSAPP_INSTANCE_NOT_CONNECTED", "NOT_SUPPORTED_FOR_META", "UPSTREAM_TIMEOUT"]))),
 )]
 async fn check(
     State(web): State<Web>,
@@ -190,17 +190,32 @@ async fn list(
     path = "/numbers/{id}",
     operation_id = "getNumber",
     tag = "numbers",
-    params(("id" = String, Path, description = "The number's id", example = "wa_01kdhz4q6yf5svj7g2m9n3t8xw")),
+    params(
+        ("id" = String, Path, description = "The number's id", example = "wa_01kdhz4q6yf5svj7g2m9n3t8xw"),
+        ("refresh" = Option<String>, Query, description = "`1`: ask Meta about an official number first", nullable = false),
+    ),
     responses((status = 200, description = "The number", body = NumberDetail)),
-    extensions(("x-errors" = json!(["NUMBER_NOT_FOUND"]))),
+    extensions(("x-errors" = json!(["NUMBER_NOT_FOUND", "UPSTREAM_ERROR", "UPSTREAM_TIMEOUT"]))),
 )]
 async fn detail(
     State(web): State<Web>,
     Authenticated(caller): Authenticated,
     Path(id): Path<String>,
+    Query(query): Query<RefreshQuery>,
 ) -> Result<Json<NumberDetail>, ApiError> {
-    let view = web.app.get_number(&caller, &id).await?;
+    let refresh = query.refresh.is_some_and(|it| matches!(it.as_str(), "1" | "true"));
+    let view = if refresh {
+        web.app.refresh_number(&caller, &id).await?
+    } else {
+        web.app.get_number(&caller, &id).await?
+    };
     Ok(Json((&view).into()))
+}
+
+/// Whether Meta is asked first.
+#[derive(Debug, Deserialize)]
+struct RefreshQuery {
+    refresh: Option<String>,
 }
 
 /// The one link that a number has here.
@@ -270,7 +285,7 @@ async fn status(
         ("link" = Option<LinkName>, Query, description = "A second link is not offered", nullable = false),
     ),
     responses((status = 200, description = "The codes; as `text/plain`, a QR code for a terminal", content((PairingCodes = "application/json"), (String = "text/plain")))),
-    extensions(("x-errors" = json!(["FEATURE_NOT_SUPPORTED", "NUMBER_NOT_FOUND", "NUMBER_ALREADY_CONNECTED", "UPSTREAM_ERROR", "UPSTREAM_TIMEOUT"]))),
+    extensions(("x-errors" = json!(["FEATURE_NOT_SUPPORTED", "NUMBER_NOT_FOUND", "NUMBER_ALREADY_CONNECTED", "NOT_SUPPORTED_FOR_META", "UPSTREAM_ERROR", "UPSTREAM_TIMEOUT"]))),
 )]
 async fn connect(
     State(web): State<Web>,

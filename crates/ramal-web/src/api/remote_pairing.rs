@@ -1,13 +1,17 @@
 //! `/v1/remote-pairing/{token}` (contract F.2): what a pairing link's page asks for. Public: the token
 //! is the credential.
 
-use axum::{Json, extract::State, response::Response};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
 use http::StatusCode;
 use ramal_app::{
-    AppError, CreateNumber, CreatedPairingLink, DeadLink, LinkOptions, LinkView, LiveLink,
-    NewPairingLink, Refusal, Sending,
+    AppError, CreateNumber, CreatedPairingLink, CreatedSignupLink, DeadLink, LinkOptions, LinkView,
+    LiveLink, LiveSignup, NewPairingLink, NewSignupLink, Refusal, Sending, SignupFlow, SignupLink,
 };
-use ramal_domain::{Link, Timestamp};
+use ramal_domain::{Link, Provider, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -25,6 +29,9 @@ use crate::{
     extract::{Authenticated, Path},
     idempotent::{self, Request},
 };
+
+/// How many links are listed.
+const LISTED: usize = 200;
 
 /// What needs no key.
 pub(crate) fn public_router() -> OpenApiRouter<Web> {
@@ -53,14 +60,24 @@ pub(crate) fn router() -> OpenApiRouter<Web> {
 #[serde(rename_all = "camelCase")]
 #[schema(as = CreatePairingLink)]
 struct CreateBody {
-    /// The display name.
-    #[schema(min_length = 1, max_length = 100, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
-    name: String,
-    /// E.164, with or without `+`.
-    #[schema(pattern = "^\\+?[1-9][0-9]{9,14}$", example = "+5511999999999")]
-    number: String,
-    /// `PILOT_STATUS`; official numbers come later.
+    /// The display name. Required with `PILOT_STATUS`; with `META`, as Meta calls it when absent.
+    #[schema(
+        nullable = false,
+        min_length = 1,
+        max_length = 100,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$"
+    )]
+    name: Option<String>,
+    /// E.164, with or without `+`. Required with `PILOT_STATUS`; with `META`, the person says which.
+    #[schema(nullable = false, pattern = "^\\+?[1-9][0-9]{9,14}$", example = "+5511999999999")]
+    number: Option<String>,
+    /// `PILOT_STATUS` or `META`.
+    #[schema(example = "PILOT_STATUS")]
     provider: Option<String>,
+    /// With `META`: `embedded` (Meta's Embedded Signup, the default) or `credentials` (the person types
+    /// those of their own app).
+    #[schema(example = "embedded")]
+    meta_flow: Option<String>,
     /// As for creating a number.
     #[schema(default = true)]
     link_to_api_key: Option<bool>,
@@ -90,6 +107,53 @@ struct CreateBody {
     /// phone number) or `ask`; as your branding settings say when absent.
     #[schema(example = "reject")]
     wrong_phone_policy: Option<String>,
+}
+
+impl CreateBody {
+    /// A link that pairs a phone.
+    fn pairing(self) -> Result<NewPairingLink, ApiError> {
+        if self.meta_flow.is_some() {
+            return Err(ApiError::invalid("metaFlow goes with provider META"));
+        }
+        let missing = |field: &str| ApiError::invalid(format!("missing field `{field}`"));
+        let (name, number, link_to_api_key, settings, link) = self.parts();
+        let number = CreateNumber {
+            name: name.ok_or_else(|| missing("name"))?,
+            number: number.ok_or_else(|| missing("number"))?,
+            link_to_api_key,
+            settings,
+        };
+        Ok(NewPairingLink { number, link })
+    }
+
+    /// A link that connects an official number.
+    fn signup(mut self) -> Result<NewSignupLink, ApiError> {
+        let flow = self.meta_flow.take();
+        let flow = flow.as_deref().map_or(Ok(SignupFlow::Embedded), str::parse);
+        let flow = flow.map_err(|error| ApiError::invalid(format!("metaFlow {error}")))?;
+        if self.send_via_whats_app == Some(true) {
+            let sentence = "sendViaWhatsApp needs a number to send to: with META there is none yet";
+            return Err(ApiError::invalid(sentence));
+        }
+        let (name, _number, link_to_api_key, settings, link) = self.parts();
+        Ok(NewSignupLink { flow, name, link_to_api_key, settings, link })
+    }
+
+    #[expect(clippy::type_complexity, reason = "two callers beside it, who name the parts")]
+    fn parts(
+        self,
+    ) -> (Option<String>, Option<String>, bool, ramal_app::SettingsPatch, LinkOptions) {
+        let link = LinkOptions {
+            send_via_whatsapp: self.send_via_whats_app.unwrap_or(false),
+            language: self.language,
+            branding: self.branding.or(self.branding_override).unwrap_or_default(),
+            redirect_url: self.redirect_url,
+            external_ref: self.external_ref,
+            wrong_phone_policy: self.wrong_phone_policy,
+        };
+        let linked = self.link_to_api_key.unwrap_or(true);
+        (self.name, self.number, linked, self.settings.unwrap_or_default(), link)
+    }
 }
 
 /// A link to be created for a number that is there.
@@ -183,9 +247,73 @@ impl From<&CreatedPairingLink> for CreatedLink {
     }
 }
 
+/// A link by which a person connects an official number: which one is known afterwards.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = CreatedSignupLink)]
+struct CreatedSignup {
+    #[schema(example = "META")]
+    provider: &'static str,
+    /// `embedded` or `credentials`.
+    meta_flow: &'static str,
+    /// Always null: the person chooses the number. `number.created` tells its id.
+    #[schema(required = true, value_type = Option<Object>)]
+    instance: Option<()>,
+    /// Always null, likewise.
+    #[schema(required = true)]
+    number_id: Option<String>,
+    link_id: String,
+    /// The link's secret: shown here and nowhere else.
+    remote_pairing_token: String,
+    /// What to send to the person.
+    remote_pairing_url: String,
+    #[schema(required = true)]
+    masked_number: Option<String>,
+    message_sent: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    external_ref: Option<String>,
+    /// The key that will move to the new number; null with the tenant's key.
+    #[schema(required = true)]
+    linked_api_key_id: Option<String>,
+    #[schema(format = DateTime)]
+    expires_at: String,
+}
+
+impl From<&CreatedSignupLink> for CreatedSignup {
+    fn from(created: &CreatedSignupLink) -> Self {
+        let link = &created.link;
+        Self {
+            provider: Provider::Meta.name(),
+            meta_flow: link.flow.name(),
+            instance: None,
+            number_id: None,
+            link_id: link.id.to_string(),
+            remote_pairing_token: created.token.expose().to_owned(),
+            remote_pairing_url: created.url.clone(),
+            masked_number: None,
+            message_sent: false,
+            external_ref: link.external_ref.clone(),
+            linked_api_key_id: link.key.map(|key| key.to_string()),
+            expires_at: link.expires_at.to_string(),
+        }
+    }
+}
+
+/// What creating a link answers: with `META` the second.
+#[derive(ToSchema)]
+#[schema(as = CreatedAnyLink)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "the shape is for the document only")]
+enum CreatedAny {
+    Pairing(CreatedLink),
+    Signup(CreatedSignup),
+}
+
 /// Creates a number, not connected, and a link by which its owner connects it.
 ///
-/// The link is good for 24 hours and one connection.
+/// The link is good for 24 hours and one connection. With `provider: "META"` there is no number yet: the
+/// person chooses it.
 #[utoipa::path(
     post,
     path = "/numbers/remote-pairing",
@@ -193,8 +321,8 @@ impl From<&CreatedPairingLink> for CreatedLink {
     tag = "remote-pairing",
     params(("idempotency-key" = Option<String>, Header, description = "Makes a repeat safe for a day", min_length = 1, max_length = 255, nullable = false)),
     request_body(content = CreateBody, example = json!({"name": "Support", "number": "+5511999999999"})),
-    responses((status = 201, description = "Created; send the link", body = CreatedLink, headers(("idempotent-replayed" = String, description = "`true` when the answer is a stored one")))),
-    extensions(("x-errors" = json!(["VALIDATION_ERROR", "FEATURE_NOT_SUPPORTED", "NUMBER_ALREADY_ACTIVE", "NUMBER_SOFT_DELETED", "IDEMPOTENCY_KEY_INVALID", "IDEMPOTENCY_KEY_REUSED", "IDEMPOTENCY_KEY_IN_USE"]))),
+    responses((status = 201, description = "Created; send the link", body = CreatedAny, headers(("idempotent-replayed" = String, description = "`true` when the answer is a stored one")))),
+    extensions(("x-errors" = json!(["VALIDATION_ERROR", "NUMBER_ALREADY_ACTIVE", "NUMBER_SOFT_DELETED", "IDEMPOTENCY_KEY_INVALID", "IDEMPOTENCY_KEY_REUSED", "IDEMPOTENCY_KEY_IN_USE", "PROVIDER_NOT_CONFIGURED"]))),
 )]
 async fn create(
     State(web): State<Web>,
@@ -203,30 +331,13 @@ async fn create(
     body: Body<CreateBody>,
 ) -> Result<Response, ApiError> {
     let Body { value, raw } = body;
-    match value.provider.as_deref() {
-        None | Some("PILOT_STATUS") => {}
-        Some("META") => {
-            let sentence = "links for official numbers are not offered yet";
-            return Err(Refusal::NotSupported(sentence.to_owned()).into());
-        }
-        Some(_) => return Err(ApiError::invalid("provider is PILOT_STATUS or META")),
+    let provider = value.provider.as_deref().map(str::parse::<Provider>).transpose();
+    let provider = provider.map_err(|error| ApiError::invalid(error.to_string()))?;
+    if provider == Some(Provider::Meta) {
+        let created = web.app.create_signup_link(&caller, value.signup()?).await?;
+        return Ok((StatusCode::CREATED, Json(CreatedSignup::from(&created))).into_response());
     }
-    let wish = NewPairingLink {
-        number: CreateNumber {
-            name: value.name,
-            number: value.number,
-            link_to_api_key: value.link_to_api_key.unwrap_or(true),
-            settings: value.settings.unwrap_or_default(),
-        },
-        link: LinkOptions {
-            send_via_whatsapp: value.send_via_whats_app.unwrap_or(false),
-            language: value.language,
-            branding: value.branding.or(value.branding_override).unwrap_or_default(),
-            redirect_url: value.redirect_url,
-            external_ref: value.external_ref,
-            wrong_phone_policy: value.wrong_phone_policy,
-        },
-    };
+    let wish = value.pairing()?;
     let (app, creator) = (web.app.clone(), caller.clone());
     let work = move |claimed| async move {
         let memo = idempotent::memo(claimed, created_answer);
@@ -269,9 +380,15 @@ async fn renew(
 struct ListedLink {
     #[schema(example = "lnk_01kdhz4q6yf5svj7g2m9n3t8xw")]
     id: String,
-    number_id: String,
-    /// The number's display name.
+    /// `PILOT_STATUS` or `META`.
+    #[schema(example = "PILOT_STATUS")]
+    provider: &'static str,
+    /// Null with `META`, before a number was chosen.
+    #[schema(required = true)]
+    number_id: Option<String>,
+    /// The number's display name; empty with `META`, before it has one.
     name: String,
+    /// Empty with `META`.
     #[schema(example = "+551199****9999")]
     masked_number: String,
     /// `waiting`, `used`, `expired` or `revoked`.
@@ -294,7 +411,8 @@ impl From<LinkView> for ListedLink {
         let LinkView { listed, dead, used_at } = view;
         Self {
             id: listed.link.id.to_string(),
-            number_id: listed.link.number.to_string(),
+            provider: Provider::Web.name(),
+            number_id: Some(listed.link.number.to_string()),
             name: listed.name,
             masked_number: listed.phone.masked(),
             state: dead.map_or("waiting", DeadLink::name),
@@ -302,6 +420,24 @@ impl From<LinkView> for ListedLink {
             expires_at: listed.link.expires_at.to_string(),
             used_at: used_at.as_ref().map(Timestamp::to_string),
             external_ref: listed.link.external_ref,
+        }
+    }
+}
+
+impl From<(SignupLink, Option<DeadLink>)> for ListedLink {
+    fn from((link, dead): (SignupLink, Option<DeadLink>)) -> Self {
+        let dead = dead.or_else(|| link.used_at.map(|_used| DeadLink::Used));
+        Self {
+            id: link.id.to_string(),
+            provider: Provider::Meta.name(),
+            number_id: link.number.map(|id| id.to_string()),
+            name: link.name.unwrap_or_default(),
+            masked_number: String::new(),
+            state: dead.map_or("waiting", DeadLink::name),
+            created_at: link.created_at.to_string(),
+            expires_at: link.expires_at.to_string(),
+            used_at: link.used_at.as_ref().map(Timestamp::to_string),
+            external_ref: link.external_ref,
         }
     }
 }
@@ -320,7 +456,13 @@ async fn list(
     Authenticated(caller): Authenticated,
 ) -> Result<Json<Vec<ListedLink>>, ApiError> {
     let links = web.app.list_pairing_links(&caller).await?;
-    Ok(Json(links.into_iter().map(Into::into).collect()))
+    let signups = web.app.list_signup_links(&caller).await?;
+    let mut listed: Vec<ListedLink> = links.into_iter().map(Into::into).collect();
+    listed.extend(signups.into_iter().map(Into::into));
+    // Times of one form are in order as texts are.
+    listed.sort_by(|a, b| b.created_at.cmp(&a.created_at));
+    listed.truncate(LISTED);
+    Ok(Json(listed))
 }
 
 /// Revokes a pairing link: it opens nothing any more. One that has ended stays as it is.
@@ -348,7 +490,15 @@ async fn revoke(
 #[schema(as = PairingLinkInfo)]
 struct Info {
     valid: bool,
+    /// `PILOT_STATUS` or `META`.
+    #[schema(example = "PILOT_STATUS")]
+    provider: &'static str,
+    /// With `META`: `embedded` or `credentials`; absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    meta_flow: Option<&'static str>,
     name: String,
+    /// Empty with `META`, before a number was chosen.
     masked_number: String,
     state: LinkState,
     primary_link: LinkInfo,
@@ -370,6 +520,8 @@ impl From<&LiveLink> for Info {
     fn from(live: &LiveLink) -> Self {
         Self {
             valid: true,
+            provider: live.number.provider.name(),
+            meta_flow: None,
             name: live.number.name.clone(),
             masked_number: live.number.phone.masked(),
             state: live.number.link.into(),
@@ -380,6 +532,30 @@ impl From<&LiveLink> for Info {
             role: live.role.name(),
         }
     }
+}
+
+impl From<&LiveSignup> for Info {
+    fn from(live: &LiveSignup) -> Self {
+        let number = live.number.as_ref();
+        Self {
+            valid: true,
+            provider: Provider::Meta.name(),
+            meta_flow: Some(live.link.flow.name()),
+            name: number.map(|it| it.name.clone()).or(live.link.name.clone()).unwrap_or_default(),
+            masked_number: number.map(|it| it.phone.masked()).unwrap_or_default(),
+            state: number.map_or(LinkState::Close, |it| it.link.into()),
+            primary_link: number.map_or_else(LinkInfo::closed, Into::into),
+            secondary_link: None,
+            expires_at: live.link.expires_at.to_string(),
+            wrong_phone_policy: "reject",
+            role: "person",
+        }
+    }
+}
+
+/// Whether a link is none that pairs a phone: it may be one for an official number.
+const fn is_unknown(error: &AppError) -> bool {
+    matches!(error, AppError::Refused(Refusal::PairingLinkInvalid(DeadLink::Unknown)))
 }
 
 /// What a pairing link is for. Needs no key.
@@ -393,7 +569,10 @@ impl From<&LiveLink> for Info {
     extensions(("x-errors" = json!(["REMOTE_PAIRING_INVALID"])), ("x-public" = json!(true))),
 )]
 async fn info(State(web): State<Web>, Path(token): Path<String>) -> Result<Json<Info>, ApiError> {
-    Ok(Json((&web.app.pairing_link(&token).await?).into()))
+    match web.app.pairing_link(&token).await {
+        Err(error) if is_unknown(&error) => Ok(Json((&web.app.signup_link(&token).await?).into())),
+        found => Ok(Json((&found?).into())),
+    }
 }
 
 /// The state of a pairing link's number.
@@ -423,7 +602,19 @@ async fn status(
     State(web): State<Web>,
     Path(token): Path<String>,
 ) -> Result<Json<Status>, ApiError> {
-    let live = web.app.pairing_link(&token).await?;
+    let live = match web.app.pairing_link(&token).await {
+        Err(error) if is_unknown(&error) => {
+            let number = web.app.signup_link(&token).await?.number;
+            let number = number.as_ref();
+            return Ok(Json(Status {
+                state: number.map_or(LinkState::Close, |it| it.link.into()),
+                is_fully_connected: number.is_some_and(|it| it.link == Link::Open),
+                primary_link: number.map_or_else(LinkInfo::closed, Into::into),
+                secondary_link: None,
+            }));
+        }
+        found => found?,
+    };
     Ok(Json(Status {
         state: live.number.link.into(),
         is_fully_connected: live.number.link == Link::Open,
@@ -452,13 +643,20 @@ struct LinkCodes {
     tag = "remote-pairing",
     params(("token" = String, Path, description = "What the link ends with", example = "0b7f6c3e-0d0e-4e58-9b0a-1f1a5d8f0c11")),
     responses((status = 200, description = "The codes", body = LinkCodes)),
-    extensions(("x-errors" = json!(["REMOTE_PAIRING_INVALID", "HELPER_NOT_ALLOWED", "NUMBER_ALREADY_CONNECTED", "UPSTREAM_ERROR", "UPSTREAM_TIMEOUT"])), ("x-public" = json!(true))),
+    extensions(("x-errors" = json!(["REMOTE_PAIRING_INVALID", "HELPER_NOT_ALLOWED", "NUMBER_ALREADY_CONNECTED", "NOT_SUPPORTED_FOR_META", "UPSTREAM_ERROR", "UPSTREAM_TIMEOUT"])), ("x-public" = json!(true))),
 )]
 async fn connect(
     State(web): State<Web>,
     Path(token): Path<String>,
 ) -> Result<Json<LinkCodes>, ApiError> {
-    let codes = web.app.connect_by_link(&token).await?;
+    let codes = match web.app.connect_by_link(&token).await {
+        Err(error) if is_unknown(&error) => {
+            web.app.signup_link(&token).await?;
+            let sentence = "an official number has no QR code";
+            return Err(Refusal::NotSupportedForMeta(sentence).into());
+        }
+        codes => codes?,
+    };
     Ok(Json(LinkCodes { codes: PairingCodes::draw(&codes)?, secondary_link: None }))
 }
 

@@ -72,6 +72,7 @@ texts! {
         webhook_rotate: "Trocou o segredo do webhook", "Replaced the webhook's secret", "Reemplazó el secreto del webhook";
         webhook_redeliver: "Reenviou uma entrega do webhook", "Sent a delivery of the webhook again", "Reenvió una entrega del webhook";
         webhook_replay: "Reenviou o que o webhook perdeu", "Replayed what the webhook had missed", "Reenvió lo que el webhook perdió";
+        number_migrate: "Moveu o número para a API oficial", "Moved the number to the official API", "Movió el número a la API oficial";
         link_create: "Criou um link de conexão", "Created a pairing link", "Creó un enlace de conexión";
         link_send: "Enviou um link de conexão", "Sent a pairing link", "Envió un enlace de conexión";
         link_revoke: "Revogou um link de conexão", "Revoked a pairing link", "Revocó un enlace de conexión";
@@ -113,6 +114,7 @@ impl AuditTexts {
             "webhook.rotate_secret" => self.webhook_rotate,
             "webhook.redeliver" => self.webhook_redeliver,
             "webhook.replay" => self.webhook_replay,
+            "number.migrate" => self.number_migrate,
             "link.create" => self.link_create,
             "link.send" => self.link_send,
             "link.revoke" => self.link_revoke,

@@ -312,14 +312,14 @@ async fn number_page(
     headers: &HeaderMap,
 ) -> Result<NumberPage, PageError> {
     let (language, caller) = (by.language, &by.caller);
-    let NumberView { number, settings, mut keys, action } = find(web, by, id).await?;
+    let NumberView { number, settings, mut keys, action, official } = find(web, by, id).await?;
     let attempts = web.app.pairing_attempts(caller, id).await?;
     let events = web.app.timeline(caller, id).await?;
     let hidden = number.pii_mode == ramal_app::PiiMode::RelayOnly.name();
     let messages = web.app.recent_messages(caller, id).await?;
     let s = SettingTexts::of(language);
     let key = keys.pop();
-    let view = NumberView { number, settings, keys, action };
+    let view = NumberView { number, settings, keys, action, official };
     let block = PairBlock::of(web, &view)?;
     // Who may only look links no phone.
     let block = block.map(|block| if by.is_owner() { block } else { block.without_codes() });

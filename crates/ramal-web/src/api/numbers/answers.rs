@@ -1,19 +1,27 @@
 //! What the number endpoints answer, as types: the OpenAPI document is generated from them.
 
 use ramal_app::{
-    AppError, Changed, Checked, Codes, Created, LiveState, NumberSettings, NumberView, SettingsSync,
+    AppError, Changed, Checked, Codes, Created, LiveState, NumberSettings, NumberView,
+    OfficialView, SettingsSync,
 };
-use ramal_domain::{CloseReason, Link, Timestamp, WireState};
+use ramal_domain::{CloseReason, Link, Provider, Timestamp, WireState};
 use ramal_store::Number;
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::{QrPicture, api::pairing::ActionRequired};
+use crate::{
+    QrPicture,
+    api::{official::OnboardingStep, pairing::ActionRequired},
+};
 
-/// Every number of ours is QR-paired; official ones will say `META`.
-const PROVIDER: &str = "PILOT_STATUS";
-/// What the contract's `integration` says of a QR-paired number.
-const INTEGRATION: &str = "WHATSAPP-WEB";
+/// What the contract's `integration` says of a number.
+const fn integration(provider: Provider) -> &'static str {
+    match provider {
+        Provider::Web => "WHATSAPP-WEB",
+        Provider::Meta => "WHATSAPP-BUSINESS",
+    }
+}
 
 /// The state of a link, as the API prints it. Only `OPEN` sends.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
@@ -45,6 +53,13 @@ pub(crate) struct LinkInfo {
     /// Since when it is open; null when it is not.
     #[schema(required = true, format = DateTime)]
     connected_at: Option<String>,
+}
+
+impl LinkInfo {
+    /// Of a number that is not there yet.
+    pub(crate) const fn closed() -> Self {
+        Self { state: LinkState::Close, connected_at: None }
+    }
 }
 
 impl From<&Number> for LinkInfo {
@@ -89,7 +104,7 @@ impl From<&Number> for NumberSummary {
             id: number.id.to_string(),
             number: number.phone.digits().to_owned(),
             name: number.name.clone(),
-            provider: PROVIDER,
+            provider: number.provider.name(),
             state: number.link.into(),
             is_fully_connected: open,
             primary_link: number.into(),
@@ -133,7 +148,7 @@ impl From<&Number> for NewInstance {
             display_name: number.name.clone(),
             status: number.link.into(),
             quality: "UNKNOWN",
-            integration: INTEGRATION,
+            integration: integration(number.provider),
         }
     }
 }
@@ -161,6 +176,10 @@ pub(super) struct NumberListItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, format = DateTime)]
     last_validated_at: Option<String>,
+    /// Official numbers only; absent on others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    coexistence: Option<Coexistence>,
     /// Always null: nothing is ever owed here.
     #[schema(required = true)]
     extra_charge_unpaid_since: Option<String>,
@@ -182,6 +201,7 @@ impl From<&NumberView> for NumberListItem {
             instance_name: instance_name(number),
             api_keys: view.keys.iter().map(hint).collect(),
             last_validated_at: time(number.checked_at),
+            coexistence: view.official.as_ref().map(Into::into),
             extra_charge_unpaid_since: None,
             extra_charge_disconnect_at: None,
         }
@@ -221,8 +241,12 @@ struct Settings {
     applies_to: AppliesTo,
 }
 
-impl From<&NumberSettings> for Settings {
-    fn from(settings: &NumberSettings) -> Self {
+impl Settings {
+    fn of(settings: &NumberSettings, provider: Provider) -> Self {
+        let (advanced, sending) = match provider {
+            Provider::Web => ("evolution-go", "none"),
+            Provider::Meta => ("none", "meta"),
+        };
         Self {
             history_import_enabled: settings.history_import_enabled,
             webhook_historical_messages: settings.webhook_historical_messages,
@@ -234,7 +258,7 @@ impl From<&NumberSettings> for Settings {
             read_messages: settings.read_messages,
             ignore_groups: settings.ignore_groups,
             ignore_status: settings.ignore_status,
-            applies_to: AppliesTo { history: "all", advanced: "evolution-go", sending: "none" },
+            applies_to: AppliesTo { history: "all", advanced, sending },
         }
     }
 }
@@ -262,8 +286,8 @@ struct Health {
     restricted_until: Option<String>,
 }
 
-impl From<&Number> for Health {
-    fn from(number: &Number) -> Self {
+impl Health {
+    fn of(number: &Number, official: Option<&OfficialView>) -> Self {
         // Why it is closed comes first; what is wrong with it outlives that, until it has been open
         // for a while.
         let (code, reason) = match (number.link, number.illness) {
@@ -276,16 +300,79 @@ impl From<&Number> for Health {
             }
         };
         Self {
-            quality_rating: None,
-            messaging_limit_tier: None,
-            portfolio_messaging_limit_tier: None,
-            meta_status: None,
+            quality_rating: official.and_then(OfficialView::quality_rating),
+            messaging_limit_tier: official.and_then(OfficialView::messaging_limit_tier),
+            portfolio_messaging_limit_tier: official.and_then(OfficialView::portfolio_limit_tier),
+            meta_status: official.and_then(OfficialView::meta_status),
             code,
             reason,
             sendable: number.link == Link::Open,
             restricted_until: time(number.illness.and_then(|ill| ill.until)),
         }
     }
+}
+
+/// Whether the WhatsApp Business app has an official number too.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Coexistence {
+    /// `CONFIRMED`, `LIKELY`, `NO` or `UNKNOWN`.
+    #[schema(example = "NO")]
+    status: &'static str,
+    /// `meta_is_on_biz_app`, `history_sync` or `phone_fields`; null when nothing is known.
+    #[schema(required = true)]
+    evidence: Option<&'static str>,
+}
+
+impl From<&OfficialView> for Coexistence {
+    fn from(official: &OfficialView) -> Self {
+        let (status, evidence) = official.coexistence();
+        Self { status, evidence }
+    }
+}
+
+/// What Meta says of an official number, in camel case. Never a secret.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct MetaDetail {
+    phone_number_id: String,
+    waba_id: String,
+    #[schema(required = true)]
+    app_id: Option<String>,
+    /// When the access token ends; null: never, or not known.
+    #[schema(required = true, format = DateTime)]
+    token_expires_at: Option<String>,
+    /// When Meta was last asked.
+    #[schema(required = true, format = DateTime)]
+    checked_at: Option<String>,
+    /// The number, such as `verifiedName`, `platformType`, `isOnBizApp`.
+    #[schema(required = true, value_type = Option<Object>)]
+    phone: Value,
+    /// Its business profile.
+    #[schema(required = true, value_type = Option<Object>)]
+    profile: Value,
+    /// Its account.
+    #[schema(required = true, value_type = Option<Object>)]
+    waba: Value,
+}
+
+impl From<&OfficialView> for MetaDetail {
+    fn from(official: &OfficialView) -> Self {
+        let part = |name: &str| official.snapshot.get(name).cloned().unwrap_or(Value::Null);
+        Self {
+            phone_number_id: official.phone_id.clone(),
+            waba_id: official.waba_id.clone(),
+            app_id: official.app_id.clone(),
+            token_expires_at: time(official.token_expires_at),
+            checked_at: time(official.looked_at),
+            phone: part("phone"),
+            profile: part("profile"),
+            waba: part("waba"),
+        }
+    }
+}
+
+fn onboarding(official: &OfficialView) -> Vec<OnboardingStep> {
+    official.onboarding.iter().map(Into::into).collect()
 }
 
 /// One number, with its settings and health.
@@ -305,12 +392,16 @@ pub(super) struct NumberDetail {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     action_required: Option<ActionRequired>,
-    /// Official numbers only.
-    #[schema(required = true, value_type = Option<Object>)]
-    meta: Option<()>,
-    /// Official numbers only.
-    #[schema(required = true, value_type = Option<Object>)]
-    coexistence: Option<()>,
+    /// What Meta says of an official number; null on others.
+    #[schema(required = true)]
+    meta: Option<MetaDetail>,
+    /// Official numbers only; null on others.
+    #[schema(required = true)]
+    coexistence: Option<Coexistence>,
+    /// How far the onboarding of an official number has come; absent on others. An extension of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    onboarding: Option<Vec<OnboardingStep>>,
     /// Always null: nothing is ever owed here.
     #[schema(required = true)]
     extra_charge_unpaid_since: Option<String>,
@@ -326,11 +417,12 @@ impl From<&NumberView> for NumberDetail {
             number: number.into(),
             pii_mode: number.pii_mode.clone(),
             pii_retention_days: number.pii_retention_days,
-            settings: (&view.settings).into(),
-            health: number.into(),
+            settings: Settings::of(&view.settings, number.provider),
+            health: Health::of(number, view.official.as_ref()),
             action_required: view.action.as_ref().map(Into::into),
-            meta: None,
-            coexistence: None,
+            meta: view.official.as_ref().map(Into::into),
+            coexistence: view.official.as_ref().map(Into::into),
+            onboarding: view.official.as_ref().map(onboarding),
             extra_charge_unpaid_since: None,
             extra_charge_disconnect_at: None,
         }
@@ -466,7 +558,8 @@ impl From<&LiveState> for NumberStatus {
             state_reason: number.link.reason().map(CloseReason::code),
             action_required: live.action.as_ref().map(Into::into),
             stale: live.checked_at.is_none(),
-            checked_at: time(live.checked_at),
+            // Of an official number nothing is probed: what is known holds (contract C.4).
+            checked_at: time(live.checked_at).filter(|_| number.provider == Provider::Web),
             last_known_at: live.checked_at.is_none().then(|| known_at.to_string()),
         }
     }

@@ -103,6 +103,7 @@ fn of_event(event: &PastEvent, language: Language) -> Happened {
         | K::MessageRead
         | K::MessageFailed
         | K::MessageReceived
+        | K::MessageReply
         | K::MessageGroup
         | K::MessageNewsletter
         | K::WebhookTest => (t.other, Tone::Plain),

@@ -44,6 +44,33 @@ texts! {
         network: "O WhatsApp não responde. Estamos tentando de novo, sem que você faça nada.",
             "WhatsApp cannot be reached. We are trying again by ourselves.",
             "WhatsApp no responde. Lo estamos intentando de nuevo automáticamente.";
+        meta_token: "A Meta não aceita mais o token de acesso: expirou ou foi revogado. Reconecte com um novo.",
+            "Meta no longer accepts the access token: it expired or was revoked. Reconnect with a new one.",
+            "Meta ya no acepta el token de acceso: caducó o fue revocado. Reconecte con uno nuevo.";
+        meta_permission: "O token de acesso não tem permissão para este número. Dê a ele as duas permissões do WhatsApp e a conta, e reconecte.",
+            "The access token may not manage this number. Give it both WhatsApp permissions and the account, then reconnect.",
+            "El token de acceso no tiene permiso para este número. Dele los dos permisos de WhatsApp y la cuenta, y reconecte.";
+        meta_disconnected: "O dono desconectou o número do aplicativo na Meta. Conecte de novo.",
+            "The owner disconnected the number from the app at Meta. Connect it again.",
+            "El dueño desconectó el número de la aplicación en Meta. Conéctelo de nuevo.";
+        meta_not_registered: "O número não está registrado na API de Nuvem. Reconecte, com o PIN se ele tiver um.",
+            "The number is not registered with the Cloud API. Reconnect it, with its PIN if it has one.",
+            "El número no está registrado en la API de la nube. Reconéctelo, con su PIN si tiene uno.";
+        meta_disabled: "A Meta desativou ou bloqueou a conta. O dono precisa recorrer no suporte da Meta.",
+            "Meta disabled or locked the account. Its owner must appeal in Meta's Business Support.",
+            "Meta desactivó o bloqueó la cuenta. Su dueño debe apelar en el soporte de Meta.";
+        meta_restricted: "A Meta restringe o que o número pode enviar por um tempo. Veja a conta no Gerenciador do WhatsApp.",
+            "Meta restricts what the number may send for some time. See the account in WhatsApp Manager.",
+            "Meta restringe lo que el número puede enviar por un tiempo. Vea la cuenta en el Administrador de WhatsApp.";
+        meta_quality: "A Meta considera baixa a qualidade do número: pessoas o bloqueiam ou denunciam. Envie menos, e só o que pediram.",
+            "Meta rates the number's quality as low: people block or report it. Send less, and only what they asked for.",
+            "Meta considera baja la calidad del número: la gente lo bloquea o denuncia. Envíe menos, y solo lo que pidieron.";
+        meta_callback: "A Meta não alcança este servidor, então as mensagens para o número não chegam. O endereço público precisa ser https e acessível pela internet.",
+            "Meta cannot reach this server, so messages to the number do not arrive. Its public address must be https and reachable from the Internet.",
+            "Meta no alcanza este servidor, así que los mensajes al número no llegan. Su dirección pública debe ser https y accesible desde internet.";
+        is_closed_meta: "Sem acesso", "No access", "Sin acceso";
+        is_low_quality: "Qualidade baixa", "Low quality", "Calidad baja";
+        is_deaf: "Não recebe", "Receives nothing", "No recibe";
         superseded: "Outra tentativa tomou o lugar desta.",
             "Another attempt took the place of this one.",
             "Otro intento tomó el lugar de este.";
@@ -81,6 +108,11 @@ pub(in crate::dashboard) const fn reason(reason: CloseReason, language: Language
         R::ClientOutdated => texts.client_outdated,
         R::Replaced => texts.replaced,
         R::Network => texts.network,
+        R::MetaTokenInvalid => texts.meta_token,
+        R::MetaPermissionMissing => texts.meta_permission,
+        R::MetaDisconnected => texts.meta_disconnected,
+        R::MetaNotRegistered => texts.meta_not_registered,
+        R::MetaAccountDisabled => texts.meta_disabled,
     }
 }
 
@@ -90,6 +122,9 @@ pub(in crate::dashboard) fn reason_of_code(code: &str, language: Language) -> Op
     match code {
         "SUPERSEDED" => Some(texts.superseded),
         "UNSTABLE" => Some(texts.unstable),
+        "META_RESTRICTED" => Some(texts.meta_restricted),
+        "META_QUALITY_LOW" => Some(texts.meta_quality),
+        "META_CALLBACK_UNREACHABLE" => Some(texts.meta_callback),
         code => code.parse().ok().map(|known| reason(known, language)),
     }
 }
@@ -108,10 +143,18 @@ pub(in crate::dashboard) const fn health(
     let texts = ReasonTexts::of(language);
     match ailment {
         None => texts.healthy,
-        Some(Ailment::Restricted) => texts.is_restricted,
-        Some(Ailment::Banned) => texts.is_banned,
+        Some(Ailment::Restricted | Ailment::MetaRestricted) => texts.is_restricted,
+        Some(Ailment::Banned | Ailment::MetaAccountDisabled) => texts.is_banned,
         Some(Ailment::ClientOutdated) => texts.is_outdated,
         Some(Ailment::Unstable) => texts.is_unstable,
+        Some(
+            Ailment::MetaTokenInvalid
+            | Ailment::MetaPermissionMissing
+            | Ailment::MetaDisconnected
+            | Ailment::MetaNotRegistered,
+        ) => texts.is_closed_meta,
+        Some(Ailment::MetaQualityLow) => texts.is_low_quality,
+        Some(Ailment::MetaCallbackUnreachable) => texts.is_deaf,
     }
 }
 
