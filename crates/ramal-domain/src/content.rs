@@ -45,9 +45,9 @@ impl Content {
     /// Its media, if it has any.
     pub const fn media(&self) -> Option<&Media> {
         match self {
-            Self::Media(media) => Some(media),
+            Self::Media(media)
+            | Self::Buttons(Buttons { header: Some(Header::Media(media)), .. }) => Some(media),
             Self::Template(template) => template.header.as_ref(),
-            Self::Buttons(Buttons { header: Some(Header::Media(media)), .. }) => Some(media),
             Self::Text { .. } | Self::Buttons(_) | Self::List(_) => None,
         }
     }
@@ -164,6 +164,7 @@ pub struct TemplateValue {
 /// A text with buttons.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "buttons are called so in the contract")]
 pub struct Buttons {
     /// What stands above.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -33,6 +33,7 @@ mod row;
 mod session_state;
 mod settling;
 mod signup_links;
+mod steps;
 mod tenant_settings;
 mod tenants;
 mod users;
@@ -60,7 +61,7 @@ pub use numbers::{
     Stepped,
 };
 pub use official::{Credentials, LeavingNumber, OfficialNumber, OfficialNumbers};
-pub use official_queue::{BegunMessage, OfficialMessage};
+pub use official_queue::{BegunMessage, OfficialMessage, OfficialStatus};
 pub use overview::PastEvent;
 pub use pairing_attempts::{
     AttemptNote, AttemptOutcome, PairingAttempt, PairingAttempts, UnknownOutcome,

@@ -28,6 +28,22 @@ pub struct OfficialMessage {
     pub tries: u32,
 }
 
+/// How far a message has come, as Meta reports it.
+#[derive(Clone, Debug)]
+pub struct OfficialStatus {
+    /// Meta's id of the message.
+    pub wire_id: WireId,
+    /// Our id, given along when it was sent: by it the message is found even when Meta's answer was
+    /// lost.
+    pub tag: Option<MessageId>,
+    /// How far it has come.
+    pub status: MessageStatus,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// Since when.
+    pub at: Timestamp,
+}
+
 /// A message of which nobody knows whether Meta has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BegunMessage {
@@ -221,8 +237,7 @@ impl Messages<'_> {
             .collect()
     }
 
-    /// Takes in a status of Meta's. `tag` is our id, given along when the message was sent: by it the
-    /// message is found even when Meta's answer was lost. Returns whether this was news.
+    /// Takes in a status of Meta's. Returns whether this was news.
     ///
     /// # Errors
     ///
@@ -230,21 +245,18 @@ impl Messages<'_> {
     pub async fn official_status(
         &mut self,
         number: NumberId,
-        wire_id: &WireId,
-        tag: Option<MessageId>,
-        status: MessageStatus,
-        failure: Option<&Failure>,
-        at: Timestamp,
+        news: &OfficialStatus,
     ) -> Result<bool, StoreError> {
-        let Some(id) = self.official_message_of(number, wire_id, tag).await? else {
+        let OfficialStatus { wire_id, tag, status, failure, at } = news;
+        let Some(id) = self.official_message_of(number, wire_id, *tag).await? else {
             return Ok(false);
         };
         self.name_official(id, wire_id).await?;
         let Some(mut message) = self.lock(id).await? else { return Ok(false) };
-        if status == MessageStatus::Failed {
-            message.failure = failure.cloned();
+        if *status == MessageStatus::Failed {
+            message.failure.clone_from(failure);
         }
-        self.advance(message, status, at).await
+        self.advance(message, *status, *at).await
     }
 
     async fn official_message_of(

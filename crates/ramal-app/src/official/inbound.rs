@@ -14,7 +14,9 @@ use ramal_meta::{
     message_error_code,
     webhook::{self, AccountNews, Change, DeliveryStatus, Incoming, IncomingKind, News, PastItem},
 };
-use ramal_store::{Failure, InboundMedia, InboundMessage, Number, PastMessage, StoredMedia, Tx};
+use ramal_store::{
+    Failure, InboundMedia, InboundMessage, Number, OfficialStatus, PastMessage, StoredMedia, Tx,
+};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -333,12 +335,16 @@ async fn take_status(
         })
     });
     let tag = status.tag.as_deref().and_then(|tag| tag.parse().ok());
-    let mut messages = tx.messages();
-    messages
-        .official_status(number, &wire_id, tag, status.status, failure.as_ref(), status.at)
-        .await?;
+    let news = OfficialStatus {
+        wire_id: wire_id.clone(),
+        tag,
+        status: status.status,
+        failure,
+        at: status.at,
+    };
+    tx.messages().official_status(number, &news).await?;
     if let Some(pricing) = &status.pricing {
-        messages.set_pricing(number, &wire_id, &clean(pricing.to_string())).await?;
+        tx.messages().set_pricing(number, &wire_id, &clean(pricing.to_string())).await?;
     }
     Ok(())
 }
