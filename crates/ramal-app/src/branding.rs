@@ -1,7 +1,7 @@
 //! How the pages look that a tenant's customers see, and who may embed them (contract C.20, F.3, F.4).
 
-use ramal_domain::{LogoId, WrongPhonePolicy};
-use ramal_store::{Logo, PairingLink, TenantSettings};
+use ramal_domain::{LogoId, TenantId, WrongPhonePolicy};
+use ramal_store::{Logo, PairingLink, SignupLink, TenantSettings};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -261,10 +261,29 @@ impl App {
     ///
     /// [`AppError`] when the database fails.
     pub async fn look_of(&self, link: &PairingLink) -> Result<PageLook, AppError> {
-        let settings = self.store.read().await?.tenant_settings().get(link.tenant).await?;
-        let branding = Branding::read(&settings.branding).under(Branding::read(&link.branding));
+        self.look(link.tenant, &link.branding, link.redirect_url.as_deref()).await
+    }
+
+    /// The same for a link by which an official number is connected.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] when the database fails.
+    pub async fn look_of_signup(&self, link: &SignupLink) -> Result<PageLook, AppError> {
+        self.look(link.tenant, &link.branding, link.redirect_url.as_deref()).await
+    }
+
+    async fn look(
+        &self,
+        tenant: TenantId,
+        of_link: &str,
+        redirect_url: Option<&str>,
+    ) -> Result<PageLook, AppError> {
+        let settings = self.store.read().await?.tenant_settings().get(tenant).await?;
+        let branding = Branding::read(&settings.branding).under(Branding::read(of_link));
+        let redirect_url = redirect_url.map(str::to_owned);
         Ok(PageLook {
-            redirect_url: link.redirect_url.clone().or(branding.default_redirect_url.clone()),
+            redirect_url: redirect_url.or(branding.default_redirect_url.clone()),
             branding,
             official_url: settings.official_url,
             allowed_origins: settings.allowed_origins,

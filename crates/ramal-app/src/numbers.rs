@@ -273,7 +273,7 @@ impl App {
                 let settings = NumberSettings::read(&number.settings)?;
                 let official = official.remove(&number.id);
                 let action = self.required_action(&number);
-                Ok(NumberView { action, settings, keys, number, official })
+                Ok(NumberView { number, settings, keys, action, official })
             })
             .collect()
     }

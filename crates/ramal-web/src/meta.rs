@@ -38,7 +38,7 @@ pub(crate) fn router() -> Router<Web> {
 
 /// Meta's question whether an address is ours.
 #[derive(Debug, Deserialize)]
-struct Challenge {
+struct Question {
     #[serde(rename = "hub.mode")]
     mode: Option<String>,
     #[serde(rename = "hub.challenge")]
@@ -50,19 +50,19 @@ struct Challenge {
 async fn challenge(
     State(web): State<Web>,
     Path(number): Path<String>,
-    Query(query): Query<Challenge>,
+    Query(query): Query<Question>,
 ) -> Result<Response, ApiError> {
     answer(&web, Some(&number), query).await
 }
 
 async fn challenge_app(
     State(web): State<Web>,
-    Query(query): Query<Challenge>,
+    Query(query): Query<Question>,
 ) -> Result<Response, ApiError> {
     answer(&web, None, query).await
 }
 
-async fn answer(web: &Web, number: Option<&str>, query: Challenge) -> Result<Response, ApiError> {
+async fn answer(web: &Web, number: Option<&str>, query: Question) -> Result<Response, ApiError> {
     let (Some("subscribe"), Some(challenge), Some(token)) =
         (query.mode.as_deref(), query.challenge, query.verify_token)
     else {

@@ -345,7 +345,7 @@ impl CredentialsPatch {
             credentials.token = token;
             credentials.token_expires_at = None;
             // Another token may be of another app; which one, Meta says.
-            credentials.app_id = self.app_id.clone();
+            credentials.app_id.clone_from(&self.app_id);
         }
         if let Some(secret) = self.app_secret {
             credentials.app_secret = Some(secret);

@@ -135,8 +135,11 @@ impl App {
         match &change.news {
             News::Message(incoming) => self.take_message(tx, &to, incoming, now).await?,
             News::Echo(incoming) => {
-                let sent = Some(MessageStatus::Sent);
-                self.take_past(tx, &to, incoming, sent, true, now).await?;
+                if let Some(message) = self.inbound(&to, incoming, now) {
+                    let sent = Some(MessageStatus::Sent);
+                    let past = PastMessage { message, sent, told: true };
+                    tx.messages().import(&past, now).await?;
+                }
             }
             News::Past(item) => self.take_history(tx, &to, item, now).await?,
             News::Status(status) => take_status(tx, id, status).await?,
@@ -187,21 +190,6 @@ impl App {
         Ok(())
     }
 
-    async fn take_past(
-        &self,
-        tx: &mut Tx,
-        to: &Recipient,
-        incoming: &Incoming,
-        sent: Option<MessageStatus>,
-        told: bool,
-        now: Timestamp,
-    ) -> Result<(), AppError> {
-        if let Some(message) = self.inbound(to, incoming, now) {
-            tx.messages().import(&PastMessage { message, sent, told }, now).await?;
-        }
-        Ok(())
-    }
-
     async fn take_history(
         &self,
         tx: &mut Tx,
@@ -212,14 +200,18 @@ impl App {
         if !to.settings.history_import_enabled {
             return Ok(());
         }
-        let sent = item.from_me.then(|| match item.status.as_deref() {
+        let status = match item.status.as_deref() {
             Some("READ" | "PLAYED") => MessageStatus::Read,
             Some("DELIVERED") => MessageStatus::Delivered,
             Some("ERROR") => MessageStatus::Failed,
             _ => MessageStatus::Sent,
-        });
-        let told = to.settings.webhook_historical_messages;
-        self.take_past(tx, to, &item.incoming, sent, told, now).await
+        };
+        if let Some(message) = self.inbound(to, &item.incoming, now) {
+            let sent = item.from_me.then_some(status);
+            let told = to.settings.webhook_historical_messages;
+            tx.messages().import(&PastMessage { message, sent, told }, now).await?;
+        }
+        Ok(())
     }
 
     /// A message of Meta's in our words; `None` when nobody is named as its sender.
@@ -243,9 +235,10 @@ impl App {
             Some(group) => Place::Group { id: format!("{}@g.us", clean(group)), name: None },
             None => Place::Direct,
         };
-        let quoted = match &incoming.kind {
-            IncomingKind::Reaction { message_id, .. } => Some(message_id.clone()),
-            _ => incoming.quoted.clone(),
+        let quoted = if let IncomingKind::Reaction { message_id, .. } = &incoming.kind {
+            Some(message_id.clone())
+        } else {
+            incoming.quoted.clone()
         };
         let words = incoming.kind.words();
         Some(InboundMessage {

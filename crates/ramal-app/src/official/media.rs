@@ -38,10 +38,11 @@ impl App {
         let id = stored.meta_id.ok_or(Refusal::MediaNotFound)?;
         let (phone, _waba) = stored_ids(&official)?;
         let access = meta.access(&official);
-        let gone = |error: GraphError| match refusal_of(&error) {
-            unavailable @ (Refusal::MetaUnavailable | Refusal::MetaTimeout) => unavailable,
-            // Deleted, expired, or the token is no good any more: it cannot be had.
-            _ => Refusal::MediaNotFound,
+        let gone = |error: GraphError| {
+            let refusal = refusal_of(&error);
+            let passes = matches!(refusal, Refusal::MetaUnavailable | Refusal::MetaTimeout);
+            // Else it was deleted or expired, or the token is no good any more: it cannot be had.
+            if passes { refusal } else { Refusal::MediaNotFound }
         };
         let info = meta.graph.media(&access, &id, Some(&phone)).await.map_err(gone)?;
         let download = meta.graph.download(&access, &info).await.map_err(gone)?;

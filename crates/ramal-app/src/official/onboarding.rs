@@ -74,6 +74,7 @@ impl StepStatus {
 }
 
 /// A step, and how far it has come.
+#[expect(clippy::struct_field_names, reason = "the contract calls it so")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
     /// The step.
@@ -264,13 +265,7 @@ impl Walker<'_> {
     }
 
     fn number_refusal(&self, error: &GraphError) -> Refusal {
-        match error.class {
-            ErrorClass::NotFound | ErrorClass::Invalid => Refusal::MetaNumberMismatch(format!(
-                "Meta knows no metaPhoneId {} that this token may see",
-                self.phone_id
-            )),
-            _ => refusal_of(error),
-        }
+        unknown(error, "metaPhoneId", self.phone_id.as_str())
     }
 
     fn judge(&self, info: &TokenInfo, credentials: &mut Credentials) -> Result<(), Refusal> {
@@ -303,13 +298,8 @@ impl Walker<'_> {
 
     async fn belongs(&self) -> Result<(), AppError> {
         let phones = self.meta.graph.phones_of(&self.access, &self.waba_id).await;
-        let phones = phones.map_err(|error| match error.class {
-            ErrorClass::NotFound | ErrorClass::Invalid => Refusal::MetaNumberMismatch(format!(
-                "Meta knows no metaWabaId {} that this token may see",
-                self.waba_id
-            )),
-            _ => refusal_of(&error),
-        })?;
+        let phones =
+            phones.map_err(|error| unknown(&error, "metaWabaId", self.waba_id.as_str()))?;
         if phones.iter().any(|phone| phone.id == self.phone_id.as_str()) {
             return Ok(());
         }
@@ -402,6 +392,15 @@ impl Walker<'_> {
         list.set(StepName::Verify, status, detail.as_deref());
         Ok(phone)
     }
+}
+
+/// Meta does not tell what is not there from what this token may not see.
+fn unknown(error: &GraphError, field: &str, id: &str) -> Refusal {
+    if matches!(error.class, ErrorClass::NotFound | ErrorClass::Invalid) {
+        let sentence = format!("Meta knows no {field} {id} that this token may see");
+        return Refusal::MetaNumberMismatch(sentence);
+    }
+    refusal_of(error)
 }
 
 /// Whether Meta still looks at a number: it cannot send yet, and is not refused either.

@@ -25,10 +25,6 @@ const UNDER_WAY_MAX: usize = 64;
 const POLL: Duration = Duration::from_secs(1);
 /// How often what else is due is done: looks, leavings, tries without an end.
 const UPKEEP: Duration = Duration::from_secs(5);
-/// How long one message may take, upload of its media included.
-const PATIENCE: Duration = Duration::from_secs(90);
-/// How long Meta's status is waited for when the end of a try is not known.
-const GRACE: Duration = Duration::from_mins(2);
 /// The pauses after a try that did not reach Meta.
 const RETRY: Backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_mins(5) };
 /// Those after Meta said that we are too fast: at least this long.
@@ -95,7 +91,9 @@ impl App {
     }
 
     async fn deliver(&self, meta: &Meta, message: OfficialMessage) -> Result<(), AppError> {
-        let sent = tokio::time::timeout(PATIENCE, self.try_send(meta, &message)).await;
+        // Upload of its media included. It ends before the message counts as lost.
+        let patience = meta.options.confirm_within * 3 / 4;
+        let sent = tokio::time::timeout(patience, self.try_send(meta, &message)).await;
         let now = self.clock.now();
         let error = match sent {
             Ok(Ok(wamid)) => {
@@ -256,7 +254,7 @@ impl App {
     /// sent again, they might arrive twice.
     async fn give_up_lost(&self) -> Result<(), AppError> {
         let now = self.clock.now();
-        let before = now.before(GRACE);
+        let before = now.before(self.meta()?.options.confirm_within);
         let lost = self.store.read().await?.messages().begun_before(before, 100).await?;
         if lost.is_empty() {
             return Ok(());

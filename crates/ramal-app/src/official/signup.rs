@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::{CreatedOfficial, MetaCredentials, MetaOptions, onboarding::draft, refusal_of};
+use super::{
+    CreatedOfficial, MetaCredentials, MetaOptions, OfficialView, onboarding::draft, refusal_of,
+};
 use crate::{
     App, AppError, Caller, CreateNumber, DeadLink, LinkOptions, NumberSettings, Refusal,
     SettingsPatch, audit, names::check_name, remote_pairing::LIFE,
@@ -61,6 +63,8 @@ pub struct LiveSignup {
     pub link: SignupLink,
     /// What came of it.
     pub number: Option<Number>,
+    /// What that is at Meta.
+    pub official: Option<OfficialView>,
 }
 
 impl LiveSignup {
@@ -160,7 +164,7 @@ impl App {
         let checked = wish.link.check()?;
         let now = self.clock.now();
         let (token, url) = self.mint_token();
-        let link = SignupLink {
+        let mut link = SignupLink {
             id: PairingLinkId::mint(),
             tenant: caller.tenant(),
             flow: wish.flow,
@@ -178,12 +182,22 @@ impl App {
             revoked_at: None,
             number: None,
         };
+        link.redirect_url = self.look_of_signup(&link).await?.redirect_url;
         let mut tx = self.store.begin().await?;
         tx.signup_links().create(&link, &token.hash()).await?;
         let detail = link.name.clone().unwrap_or_default();
         audit::record(&mut tx, caller, "link.create", &link.id.to_string(), &detail, now).await?;
         tx.commit().await?;
         Ok(CreatedSignupLink { link, token, url })
+    }
+
+    /// What Meta's script is started with.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::ProviderNotConfigured`].
+    pub fn embedded_signup(&self) -> Result<EmbeddedSignup, AppError> {
+        Ok(EmbeddedSignup::of(self.embedded()?))
     }
 
     fn embedded(&self) -> Result<&MetaOptions, Refusal> {
@@ -225,11 +239,14 @@ impl App {
         if let Some(dead) = dead(&link, self.clock.now()) {
             return Err(Refusal::PairingLinkInvalid(dead).into());
         }
-        let number = match link.number {
-            Some(id) => tx.numbers().find(link.tenant, id).await?,
-            None => None,
+        let (number, official) = match link.number {
+            Some(id) => {
+                let official = tx.official().get(id).await?;
+                (tx.numbers().find(link.tenant, id).await?, official)
+            }
+            None => (None, None),
         };
-        Ok(LiveSignup { link, number })
+        Ok(LiveSignup { link, number, official: official.as_ref().map(OfficialView::of) })
     }
 
     /// Binds a link to the page that asks, and says what it needs to begin.
@@ -241,7 +258,7 @@ impl App {
     pub async fn begin_signup(&self, token: &str) -> Result<SignupStart, AppError> {
         let live = self.unused(token).await?;
         let embedded = match live.link.flow {
-            SignupFlow::Embedded => Some(EmbeddedSignup::of(self.embedded()?)),
+            SignupFlow::Embedded => Some(self.embedded_signup()?),
             SignupFlow::Credentials => None,
         };
         let state = hex::encode(rand::random::<[u8; 32]>());
@@ -331,17 +348,15 @@ impl App {
             [only] => Some(only.clone()),
             several => several.iter().find(|it| Some(it.phone_id.as_str()) == named).cloned(),
         };
-        match chosen {
-            Some(chosen) => self.connect_chosen(&link, pending, &chosen).await,
-            None => {
-                let written = serde_json::to_string(&pending)
-                    .map_err(|error| AppError::Internal(Box::new(error)))?;
-                let mut tx = self.store.begin().await?;
-                tx.signup_links().set_pending(link.id, &written.into()).await?;
-                tx.commit().await?;
-                Ok(SignupOutcome::Choose(pending.choices))
-            }
+        if let Some(chosen) = chosen {
+            return self.connect_chosen(&link, pending, &chosen).await;
         }
+        let written =
+            serde_json::to_string(&pending).map_err(|error| AppError::Internal(Box::new(error)))?;
+        let mut tx = self.store.begin().await?;
+        tx.signup_links().set_pending(link.id, &written.into()).await?;
+        tx.commit().await?;
+        Ok(SignupOutcome::Choose(pending.choices))
     }
 
     /// Connects the number that the person chose.
@@ -507,9 +522,8 @@ fn dead(link: &SignupLink, now: Timestamp) -> Option<DeadLink> {
     }
     match link.used_at {
         Some(used_at) if used_at.after(GRACE) <= now => Some(DeadLink::Used),
-        Some(_) => None,
         None if link.expires_at <= now => Some(DeadLink::Expired),
-        None => None,
+        Some(_) | None => None,
     }
 }
 

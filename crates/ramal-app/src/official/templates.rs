@@ -24,16 +24,19 @@ const NAME_MAX: usize = 512;
 
 /// What Meta said of templates lately.
 #[derive(Debug, Default)]
-pub(crate) struct Templates(Mutex<HashMap<(String, String), (Instant, Vec<Template>)>>);
+pub(crate) struct Templates(Mutex<HashMap<Key, (Instant, Vec<Template>)>>);
+
+/// An account, and the name of a template.
+type Key = (String, String);
 
 impl Templates {
-    fn get(&self, key: &(String, String)) -> Option<Vec<Template>> {
+    fn get(&self, key: &Key) -> Option<Vec<Template>> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, (since, _)| since.elapsed() < BELIEVED);
         known.get(key).map(|(_, templates)| templates.clone())
     }
 
-    fn put(&self, key: (String, String), templates: Vec<Template>) {
+    fn put(&self, key: Key, templates: Vec<Template>) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(key, (Instant::now(), templates));
     }
@@ -119,12 +122,12 @@ fn fill(
         preview: String::new(),
     };
     let mut missing = Vec::new();
-    let mut value = |key: String| match variables.get(&key) {
-        Some(value) => value.clone(),
-        None => {
+    let mut value = |key: String| {
+        let given = variables.get(&key).cloned();
+        if given.is_none() {
             missing.push(key);
-            String::new()
         }
+        given.unwrap_or_default()
     };
     let mut header = header;
     for component in &template.components {

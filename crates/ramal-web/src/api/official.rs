@@ -60,6 +60,7 @@ struct CreateBody {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = MetaCredentials)]
+#[expect(clippy::struct_field_names, reason = "the contract names them so")]
 pub(super) struct CredentialsBody {
     /// Meta's phone number id.
     #[schema(
@@ -196,6 +197,7 @@ async fn create(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = ReconnectMetaNumber)]
+#[expect(clippy::struct_field_names, reason = "the contract names them so")]
 struct ReconnectBody {
     #[schema(value_type = Option<String>, min_length = 1, max_length = 4096, pattern = "^[!-~]+$")]
     #[serde(default, deserialize_with = "secret")]

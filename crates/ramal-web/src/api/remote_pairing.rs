@@ -139,7 +139,6 @@ impl CreateBody {
         Ok(NewSignupLink { flow, name, link_to_api_key, settings, link })
     }
 
-    #[expect(clippy::type_complexity, reason = "two callers beside it, who name the parts")]
     fn parts(
         self,
     ) -> (Option<String>, Option<String>, bool, ramal_app::SettingsPatch, LinkOptions) {
@@ -304,7 +303,7 @@ impl From<&CreatedSignupLink> for CreatedSignup {
 #[derive(ToSchema)]
 #[schema(as = CreatedAnyLink)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "the shape is for the document only")]
+#[expect(dead_code, clippy::large_enum_variant, reason = "the shape is for the document only")]
 enum CreatedAny {
     Pairing(CreatedLink),
     Signup(CreatedSignup),
