@@ -112,6 +112,12 @@ impl Api {
         Self { key: None, number: None, ..self.clone() }
     }
 
+    /// The same key at another address of the server.
+    #[must_use]
+    pub fn at(&self, base: &str) -> Self {
+        Self { base: base.to_owned(), ..self.clone() }
+    }
+
     /// The same key, with the header that names a number.
     #[must_use]
     pub fn on_number(&self, id: &str) -> Self {

@@ -1,4 +1,4 @@
-//! What the black-box tests share: the three binaries as processes, clients for both APIs, a
+//! What the black-box tests share: the binaries as processes, clients for their APIs, a
 //! webhook receiver, and waiting with a deadline. Nothing here knows the product's code.
 #![expect(
     clippy::unwrap_used,
@@ -11,7 +11,11 @@
 
 mod api;
 mod database;
+mod front;
+mod graph;
+mod judge;
 mod mortal;
+mod official;
 mod phones;
 mod process;
 mod qr;
@@ -21,7 +25,10 @@ mod world;
 
 pub use api::{Answer, Api, Created};
 pub use database::Database;
+pub use front::{Exchange, Front};
+pub use graph::{Business, Graph};
 pub use mortal::{Insisted, Mortal, asked_for};
+pub use official::{Line, Official};
 pub use phones::Phones;
 pub use process::{Process, binary, repository};
 pub use qr::decode_qr;

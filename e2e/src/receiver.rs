@@ -153,6 +153,11 @@ impl Receiver {
         all.iter().filter(|one| one.path == wanted && one.answered < 300).cloned().collect()
     }
 
+    /// Everything that came to any of its addresses.
+    pub fn everything(&self) -> Vec<Delivery> {
+        self.shared.deliveries().clone()
+    }
+
     /// Everything that came to `/path`, answered with whatever.
     pub fn all(&self, path: &str) -> Vec<Delivery> {
         let wanted = format!("/{path}");

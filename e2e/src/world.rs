@@ -1,4 +1,4 @@
-//! The three binaries: the product, the offline WhatsApp, and both in one process.
+//! The binaries: the product, the offline WhatsApp, and both in one process.
 
 use std::{
     fs,
@@ -63,6 +63,7 @@ pub struct Product {
     /// The API with the default tenant's key.
     pub api: Api,
     key: String,
+    address: String,
     env: Vec<(String, String)>,
     dir: TempDir,
 }
@@ -89,8 +90,8 @@ impl Product {
             .map(|&(key, value)| (format!("RAMAL__{key}"), value.to_owned()))
             .collect();
         let (process, ready) = serve(&env, dir.path()).await;
-        let key = text(&ready, "tenantKey");
-        Self { process, api: Api::new(&text(&ready, "apiUrl"), &key), key, env, dir }
+        let (key, address) = (text(&ready, "tenantKey"), text(&ready, "apiUrl"));
+        Self { process, api: Api::new(&address, &key), key, address, env, dir }
     }
 
     /// `kill -9`.
@@ -104,7 +105,13 @@ impl Product {
         let (process, ready) = serve(&self.env, self.dir.path()).await;
         assert_eq!(ready["tenantKey"], Value::Null, "the key is shown at the first start only");
         self.process = process;
-        self.api = Api::new(&text(&ready, "apiUrl"), &self.key);
+        self.address = text(&ready, "apiUrl");
+        self.api = Api::new(&self.address, &self.key);
+    }
+
+    /// Where it listens now.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// Stops it as a service manager would; returns how it ended.

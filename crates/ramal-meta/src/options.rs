@@ -44,6 +44,9 @@ pub struct Options {
     /// How often official numbers that are unwell or in review are looked at.
     #[serde(with = "humantime_serde")]
     pub poll_every: Duration,
+    /// How long a status is waited for after a send that Meta did not answer, before it counts as failed.
+    #[serde(with = "humantime_serde")]
+    pub confirm_within: Duration,
 }
 
 impl Default for Options {
@@ -64,6 +67,7 @@ impl Default for Options {
                 "https://*.facebook.com".to_owned(),
             ],
             poll_every: Duration::from_mins(10),
+            confirm_within: Duration::from_mins(2),
         }
     }
 }
@@ -93,6 +97,10 @@ impl Options {
         claim(!self.connect_timeout.is_zero(), "connect_timeout must not be zero");
         claim(!self.timeout.is_zero(), "timeout must not be zero");
         claim(!self.poll_every.is_zero(), "poll_every must not be zero");
+        claim(
+            self.confirm_within >= self.timeout * 2,
+            "confirm_within must be twice as long as timeout at least",
+        );
         claim(
             is_fit_url(&self.sdk_url),
             "sdk_url must be an https:// address without query, or http:// of a loopback address",

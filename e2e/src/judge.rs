@@ -1,0 +1,206 @@
+//! Two judges of a whole test: Meta's own description of its API, and the eye that looks for secrets.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    fs,
+    io::Write as _,
+    path::PathBuf,
+    sync::{Arc, Mutex, OnceLock},
+};
+
+use jsonschema::Validator;
+use serde_json::{Value, json};
+
+use crate::repository;
+
+const FILE: &str = "business-messaging-api_v23.0.repaired.json";
+const VARIABLE: &str = "RAMAL_TEST_META_OPENAPI";
+
+/// Meta's description of its API, repaired.
+#[derive(Debug)]
+pub(crate) struct Description {
+    document: Value,
+    validators: Mutex<HashMap<String, Arc<Validator>>>,
+}
+
+impl Description {
+    /// The description, or nothing where the document is not; then it says so.
+    pub(crate) fn of_meta() -> Option<&'static Self> {
+        static KNOWN: OnceLock<Option<Description>> = OnceLock::new();
+        KNOWN.get_or_init(Self::load).as_ref()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one setting of a judge, not of the product")]
+    fn load() -> Option<Self> {
+        let beside = || repository().join("../shared/spec/meta-openapi");
+        let folder = std::env::var_os(VARIABLE).map_or_else(beside, PathBuf::from);
+        let path = folder.join(FILE);
+        let Ok(text) = fs::read_to_string(&path) else {
+            // Past the capture of the test harness.
+            let _unwritable = writeln!(
+                std::io::stderr(),
+                "SKIPPED: nothing is judged by Meta's OpenAPI document: {} is missing; {VARIABLE} \
+                 names its folder",
+                path.display()
+            );
+            return None;
+        };
+        let document = serde_json::from_str(&text).expect("the document is JSON");
+        Some(Self { document, validators: Mutex::default() })
+    }
+
+    /// Judges what the product sent, and what it was answered.
+    pub(crate) fn call(&self, call: &Value) {
+        let text = |field: &str| call[field].as_str().unwrap_or_default();
+        let (method, route, body) = (text("method"), text("route"), &call["body"]);
+        let what = format!("{method} {}", text("path"));
+        let asked = match (method, route) {
+            ("POST", "messages") => Some("Message"),
+            ("POST", "register") => Some("WhatsAppBusinessPhoneNumberRegistrationRequest"),
+            ("POST", "phone") => Some("PhoneNumberStatusUpdateRequest"),
+            ("POST", "whatsapp_business_profile") => Some("WhatsAppBusinessProfileUpdateRequest"),
+            ("POST", "subscribed_apps") if !body.is_null() => Some("SubscriptionRequest"),
+            _ => None,
+        };
+        if let Some(schema) = asked {
+            self.check(schema, body, &format!("the body of {what}"));
+        }
+        let answer = &call["answer"];
+        if answer.is_null() {
+            return;
+        }
+        let answered = match route {
+            _ if call["status"] != 200 => "GraphAPIError",
+            "messages" if body["status"].is_string() => "MarkMessageResponsePayload",
+            "messages" => "MessageResponsePayload",
+            _ => return,
+        };
+        self.check(answered, answer, &format!("the answer to {what}"));
+    }
+
+    /// Judges a webhook; the description covers messages and their statuses.
+    pub(crate) fn webhook(&self, body: &str) {
+        let body: Value = serde_json::from_str(body).expect("webhooks are JSON");
+        let entries = body["entry"].as_array().expect("a list of entries");
+        let mut changes = entries.iter().flat_map(|entry| {
+            entry["changes"].as_array().expect("a list of changes").iter().collect::<Vec<_>>()
+        });
+        if changes.all(|change| change["field"] == "messages") {
+            self.check("WebhookPayload", &body, "a webhook");
+        }
+    }
+
+    fn check(&self, schema: &str, value: &Value, what: &str) {
+        let validator = {
+            let mut known = self.validators.lock().expect("nobody panicked while holding it");
+            Arc::clone(known.entry(schema.to_owned()).or_insert_with(|| {
+                let whole = json!({
+                    "$schema": "https://json-schema.org/draft/2020-12/schema",
+                    "$ref": format!("#/components/schemas/{schema}"),
+                    "components": self.document["components"],
+                });
+                Arc::new(jsonschema::validator_for(&whole).expect("a schema"))
+            }))
+        };
+        let errors: Vec<String> = validator
+            .iter_errors(value)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        assert!(errors.is_empty(), "{what} is no {schema}: {errors:#?}\n{value:#}");
+    }
+}
+
+/// What must not be read anywhere.
+#[derive(Debug, Default)]
+pub(crate) struct Secrets {
+    /// Nowhere at all.
+    hidden: BTreeSet<String>,
+    /// In no log.
+    unlogged: BTreeSet<String>,
+    /// Nowhere, and short enough to be part of something else.
+    pins: BTreeSet<String>,
+}
+
+impl Secrets {
+    /// Must be read nowhere.
+    pub(crate) fn hide(&mut self, secret: &str) {
+        assert!(secret.len() >= 8, "{secret:?} is too short to be looked for");
+        self.hidden.insert(secret.to_owned());
+    }
+
+    /// May be answered where it belongs, but must not be logged.
+    pub(crate) fn unlog(&mut self, secret: &str) {
+        self.unlogged.insert(secret.to_owned());
+    }
+
+    /// Whether this is one that may be answered.
+    pub(crate) fn is_unlogged(&self, text: &str) -> bool {
+        self.unlogged.iter().any(|secret| text.contains(secret.as_str()))
+    }
+
+    /// All that Meta knows of: apps, tokens, codes, PINs, and the proofs of calls.
+    pub(crate) fn of_meta(&mut self, state: &Value, calls: &[Value]) {
+        let texts = |list: &Value, field: &str| -> Vec<String> {
+            let items: Vec<&Value> = match list {
+                Value::Object(items) => items.values().collect(),
+                Value::Array(items) => items.iter().collect(),
+                _ => Vec::new(),
+            };
+            items.iter().filter_map(|it| it[field].as_str()).map(str::to_owned).collect()
+        };
+        for (list, field) in [("tokens", "token"), ("apps", "secret"), ("codes", "code")] {
+            for secret in texts(&state[list], field) {
+                self.hide(&secret);
+            }
+        }
+        // What a number has that nobody chose; it is not looked for.
+        self.pins.extend(texts(&state["numbers"], "pin").into_iter().filter(|it| it != "000000"));
+        for call in calls {
+            let query = call["query"].as_str().unwrap_or_default();
+            for pair in query.split('&') {
+                if let Some(proof) = pair.strip_prefix("appsecret_proof=") {
+                    self.hide(proof);
+                }
+            }
+            if let Some(pin) = call["body"]["pin"].as_str() {
+                self.pins.insert(pin.to_owned());
+            }
+            let body = &call["body"];
+            for holder in [body, &body["webhook_configuration"]] {
+                if let Some(token) = holder["verify_token"].as_str() {
+                    self.unlog(token);
+                }
+            }
+        }
+    }
+
+    /// What is not to be read in anything that somebody gets.
+    pub(crate) fn check_told(&self, what: &str, text: &str) {
+        for secret in &self.hidden {
+            assert!(!text.contains(secret.as_str()), "{what} tells the secret {secret}: {text}");
+        }
+        for pin in &self.pins {
+            assert!(!has_number(text, pin), "{what} tells the PIN {pin}: {text}");
+        }
+    }
+
+    /// What is not to be read in a log.
+    pub(crate) fn check_log(&self, log: &str) {
+        for line in log.lines() {
+            self.check_told("the log", line);
+            for secret in &self.unlogged {
+                assert!(!line.contains(secret.as_str()), "the log tells {secret}: {line}");
+            }
+        }
+    }
+}
+
+/// Whether a number stands in a text by itself, not as a part of a longer one or of a time.
+fn has_number(text: &str, number: &str) -> bool {
+    let part = |c: char| c.is_ascii_alphanumeric() || c == '.';
+    text.match_indices(number).any(|(at, _)| {
+        let before = text.get(..at).and_then(|text| text.chars().next_back());
+        let after = text.get(at + number.len()..).and_then(|text| text.chars().next());
+        !before.is_some_and(part) && !after.is_some_and(|c| c.is_ascii_alphanumeric())
+    })
+}
