@@ -10,7 +10,7 @@ use std::{
 
 use clap::Parser;
 use graph_server::{GraphServer, Options};
-use serde::Serialize;
+use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -27,14 +27,6 @@ struct Arguments {
     ready_file: Option<PathBuf>,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Ready {
-    graph_url: String,
-    control_url: String,
-    sdk_url: String,
-}
-
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let logged = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
@@ -44,12 +36,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let server = GraphServer::start(Options { listen: arguments.listen }).await?;
-    let ready = Ready {
-        graph_url: server.graph_url(),
-        control_url: server.control_url(),
-        sdk_url: server.sdk_url(),
-    };
-    writeln!(std::io::stdout(), "{}", serde_json::to_string(&ready)?)?;
+    let ready = json!({
+        "graphUrl": server.graph_url(),
+        "controlUrl": server.control_url(),
+        "sdkUrl": server.sdk_url(),
+    });
+    writeln!(std::io::stdout(), "{ready}")?;
     if let Some(path) = &arguments.ready_file {
         announce(path, &ready)?;
     }
@@ -63,7 +55,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Whoever waits for the file must never see half of it.
-fn announce(path: &Path, ready: &Ready) -> Result<(), Box<dyn Error>> {
+fn announce(path: &Path, ready: &Value) -> Result<(), Box<dyn Error>> {
     let half = path.with_extension("part");
     fs::write(&half, serde_json::to_vec_pretty(ready)?)?;
     fs::rename(half, path)?;

@@ -30,6 +30,13 @@ const ENVELOPE: [&str; 9] = [
     "ttl",
 ];
 const CAPTION: usize = 1024;
+/// The lists of a contact: what an entry must hold, and what it may hold.
+const CONTACT_LISTS: [(&str, &[&str], &[&str]); 4] = [
+    ("phones", &["phone"], &["wa_id"]),
+    ("emails", &["email"], &[]),
+    ("urls", &["url"], &[]),
+    ("addresses", &[], &["city", "country", "country_code", "state", "street", "zip"]),
+];
 
 /// The type of a message; texts need not say it.
 pub(crate) fn kind_of(message: &Map<String, Value>) -> Result<&str, GraphError> {
@@ -131,9 +138,40 @@ fn location(part: Part<'_>) -> Result<(), GraphError> {
 fn contacts(whole: Part<'_>) -> Result<(), GraphError> {
     for contact in whole.parts("contacts", 1..=257)? {
         contact.keys(&["addresses", "birthday", "emails", "name", "org", "phones", "urls"])?;
-        contact.part("name")?.text("formatted_name", 1000)?;
+        contact.text_if_any("birthday", 10)?;
+        let name = contact.part("name")?;
+        name.text("formatted_name", 1000)?;
+        texts(
+            name,
+            &["formatted_name", "first_name", "last_name", "middle_name", "prefix", "suffix"],
+        )?;
+        for (list, own, rest) in CONTACT_LISTS {
+            if !contact.object.contains_key(list) {
+                continue;
+            }
+            for entry in contact.parts(list, 0..=50)? {
+                let known: Vec<&str> = ["type"].iter().chain(own).chain(rest).copied().collect();
+                texts(entry, &known)?;
+                if let Some(own) = own.first() {
+                    entry.text(own, 1000)?;
+                }
+                if !matches!(entry.text_if_any("type", 20)?, None | Some("HOME" | "WORK")) {
+                    let sentence = format!("Param {list}['type'] must be one of {{HOME, WORK}}");
+                    return Err(GraphError::parameter(sentence));
+                }
+            }
+        }
+        if contact.object.contains_key("org") {
+            texts(contact.part("org")?, &["company", "department", "title"])?;
+        }
     }
     Ok(())
+}
+
+/// An object of these texts and nothing else; none must be there.
+fn texts(part: Part<'_>, known: &[&str]) -> Result<(), GraphError> {
+    part.keys(known)?;
+    known.iter().try_for_each(|key| part.text_if_any(key, 1000).map(drop))
 }
 
 fn interactive(part: Part<'_>) -> Result<(), GraphError> {
@@ -151,11 +189,14 @@ fn interactive(part: Part<'_>) -> Result<(), GraphError> {
         "button" => buttons(action),
         "list" => sections(action),
         "cta_url" => {
+            if action.text("name", 20)? != "cta_url" {
+                return Err(GraphError::parameter("Param action['name'] must be one of {cta_url}"));
+            }
             let parameters = action.part("parameters")?;
             parameters.text("display_text", 20)?;
             parameters.text("url", 2000).map(drop)
         }
-        "location_request_message" => Ok(()),
+        "location_request_message" => action.text("name", 20).map(drop),
         other => {
             let sentence = format!("Param interactive['type'] is not supported here: {other}");
             Err(GraphError::parameter(sentence))
