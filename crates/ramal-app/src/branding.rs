@@ -261,7 +261,7 @@ impl App {
     ///
     /// [`AppError`] when the database fails.
     pub async fn look_of(&self, link: &PairingLink) -> Result<PageLook, AppError> {
-        self.look(link.tenant, &link.branding, link.redirect_url.as_deref()).await
+        self.page_look(link.tenant, &link.branding, link.redirect_url.as_deref()).await
     }
 
     /// The same for a link by which an official number is connected.
@@ -270,10 +270,10 @@ impl App {
     ///
     /// [`AppError`] when the database fails.
     pub async fn look_of_signup(&self, link: &SignupLink) -> Result<PageLook, AppError> {
-        self.look(link.tenant, &link.branding, link.redirect_url.as_deref()).await
+        self.page_look(link.tenant, &link.branding, link.redirect_url.as_deref()).await
     }
 
-    async fn look(
+    async fn page_look(
         &self,
         tenant: TenantId,
         of_link: &str,
