@@ -10,6 +10,7 @@ use ramal_domain::{
     Provider,
 };
 use ramal_meta::compose;
+use serde_json::Value;
 
 use crate::{AppError, Refusal};
 
@@ -87,7 +88,8 @@ impl OutgoingMessage {
             Provider::Meta => self.meta()?,
         };
         if let Ready::Content(content, _) = &ready {
-            if content_texts(content).any(|text| text.contains('\0')) {
+            let written = serde_json::to_value(content);
+            if written.map_or(true, |written| has_nul(&written)) {
                 return Err(AppError::invalid("texts have no NUL characters"));
             }
             if provider == Provider::Meta {
@@ -268,11 +270,14 @@ fn is_user_id(text: &str) -> bool {
         && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// Every text in it that is stored.
-fn content_texts(content: &Content) -> impl Iterator<Item = String> {
-    // JSON escapes a NUL, so the written form is looked through for the escape.
-    let written = serde_json::to_string(content).unwrap_or_default();
-    std::iter::once(written.replace("\\u0000", "\0"))
+/// Whether a text in it has a NUL, which PostgreSQL does not take.
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(fields) => fields.values().any(has_nul),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 #[cfg(test)]

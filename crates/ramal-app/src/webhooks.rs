@@ -18,8 +18,7 @@ const LOG_MAX: u32 = 50;
 
 /// Events that customers may name although no number of ours emits them (yet): of the other
 /// provider, or of later versions. They are dropped silently (contract C.19).
-pub(crate) const NOT_EMITTED: [&str; 8] = [
-    "message.reply",
+pub(crate) const NOT_EMITTED: [&str; 7] = [
     "lead.received",
     "flow.response_received",
     "call.incoming",
@@ -361,7 +360,7 @@ mod tests {
     fn events_that_are_not_emitted_are_dropped_and_unknown_ones_refused() {
         let names = |list: &[&str]| list.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
 
-        let kept = check_events(names(&["number.created", "message.reply", "number.created"]));
+        let kept = check_events(names(&["number.created", "lead.received", "number.created"]));
         assert_eq!(kept.unwrap(), ["number.created"]);
         assert!(check_events(names(&["number.exploded"])).is_err());
         for only_with_everything in ["number.action_required", "number.recovered"] {

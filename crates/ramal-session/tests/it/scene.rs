@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use ramal_domain::{
-    Clock as _, CloseReason, CorrelationId, EventKind, FakeClock, Link, MessageId, MessageStatus,
-    NodeId, NumberId, PhoneNumber, TenantId, Timestamp, WireId,
+    Clock as _, CloseReason, Content, CorrelationId, EventKind, FakeClock, Link, MessageId,
+    MessageStatus, NodeId, NumberId, Peer, PhoneNumber, Provider, TenantId, Timestamp, WireId,
 };
 use ramal_session::{Options, Outcome, Pairing, Supervisor};
 use ramal_store::{

@@ -1,8 +1,8 @@
 //! What WhatsApp gives us: contacts with two names, places, the past.
 
 use ramal_domain::{
-    CorrelationId, Direction, EventKind, MessageId, MessageStatus, NumberId, Peer, Place, TenantId,
-    WireId,
+    Content, CorrelationId, Direction, EventKind, MessageId, MessageStatus, NumberId, Peer, Place,
+    TenantId, WireId,
 };
 use ramal_store::{Draft, InboundMessage, Message, PastMessage, Store};
 

@@ -2,8 +2,8 @@
 
 use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
 use ramal_domain::{
-    CorrelationId, Direction, EventKind, MessageId, MessageStatus, NumberId, Peer, Place, TenantId,
-    Timestamp, WireId,
+    Content, CorrelationId, Direction, EventKind, MessageId, MessageStatus, NumberId, Peer, Place,
+    TenantId, Timestamp, WireId,
 };
 use ramal_store::{Draft, Failure, InboundMessage, Message, Receipt, Store};
 

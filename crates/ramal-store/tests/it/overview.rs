@@ -1,6 +1,8 @@
 //! What a number's page shows.
 
-use ramal_domain::{CorrelationId, EventKind, MessageId, NumberId, TenantId, Timestamp, WireId};
+use ramal_domain::{
+    Content, CorrelationId, EventKind, MessageId, NumberId, Peer, TenantId, Timestamp, WireId,
+};
 use ramal_store::{Draft, Number, PastEvent, Store};
 
 use crate::{
