@@ -403,7 +403,7 @@ async fn a_webhook_is_created_from_a_sound_body_only() {
     assert_eq!(world.api().get("/v1/webhooks").await.expect(200), json!([]));
 
     // The contract's other provider's events are taken and dropped.
-    let sound = json!({"url": receiver.url("x"), "events": ["*", "message.reply", "*"]});
+    let sound = json!({"url": receiver.url("x"), "events": ["*", "lead.received", "*"]});
     let hook = own.post("/v1/webhooks", sound).await.expect(201);
     assert_eq!(hook["events"], json!(["*"]));
     assert_eq!(hook["whatsappNumberIds"], json!([number.id]));

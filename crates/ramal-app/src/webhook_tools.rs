@@ -285,7 +285,7 @@ mod tests {
 
         assert_eq!(kinds_of(&["*"]).len(), EventKind::ALL.len() - 1);
         assert_eq!(kinds_of(&["message.sent", "webhook.test"]), [EventKind::MessageSent]);
-        assert_eq!(kinds_of(&["message.reply", "calls"]), []);
+        assert_eq!(kinds_of(&["lead.received", "calls"]), []);
         let twice = ["message.sent", "message.read", "message.sent", "message.read"];
         assert_eq!(kinds_of(&twice), [EventKind::MessageSent, EventKind::MessageRead]);
         assert!(kinds(&["number.exploded".to_owned()]).is_err());
