@@ -176,7 +176,10 @@ impl App {
             let walked = app.onboard(official, expected.as_ref(), Walk::Lenient).await;
             let created = match walked {
                 Ok(onboarded) => app.publish_official(&caller, &wanted, onboarded, link).await,
-                Err(stuck) => Err(stuck.error),
+                Err(stuck) => {
+                    app.take_back(&stuck).await?;
+                    Err(stuck.error)
+                }
             };
             if created.is_err() {
                 app.undo_reservation(id).await;

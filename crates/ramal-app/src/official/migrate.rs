@@ -54,6 +54,7 @@ impl App {
             match walked {
                 Ok(onboarded) => app.switch(&caller, number.id, onboarded).await,
                 Err(stuck) => {
+                    app.take_back(&stuck).await?;
                     app.forget_migration(number.id).await?;
                     Err(stuck.error)
                 }

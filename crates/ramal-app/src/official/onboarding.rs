@@ -153,6 +153,7 @@ pub(crate) struct Onboarded {
 /// A step that failed, with the list as far as it came.
 #[derive(Debug)]
 pub(crate) struct Stuck {
+    pub(crate) official: OfficialNumber,
     pub(crate) checklist: Checklist,
     pub(crate) error: AppError,
 }
@@ -182,7 +183,7 @@ impl App {
                 let sentence = error.to_string();
                 checklist.set(step, StepStatus::Failed, Some(&sentence));
                 tracing::info!(number.id = %number, step = step.name(), %error, "onboarding stopped");
-                Err(Box::new(Stuck { checklist, error }))
+                Err(Box::new(Stuck { official, checklist, error }))
             }
         }
     }
@@ -213,6 +214,22 @@ impl App {
         walker.share_app_data(&phone).await;
         let phone = walker.read_back(list).await.map_err(at(StepName::Verify))?;
         Ok(phone)
+    }
+
+    /// Has Meta no longer deliver here what concerns a number that did not come to be: its owner's own
+    /// callback would hear nothing.
+    pub(crate) async fn take_back(&self, stuck: &Stuck) -> Result<(), AppError> {
+        if stuck.checklist.status(StepName::Subscribe) != StepStatus::Done {
+            return Ok(());
+        }
+        let meta = self.meta()?;
+        let (phone_id, _waba_id) = stored_ids(&stuck.official)?;
+        let access = meta.access(&stuck.official);
+        if let Err(error) = meta.graph.set_callback(&access, &phone_id, None).await {
+            let number = stuck.official.number;
+            tracing::warn!(number.id = %number, %error, "Meta still delivers a number's webhooks here");
+        }
+        Ok(())
     }
 
     /// The callback of a number whose subscription had failed, tried again. Returns whether it is set.
