@@ -72,7 +72,7 @@ pub(super) async fn messages(
                 "direction": "in", "id": sent.id, "phoneId": sent.phone_id, "type": sent.kind(),
                 "status": sent.status, "message": sent.message, "at": sent.at,
             });
-            (sent.at, shown)
+            (sent.place, shown)
         });
         let wrote = state.received.iter().filter(|received| received.from == number);
         let wrote = wrote.map(|received| {
@@ -81,10 +81,10 @@ pub(super) async fn messages(
                 "type": received.message.get("type"), "message": received.message,
                 "readAt": received.read_at, "typingAt": received.typing_at, "at": received.at,
             });
-            (received.at, shown)
+            (received.place, shown)
         });
-        let mut all: Vec<(i64, Value)> = got.chain(wrote).collect();
-        all.sort_by_key(|(at, _)| *at);
+        let mut all: Vec<(u64, Value)> = got.chain(wrote).collect();
+        all.sort_by_key(|(place, _)| *place);
         all.into_iter().map(|(_, shown)| shown).collect()
     })))
 }

@@ -101,6 +101,7 @@ fn write(state: &mut World, phone_id: &str, wish: Wish, base: &str) -> Result<Va
         from,
         message: Value::Object(message),
         at: state.clock.millis(),
+        place: state.mint_place(),
         read_at: None,
         typing_at: Vec::new(),
     };

@@ -64,6 +64,7 @@ pub(crate) fn post(
         by_user_id: message.get("to").is_none(),
         message: Value::Object(message.clone()),
         at: state.clock.millis(),
+        place: state.mint_place(),
         status: "accepted",
         changes: Vec::new(),
         in_window,

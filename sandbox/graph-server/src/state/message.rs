@@ -18,6 +18,9 @@ pub(crate) struct Sent {
     /// The whole body of the call.
     pub(crate) message: Value,
     pub(crate) at: Millis,
+    /// Its place among all messages.
+    #[serde(skip)]
+    pub(crate) place: u64,
     pub(crate) status: &'static str,
     pub(crate) changes: Vec<StatusChange>,
     /// Whether it was sent inside the window.
@@ -46,6 +49,9 @@ pub(crate) struct Received {
     /// As the webhook tells it.
     pub(crate) message: Value,
     pub(crate) at: Millis,
+    /// Its place among all messages.
+    #[serde(skip)]
+    pub(crate) place: u64,
     pub(crate) read_at: Option<Millis>,
     /// When the business showed that it is typing an answer.
     pub(crate) typing_at: Vec<Millis>,

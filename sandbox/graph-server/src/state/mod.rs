@@ -49,6 +49,7 @@ pub(crate) struct State {
     pub(crate) settings: Settings,
     next_id: u64,
     next_number: u32,
+    next_place: u64,
 }
 
 impl Default for State {
@@ -71,6 +72,7 @@ impl Default for State {
             settings: Settings::default(),
             next_id: FIRST_ID,
             next_number: 1,
+            next_place: 0,
         }
     }
 }
@@ -85,6 +87,12 @@ impl State {
                 return id;
             }
         }
+    }
+
+    /// The place of a new message among all: several may share a millisecond.
+    pub(crate) fn mint_place(&mut self) -> u64 {
+        self.next_place += 1;
+        self.next_place
     }
 
     /// A phone number that no business has, in digits.

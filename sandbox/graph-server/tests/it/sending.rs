@@ -127,9 +127,9 @@ async fn what_is_taken_is_what_metas_description_takes() {
         for mutant in mutants(&World::to_person(message)) {
             let (status, _) = world.call(Method::POST, &path, mutant.clone()).await;
             if status == 200 {
-                taken += 1
+                taken += 1;
             } else {
-                refused += 1
+                refused += 1;
             }
             if status == 200 && judge().is_some_and(|judge| !judge.takes(&mutant)) {
                 wrong.push(mutant.to_string());
