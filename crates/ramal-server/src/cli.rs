@@ -67,10 +67,10 @@ pub fn main() -> ExitCode {
 
 /// [`main`], with a further check of the configuration: builds that trust more than the production
 /// binary refuse with it what only that may do.
-pub fn main_with(check: impl FnOnce(&Config) -> anyhow::Result<()>) -> ExitCode {
+pub fn main_with(check: impl FnOnce(&mut Config) -> anyhow::Result<()>) -> ExitCode {
     let arguments = Arguments::parse();
     let file = arguments.config.as_deref();
-    let loaded = Config::load(file).and_then(|config| check(&config).map(|()| config));
+    let loaded = Config::load(file).and_then(|mut config| check(&mut config).map(|()| config));
     let config = match loaded {
         Ok(config) => config,
         Err(error) => {

@@ -1,7 +1,13 @@
 //! What a newcomer reads first.
 
+use serde_json::Value;
+
+use crate::Shown;
+
 /// Where to look, and the three lines that show everything: create, scan, send.
-pub(crate) fn text(url: &str, key: &str, dashboard: &str) -> String {
+/// And the one that creates an official number, at the offline Meta: `official` is its body.
+pub(crate) fn text(url: &str, shown: &Shown<'_>, official: &Value) -> String {
+    let Shown { key, dashboard } = shown;
     format!(
         r#"
 Ramal sandbox: {url}
@@ -22,6 +28,9 @@ Or by the API:
 
    The virtual phone that got it:
    curl -s {url}/sandbox/phones/+5511999990002/messages
+
+An official number (Meta's Cloud API; Meta is offline as well, its control API is at {url}/sandbox/graph):
+   curl -s {url}/v1/numbers/meta -H 'x-api-key: {key}' -d '{official}'
 
 Stop with Ctrl-C.
 "#

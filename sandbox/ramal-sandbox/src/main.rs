@@ -1,7 +1,8 @@
-//! `cargo sandbox`: the product and an offline WhatsApp, in one process.
+//! `cargo sandbox`: the product, an offline WhatsApp and an offline Meta, in one process.
 
 mod entrance;
 mod guide;
+mod official;
 mod tenant_key;
 mod terminal;
 
@@ -15,12 +16,13 @@ use std::{
 use anyhow::Context as _;
 use axum::{Router, middleware};
 use clap::Parser;
+use graph_server::GraphServer;
 use ramal_server::{Config, Server};
 use ramal_web::Web;
 use serde_json::json;
 use wa_server::WaServer;
 
-use crate::entrance::Entrance;
+use crate::{entrance::Entrance, official::Demo};
 
 /// The version of WhatsApp Web that clients name to the offline server; any will do.
 const APP_VERSION: [u32; 3] = [2, 3000, 1_035_194_821];
@@ -65,39 +67,56 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let options = wa_server::Options { listen, data_dir: whatsapp_dir };
     let whatsapp = WaServer::start(options).await.context("the offline WhatsApp")?;
-    let config = configure(arguments, &data_dir, &whatsapp)?;
+    let graph = GraphServer::start(graph_server::Options::default());
+    let graph = graph.await.context("the offline Meta")?;
+    let demo = Demo::create(&graph).await?;
+    let outside = Outside { whatsapp: &whatsapp, graph: &graph, demo: &demo };
+    let config = configure(arguments, &data_dir, &outside)?;
     ramal_server::init_logs(&config.log)?;
     let entrance = Entrance::new();
-    let dress = |routes| dress(routes, &whatsapp, entrance.router());
+    let dress = |routes| dress(routes, &outside, entrance.router());
     let server = Server::start_with(&config, Web::with_phones, dress).await?;
     let key = tenant_key::obtain(&server, &config).await?;
     let dashboard = entrance.open(&server).await?;
-    announce(arguments, &server, &whatsapp, &Shown { key: key.expose(), dashboard })?;
+    demo.subscribe(&graph, &server.url()).await?;
+    announce(arguments, &server, &outside, &Shown { key: key.expose(), dashboard })?;
     ramal_server::stop_signal().await?;
     server.stop().await;
     whatsapp.shutdown().await;
+    graph.shutdown().await;
     Ok(())
+}
+
+/// The world outside, offline.
+#[derive(Clone, Copy)]
+struct Outside<'a> {
+    whatsapp: &'a WaServer,
+    graph: &'a GraphServer,
+    demo: &'a Demo,
 }
 
 fn configure(
     arguments: &Arguments,
     data_dir: &Path,
-    whatsapp: &WaServer,
+    outside: &Outside<'_>,
 ) -> anyhow::Result<Config> {
     let mut config = Config::defaults(data_dir.to_owned())?;
     config.server.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port));
-    config.whatsapp.url = whatsapp.ws_url();
+    config.whatsapp.url = outside.whatsapp.ws_url();
     config.whatsapp.app_version = Some(APP_VERSION);
+    outside.demo.configure(&mut config, outside.graph);
     // Whoever tries the sandbox receives webhooks on the same machine.
     config.webhooks.allow_private = true;
     config.log.filter.clone_from(&arguments.log);
-    ramal_sandbox::refuse_the_world(&config)?;
+    ramal_sandbox::refuse_the_world(&mut config)?;
     Ok(config)
 }
 
-/// The control API and the way in beside the product's routes; QR codes are drawn on the terminal.
-fn dress(routes: Router, whatsapp: &WaServer, entrance: Router) -> Router {
+/// The control APIs and the way in beside the product's routes; QR codes are drawn on the terminal.
+fn dress(routes: Router, outside: &Outside<'_>, entrance: Router) -> Router {
+    let whatsapp = outside.whatsapp;
     routes
+        .nest("/sandbox/graph", outside.graph.control())
         .nest("/sandbox", whatsapp.control())
         // For clients that join `sandboxUrl` with the documented paths, which begin with /sandbox.
         .nest("/sandbox/sandbox", whatsapp.control())
@@ -106,27 +125,30 @@ fn dress(routes: Router, whatsapp: &WaServer, entrance: Router) -> Router {
 }
 
 /// What a newcomer needs.
-struct Shown<'a> {
-    key: &'a str,
+pub(crate) struct Shown<'a> {
+    pub(crate) key: &'a str,
     /// The link that signs in to the dashboard.
-    dashboard: String,
+    pub(crate) dashboard: String,
 }
 
 fn announce(
     arguments: &Arguments,
     server: &Server,
-    whatsapp: &WaServer,
+    outside: &Outside<'_>,
     shown: &Shown<'_>,
 ) -> anyhow::Result<()> {
     let url = server.url();
-    writeln!(std::io::stdout(), "{}", guide::text(&url, shown.key, &shown.dashboard))?;
+    writeln!(std::io::stdout(), "{}", guide::text(&url, shown, &outside.demo.wish()))?;
     if let Some(path) = &arguments.ready_file {
         let ready = json!({
             "apiUrl": url,
             "tenantKey": shown.key,
             "dashboardUrl": shown.dashboard,
             "sandboxUrl": format!("{url}/sandbox"),
-            "whatsappUrl": whatsapp.ws_url(),
+            "whatsappUrl": outside.whatsapp.ws_url(),
+            "graphUrl": outside.graph.graph_url(),
+            "graphControlUrl": format!("{url}/sandbox/graph"),
+            "meta": outside.demo.business,
         });
         ramal_server::write_ready_file(path, &ready)?;
     }
