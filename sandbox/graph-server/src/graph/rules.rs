@@ -16,7 +16,8 @@ const PROOF_SECONDS: i64 = 5 * 60;
 
 /// Finds the caller: a known token in force, with a proof where its app demands one.
 pub(crate) fn authenticate(state: &State, request: &Request) -> Result<Token, GraphError> {
-    let given = request.bearer.as_deref().or_else(|| request.plain_param("access_token"));
+    // The parameter wins: clients with a token of their own name an app's by it.
+    let given = request.plain_param("access_token").or(request.bearer.as_deref());
     let Some(given) = given.filter(|given| !given.is_empty()) else {
         return Err(GraphError::graph(
             104,

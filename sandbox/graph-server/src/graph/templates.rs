@@ -20,8 +20,18 @@ pub(crate) fn list(state: &State, request: &Request) -> Result<Reply, GraphError
         .filter(|it| name.as_deref().is_none_or(|part| it.name.contains(part)))
         .filter(|it| fits(&language, &it.language) && fits(&status, &it.status))
         .map(node)
-        .collect();
-    fields::page(request, shown).map(Reply::Json)
+        .collect::<Vec<Value>>();
+    let summary = json!({
+        "total_count": shown.len(),
+        "message_template_count": waba.templates.len(),
+        "message_template_limit": 250,
+        "are_translations_complete": true,
+    });
+    let mut page = fields::page(request, shown)?;
+    if let (Some(_), Some(page)) = (request.param("summary"), page.as_object_mut()) {
+        page.insert("summary".into(), summary);
+    }
+    Ok(Reply::Json(page))
 }
 
 fn node(template: &Template) -> Value {

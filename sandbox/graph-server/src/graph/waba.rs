@@ -8,19 +8,20 @@ use crate::state::{Number, State};
 const NODE_TYPE: &str = "WhatsAppBusinessAccount";
 const DEFAULTS: [&str; 4] = ["name", "currency", "timezone_id", "message_template_namespace"];
 /// Fields that exist, whether this account has them or not.
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 13] = [
     "id",
-    "analytics",
-    "creation_time",
+    "audiences",
+    "auth_international_rate_eligibility",
+    "dcc_config",
+    "disable_marketing_messages_on_cloud_api",
+    "health_status",
     "is_enabled_for_insights",
     "marketing_messages_lite_api_status",
     "marketing_messages_onboarding_status",
     "on_behalf_of_business_info",
-    "owner_business_info",
-    "health_status",
     "purchase_order_number",
-    "linked_commerce_account",
-    "auth_international_rate_eligibility",
+    "schedules",
+    "subscribed_apps",
 ];
 
 pub(crate) fn show(state: &State, request: &Request) -> Result<Reply, GraphError> {

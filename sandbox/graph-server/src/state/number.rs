@@ -88,7 +88,7 @@ impl Number {
             attempts: Vec::new(),
             verification_code: None,
             callback: None,
-            profile: BTreeMap::new(),
+            profile: BTreeMap::from([("vertical".to_owned(), json!("OTHER"))]),
             onboarded_at: clock.seconds(),
             syncs: BTreeSet::new(),
             history: Some(json!([])),
