@@ -67,24 +67,25 @@ pub(crate) fn post(
         place: state.mint_place(),
         status: "accepted",
         changes: Vec::new(),
+        category: category.map(|it| it.to_lowercase()),
         in_window,
         told_at: 0,
     };
-    let answer = accepted(&sent, &to, &input, category.is_some());
+    let answer = accepted(&sent, &to, &input);
     state.sent.push(sent);
     let index = state.sent.len() - 1;
     statuses::follow(state, index, failure);
     Ok(Reply::Json(answer))
 }
 
-fn accepted(sent: &Sent, to: &Person, input: &str, is_template: bool) -> Value {
+fn accepted(sent: &Sent, to: &Person, input: &str) -> Value {
     let contact = if sent.by_user_id {
         json!({ "input": input, "user_id": to.user_id })
     } else {
         json!({ "input": input, "wa_id": to.wa_id })
     };
     let mut message = json!({ "id": sent.id });
-    if let (true, Some(message)) = (is_template, message.as_object_mut()) {
+    if let (Some(_), Some(message)) = (&sent.category, message.as_object_mut()) {
         message.insert("message_status".into(), json!("accepted"));
     }
     json!({ "messaging_product": "whatsapp", "contacts": [contact], "messages": [message] })

@@ -23,6 +23,8 @@ pub(crate) struct Sent {
     pub(crate) place: u64,
     pub(crate) status: &'static str,
     pub(crate) changes: Vec<StatusChange>,
+    /// The category of its template.
+    pub(crate) category: Option<String>,
     /// Whether it was sent inside the window.
     pub(crate) in_window: bool,
     /// When the last status is, or was, due to be told.
@@ -58,10 +60,6 @@ pub(crate) struct Received {
 }
 
 impl Sent {
-    pub(crate) fn is_template(&self) -> bool {
-        self.kind() == "template"
-    }
-
     /// Its type; texts need not say it.
     pub(crate) fn kind(&self) -> &str {
         self.message.get("type").and_then(Value::as_str).unwrap_or("text")

@@ -89,14 +89,12 @@ fn value(state: &State, sent: &Sent, status: &str, code: Option<i64>) -> Value {
 }
 
 fn pricing(sent: &Sent) -> Value {
-    if sent.is_template() && !sent.in_window {
-        return json!({
-            "billable": true, "pricing_model": "PMP", "type": "regular", "category": "utility",
-        });
-    }
+    let free = sent.category.is_none() || sent.in_window;
     json!({
-        "billable": false, "pricing_model": "PMP", "type": "free_customer_service",
-        "category": if sent.is_template() { "utility" } else { "service" },
+        "billable": !free,
+        "pricing_model": "PMP",
+        "type": if free { "free_customer_service" } else { "regular" },
+        "category": sent.category.as_deref().unwrap_or("service"),
     })
 }
 
