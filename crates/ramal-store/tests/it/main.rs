@@ -36,6 +36,7 @@ mod idempotency;
 mod inbound;
 mod messages;
 mod numbers;
+mod official;
 mod overview;
 mod pairing_attempts;
 mod people;
