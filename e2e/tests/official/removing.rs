@@ -1,0 +1,91 @@
+//! Official numbers that are removed leave Meta.
+
+use ramal_tests::{Business, Official, eventually};
+use serde_json::{Value, json};
+
+use crate::{NUMBER, OTHER, friend_writes, send, wait_for_status};
+
+/// A number as Meta has it: its callback, and whether it is registered.
+async fn at_meta(world: &Official, business: &Business) -> (Value, bool) {
+    let state = world.graph.ask("/state").await;
+    let number = &state["numbers"][&business.phone];
+    (number["callback"].clone(), number["node"]["platform_type"] == "CLOUD_API")
+}
+
+async fn subscribed(world: &Official, business: &Business) -> bool {
+    let state = world.graph.ask("/state").await;
+    let subscriptions = &state["wabas"][&business.waba]["subscriptions"];
+    match subscriptions {
+        Value::Object(apps) => apps.contains_key(&business.app),
+        Value::Array(apps) => apps.iter().any(|it| it.to_string().contains(&business.app)),
+        other => panic!("no subscriptions: {other}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_number_is_unsubscribed_and_deregistered_and_comes_back_with_a_reconnect() {
+    let world = Official::start().await;
+    let business = world.graph.business(json!({"number": NUMBER, "registered": false})).await;
+    let line = world.connect(&business).await;
+    assert!(at_meta(&world, &business).await.1 && subscribed(&world, &business).await);
+
+    let path = format!("/v1/numbers/{}", line.id);
+    world.api().delete(&path).await.expect(200);
+    eventually("it has left", async || {
+        let (callback, registered) = at_meta(&world, &business).await;
+        (callback.is_null() && !registered && !subscribed(&world, &business).await).then_some(())
+    })
+    .await;
+
+    world.api().post(&format!("{path}/restore"), json!({})).await.expect(200);
+    assert_eq!(world.detail(&line.id).await["state"], "CLOSE");
+    let back = world.api().post(&format!("{path}/meta/reconnect"), json!({})).await.expect(200);
+    assert_eq!(back["instance"]["state"], "OPEN", "with the PIN that was kept: {back}");
+    assert!(at_meta(&world, &business).await.1);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_meta_no_longer_knows_needs_no_leaving() {
+    let world = Official::start().await;
+    let line = world.line(NUMBER).await;
+    for route in ["phone", "subscribed_apps", "deregister"] {
+        let gone = json!({"route": route, "times": 9, "code": 100});
+        world.graph.tell("/faults", gone).await;
+    }
+    let path = format!("/v1/numbers/{}", line.id);
+    world.api().delete(&path).await.expect(200);
+    world.receiver.wait_for("line", "number.removed", |_| true).await;
+    world.api().delete(&format!("{path}/purge")).await.expect(200);
+    eventually("it is gone for good", async || {
+        let again = world.create(&line.business, json!({})).await;
+        (again.status != 409).then_some(())
+    })
+    .await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_numbers_of_one_account_live_apart() {
+    let world = Official::start().await;
+    let line = world.line(NUMBER).await;
+    let second = json!({"wabaId": line.waba, "number": OTHER, "registered": true});
+    let second = world.graph.tell("/numbers", second).await;
+    let phone = second["id"].as_str().or_else(|| second["phoneId"].as_str()).expect("an id");
+    let mut wish = line.credentials(&json!({"metaPhoneId": phone}));
+    wish["number"] = json!(OTHER);
+    let created = world.api().post("/v1/numbers/meta", wish).await.expect(201);
+    let other = created["numberId"].as_str().expect("an id");
+
+    world.api().delete(&format!("/v1/numbers/{other}")).await.expect(200);
+    eventually("it has left", async || {
+        let state = world.graph.ask("/state").await;
+        state["numbers"][phone]["callback"].is_null().then_some(())
+    })
+    .await;
+    assert!(subscribed(&world, &line.business).await, "the other one still needs it");
+    friend_writes(&world, &line, "are you there?").await;
+    let answer = send(&line.api, json!({"text": "yes"})).await;
+    wait_for_status(&line.api, &answer, "DELIVERED").await;
+    world.end().await;
+}
