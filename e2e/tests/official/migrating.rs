@@ -34,7 +34,10 @@ async fn a_number_moves_to_meta_with_its_id_key_webhooks_and_history() {
     let moved = world.api().post(&path, wish.clone()).await.expect(200);
 
     assert_eq!(moved["numberId"], id.as_str());
-    assert_eq!((&moved["instance"]["provider"], &moved["instance"]["state"]), (&json!("META"), &json!("OPEN")));
+    assert_eq!(
+        (&moved["instance"]["provider"], &moved["instance"]["state"]),
+        (&json!("META"), &json!("OPEN"))
+    );
     assert_eq!(step(&moved, "register"), "done");
     eventually("the device is unlinked on the phone", async || {
         world.phones().companions(NUMBER).await.is_empty().then_some(())
@@ -58,10 +61,8 @@ async fn a_number_moves_to_meta_with_its_id_key_webhooks_and_history() {
 async fn a_move_that_fails_leaves_the_number_as_it_was() {
     let world = Official::with_phones(&[]).await;
     let (id, api, _key) = paired(&world).await;
-    let business = world
-        .graph
-        .business(json!({"number": NUMBER, "registered": false, "pin": "111111"}))
-        .await;
+    let business =
+        world.graph.business(json!({"number": NUMBER, "registered": false, "pin": "111111"})).await;
     let path = format!("/v1/numbers/{id}/migrate");
     let wish = |changes: Value| to_meta(&business.credentials(&changes));
 

@@ -25,9 +25,13 @@ async fn with_good_credentials_a_number_is_open_at_once() {
     let steps = created["onboarding"].as_array().expect("a list");
     let names: Vec<&Value> = steps.iter().map(|step| &step["step"]).collect();
     assert_eq!(names, ["validate", "waba", "register", "subscribe", "verify"]);
-    assert_eq!(["validate", "waba", "subscribe", "verify"].map(|it| step(&created, it)), ["done"; 4]);
+    assert_eq!(
+        ["validate", "waba", "subscribe", "verify"].map(|it| step(&created, it)),
+        ["done"; 4]
+    );
     assert_eq!(step(&created, "register"), "skipped", "it was registered already: {created}");
-    let mut keys: Vec<&str> = created.as_object().expect("an object").keys().map(String::as_str).collect();
+    let mut keys: Vec<&str> =
+        created.as_object().expect("an object").keys().map(String::as_str).collect();
     keys.sort_unstable();
     let expected =
         ["instance", "linkedApiKeyId", "numberId", "onboarding", "verifyToken", "webhookUrl"];
@@ -114,7 +118,10 @@ async fn webhooks_of_the_tenant_hear_of_the_creation_and_those_of_the_number_of_
     world.graph.tell("/tokens/revoke", json!({"token": business.token})).await;
     world.api().get(&format!("/v1/numbers/{}?refresh=1", second.id)).await.expect(200);
     world.receiver.wait_for("second", "number.disconnected", is_second).await;
-    let token = world.graph.tell("/tokens", json!({"appId": business.app, "wabaIds": [business.waba]})).await;
+    let token = world
+        .graph
+        .tell("/tokens", json!({"appId": business.app, "wabaIds": [business.waba]}))
+        .await;
     world.api().post(&url, json!({"metaAccessToken": token["token"]})).await.expect(200);
     let told = world.receiver.wait_for("second", "number.connected", is_second).await.data();
     assert_eq!(told["profileName"], "Acme Ltd", "what Meta calls it");
@@ -142,11 +149,14 @@ async fn the_calling_numbers_key_moves_to_the_new_number() {
     let first = world.line(NUMBER).await;
     let business = world.graph.business(json!({"number": OTHER})).await;
 
+    let key = world.api().key_of(&first.id).await;
+
     let created = world.create_by(&first.api, &business, json!({})).await.expect(201);
 
     assert!(created["linkedApiKeyId"].is_string(), "{created}");
-    let keys = first.api.get("/v1/api-keys").await.expect(200);
-    assert_eq!(keys[0]["numberId"], created["numberId"]);
+    let id = created["numberId"].as_str().expect("an id");
+    assert_eq!(world.api().key_of(id).await, key, "it moved");
+    assert_ne!(world.api().key_of(&first.id).await, key, "the old number has a fresh one");
     world.end().await;
 }
 

@@ -156,6 +156,14 @@ pub(crate) struct Stuck {
     pub(crate) official: OfficialNumber,
     pub(crate) checklist: Checklist,
     pub(crate) error: AppError,
+    /// Whether the account was subscribed on the way, where it was not before.
+    pub(crate) subscribed: bool,
+}
+
+/// How far a walk has come.
+struct Progress {
+    checklist: Checklist,
+    subscribed: bool,
 }
 
 struct Walker<'a> {
@@ -175,15 +183,17 @@ impl App {
         expected: Option<&PhoneNumber>,
         walk: Walk,
     ) -> Result<Onboarded, Box<Stuck>> {
-        let mut checklist = Checklist::new();
+        let mut progress = Progress { checklist: Checklist::new(), subscribed: false };
         let number = official.number;
-        match self.walk(&mut official, expected, walk, &mut checklist).await {
+        let walked = self.walk(&mut official, expected, walk, &mut progress).await;
+        let Progress { mut checklist, subscribed } = progress;
+        match walked {
             Ok(phone) => Ok(Onboarded { official, checklist, phone }),
             Err((step, error)) => {
                 let sentence = error.to_string();
                 checklist.set(step, StepStatus::Failed, Some(&sentence));
                 tracing::info!(number.id = %number, step = step.name(), %error, "onboarding stopped");
-                Err(Box::new(Stuck { official, checklist, error }))
+                Err(Box::new(Stuck { official, checklist, error, subscribed }))
             }
         }
     }
@@ -193,8 +203,9 @@ impl App {
         official: &mut OfficialNumber,
         expected: Option<&PhoneNumber>,
         walk: Walk,
-        list: &mut Checklist,
+        progress: &mut Progress,
     ) -> Result<Phone, (StepName, AppError)> {
+        let list = &mut progress.checklist;
         let at = |step: StepName| move |error: AppError| (step, error);
         let meta = self.meta().map_err(|refusal| (StepName::Validate, refusal.into()))?;
         let (phone_id, waba_id) = stored_ids(official).map_err(at(StepName::Validate))?;
@@ -205,8 +216,10 @@ impl App {
         list.set(StepName::Validate, StepStatus::Done, None);
         walker.belongs().await.map_err(at(StepName::Waba))?;
         list.set(StepName::Waba, StepStatus::Done, None);
-        let (status, detail) =
-            walker.subscribe(official, &phone).await.map_err(at(StepName::Subscribe))?;
+        let (status, detail) = walker
+            .subscribe(official, &phone, &mut progress.subscribed)
+            .await
+            .map_err(at(StepName::Subscribe))?;
         list.set(StepName::Subscribe, status, detail.as_deref());
         let (status, detail) =
             walker.register(official, &phone).await.map_err(at(StepName::Register))?;
@@ -216,18 +229,22 @@ impl App {
         Ok(phone)
     }
 
-    /// Has Meta no longer deliver here what concerns a number that did not come to be: its owner's own
-    /// callback would hear nothing.
+    /// Leaves nothing behind at Meta of a number that did not come to be: its owner's own callback would
+    /// hear nothing.
     pub(crate) async fn take_back(&self, stuck: &Stuck) -> Result<(), AppError> {
-        if stuck.checklist.status(StepName::Subscribe) != StepStatus::Done {
-            return Ok(());
-        }
         let meta = self.meta()?;
-        let (phone_id, _waba_id) = stored_ids(&stuck.official)?;
+        let number = stuck.official.number;
+        let (phone_id, waba_id) = stored_ids(&stuck.official)?;
         let access = meta.access(&stuck.official);
-        if let Err(error) = meta.graph.set_callback(&access, &phone_id, None).await {
-            let number = stuck.official.number;
+        if stuck.checklist.status(StepName::Subscribe) == StepStatus::Done
+            && let Err(error) = meta.graph.set_callback(&access, &phone_id, None).await
+        {
             tracing::warn!(number.id = %number, %error, "Meta still delivers a number's webhooks here");
+        }
+        if stuck.subscribed
+            && let Err(error) = meta.graph.unsubscribe(&access, &waba_id).await
+        {
+            tracing::warn!(number.id = %number, %error, "an account is still subscribed");
         }
         Ok(())
     }
@@ -243,7 +260,7 @@ impl App {
         let access = meta.access(official);
         let callback = self.meta_callback(official.number);
         let walker = Walker { meta, access, phone_id, waba_id, callback, walk: Walk::Lenient };
-        let (status, _detail) = walker.subscribe(official, phone).await?;
+        let (status, _detail) = walker.subscribe(official, phone, &mut false).await?;
         Ok(status != StepStatus::Failed)
     }
 }
@@ -331,6 +348,7 @@ impl Walker<'_> {
         &self,
         official: &OfficialNumber,
         phone: &Phone,
+        fresh: &mut bool,
     ) -> Result<(StepStatus, Option<String>), AppError> {
         let graph = &self.meta.graph;
         let subscribed = graph.subscriptions(&self.access, &self.waba_id).await;
@@ -342,6 +360,7 @@ impl Walker<'_> {
         if !ours {
             let done = graph.subscribe(&self.access, &self.waba_id, None).await;
             done.map_err(|error| refusal_of(&error))?;
+            *fresh = true;
         }
         if ours && phone.callback_number.as_deref() == Some(self.callback.as_str()) {
             return Ok((StepStatus::Skipped, Some("Meta delivers here already".to_owned())));
