@@ -15,8 +15,7 @@ use crate::{
 /// Nothing listens there: official numbers need no WhatsApp Web.
 const NO_WHATSAPP: &str = "ws://127.0.0.1:9";
 /// Answers that may say a verify token: the caller is to type it into Meta's pages.
-const VERIFY_TOKEN_ANSWERS: [&str; 3] =
-    ["POST /v1/numbers/meta ", "/meta/reconnect ", "/migrate "];
+const VERIFY_TOKEN_ANSWERS: [&str; 3] = ["POST /v1/numbers/meta ", "/meta/reconnect ", "/migrate "];
 
 /// The product, Meta, a customer's receiver of webhooks, and perhaps WhatsApp Web.
 ///

@@ -11,10 +11,10 @@
     reason = "the tests' helpers fail by panicking, as the tests do"
 )]
 
-#[path = "official/credentials.rs"]
-mod credentials;
 #[path = "official/crashes.rs"]
 mod crashes;
+#[path = "official/credentials.rs"]
+mod credentials;
 #[path = "official/health.rs"]
 mod health;
 #[path = "official/isolation.rs"]
@@ -74,8 +74,5 @@ async fn wait_for_status(api: &Api, id: &str, status: &str) -> Value {
 /// The friend writes: the window is open.
 async fn friend_writes(world: &Official, line: &Line, text: &str) {
     world.graph.write(&line.phone, json!({"from": FRIEND, "text": text})).await;
-    world
-        .receiver
-        .wait_for("line", "message.received", |data| data["content"] == text)
-        .await;
+    world.receiver.wait_for("line", "message.received", |data| data["content"] == text).await;
 }

@@ -231,6 +231,7 @@ async fn when_meta_fails_at_any_call_nothing_is_stored_and_it_can_be_tried_again
         json!({"route": "phone", "code": 2}),
         json!({"route": "phone_numbers", "drop": "before"}),
         json!({"route": "subscribed_apps", "code": 131_016}),
+        json!({"route": "phone", "method": "POST", "drop": "after"}),
     ] {
         // More often than a read is tried again.
         let mut fault = wish.clone();
