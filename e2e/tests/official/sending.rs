@@ -159,7 +159,7 @@ async fn a_lost_answer_makes_no_second_message() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_nobody_confirms_is_given_up_and_not_sent_again() {
-    let world = Official::with(&[("META__CONFIRM_WITHIN", "2s")]).await;
+    let world = Official::with(&[("META__TIMEOUT", "1s"), ("META__CONFIRM_WITHIN", "2s")]).await;
     let line = world.line(NUMBER).await;
     friend_writes(&world, &line, "hi").await;
     world.graph.fault(json!({"route": "messages", "method": "POST", "drop": "before"})).await;
