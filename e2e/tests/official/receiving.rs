@@ -21,11 +21,6 @@ async fn every_kind_of_message_is_told() {
             json!("Here"),
         ),
         (json!({"type": "contacts", "contacts": contact}), "contacts", json!("Ana")),
-        (
-            json!({"type": "button", "button": {"text": "Yes", "payload": "y"}}),
-            "text",
-            json!("Yes"),
-        ),
     ] {
         let mut said = message.clone();
         said["from"] = json!(FRIEND);
