@@ -11,6 +11,7 @@ mod live;
 mod logo;
 mod number;
 mod numbers;
+mod official;
 mod phones;
 mod profile;
 mod session;
@@ -34,6 +35,7 @@ pub(crate) fn router() -> Router<Web> {
         .merge(live::router())
         .merge(numbers::router())
         .merge(number::router())
+        .merge(official::router())
         .merge(links::router())
         .merge(keys::router())
         .merge(webhooks::router())

@@ -13,7 +13,7 @@ use axum::{
 };
 use http::HeaderMap;
 use ramal_app::{AppError, Codes, Language, LinkOptions, NumberView};
-use ramal_domain::{Action, ActionStep, Direction, Link, Peer, Timestamp};
+use ramal_domain::{Action, ActionStep, Direction, Link, Peer, Provider, Timestamp};
 use ramal_store::{Message, Number, Webhook};
 use serde::Deserialize;
 use serde_json::json;
@@ -29,6 +29,7 @@ use super::{
     links,
     live::state_name,
     numbers::{Confirmed, NumbersTexts},
+    official::{OfficialBlock, OfficialTexts},
     session::{Posted, SignedIn},
     sign_in::Nothing,
     texts::{Done, texts},
@@ -175,6 +176,9 @@ impl PairBlock {
     /// Of a number as it is; `None` when there is nothing to pair.
     fn of(web: &Web, view: &NumberView) -> Result<Option<Self>, AppError> {
         let number = &view.number;
+        if number.provider == Provider::Meta {
+            return Ok(None);
+        }
         let codes = web.app.present_codes(number).map(PairCodes::draw).transpose()?;
         let action = view.action.as_ref().map(PairAction::of);
         let step = match number.link {
@@ -264,6 +268,8 @@ struct NumberPage {
     frame: Frame,
     t: &'static NumberTexts,
     n: &'static NumbersTexts,
+    o: &'static OfficialTexts,
+    official: Option<OfficialBlock>,
     s: &'static SettingTexts,
     pair: &'static PairTexts,
     reasons: Vec<(&'static str, &'static str)>,
@@ -323,12 +329,16 @@ async fn number_page(
     let block = PairBlock::of(web, &view)?;
     // Who may only look links no phone.
     let block = block.map(|block| if by.is_owner() { block } else { block.without_codes() });
-    let NumberView { number, settings, .. } = view;
+    let NumberView { number, settings, official, .. } = view;
+    let callback = web.app.meta_callback(number.id);
+    let official = official.map(|view| OfficialBlock::of(&view, callback, language));
     let illness = number.illness;
     Ok(NumberPage {
         frame: Frame::new(web, by, Section::Numbers, &format!("/numbers/{id}"), headers),
         t: NumberTexts::of(language),
         n: NumbersTexts::of(language),
+        o: OfficialTexts::of(language),
+        official,
         s,
         pair: PairTexts::of(language),
         reasons: words::reasons(language),

@@ -23,6 +23,7 @@ use super::{
         settings::{Fields, SettingTexts, SettingsForm},
         words::{self, PairTexts},
     },
+    official::OfficialTexts,
     session::{Posted, SignedIn},
     sign_in::Nothing,
     texts::{Common, Done, texts},
@@ -216,6 +217,7 @@ impl Default for Draft {
 #[template(path = "dashboard/numbers.html")]
 struct NumbersPage {
     frame: Frame,
+    o: &'static OfficialTexts,
     t: &'static NumbersTexts,
     s: &'static SettingTexts,
     pair: &'static PairTexts,
@@ -252,6 +254,7 @@ async fn list(
     let removed = web.app.removed_numbers(&by.caller).await?;
     let page = NumbersPage {
         frame: Frame::new(&web, &by, Section::Numbers, "/numbers", &headers),
+        o: OfficialTexts::of(language),
         t,
         s: SettingTexts::of(language),
         pair: PairTexts::of(language),
