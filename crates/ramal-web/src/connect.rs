@@ -4,10 +4,13 @@
 
 mod look;
 mod page;
+mod signup;
+mod signup_texts;
 mod texts;
 
 use axum::{
     Router,
+    body::Bytes,
     extract::State,
     response::{IntoResponse, Redirect, Response},
     routing::get,
@@ -16,7 +19,7 @@ use http::{
     HeaderMap, HeaderValue, Uri,
     header::{ACCEPT, ACCEPT_LANGUAGE, ACCESS_CONTROL_ALLOW_ORIGIN, HeaderName},
 };
-use ramal_app::{AppError, Branding, Language, Refusal};
+use ramal_app::{AppError, Branding, DeadLink, Language, Refusal};
 
 pub(crate) use page::preview;
 
@@ -28,6 +31,8 @@ use crate::{
 };
 
 const SCRIPT: &str = include_str!("connect/connect.js");
+const FRAME_SCRIPT: &str = include_str!("connect/connect-frame.js");
+const SIGNUP_SCRIPT: &str = include_str!("connect/signup.js");
 const STYLE: &str =
     concat!(include_str!("connect/tokens.css"), include_str!("connect/connect.css"));
 const EMBED: &str = include_str!("connect/embed.js");
@@ -37,6 +42,8 @@ pub(crate) fn router() -> Router<Web> {
     Router::new()
         .route("/connect/{token}", get(show).post(begin))
         .route("/assets/connect.js", get(async || asset(JAVASCRIPT, SCRIPT)))
+        .route("/assets/connect-frame.js", get(async || asset(JAVASCRIPT, FRAME_SCRIPT)))
+        .route("/assets/signup.js", get(async || asset(JAVASCRIPT, SIGNUP_SCRIPT)))
         .route("/assets/connect.css", get(async || asset(CSS, STYLE)))
         .route("/embed.js", get(embed))
 }
@@ -92,6 +99,12 @@ impl Visit {
         format!("{path}?{}", query.join("&"))
     }
 
+    /// The origin whose page this one lies in, if it is on the list.
+    fn parent(&self, allowed: &[String]) -> Option<&str> {
+        let asked = self.parameter("parentOrigin");
+        asked.filter(|origin| allowed.iter().any(|known| known == origin))
+    }
+
     fn branding(&self) -> Branding {
         let pairs = self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         Branding::of_address(pairs)
@@ -122,6 +135,15 @@ async fn page_of(
     let visit = Visit::of(uri, headers);
     let live = match web.app.pairing_link(&token).await {
         Ok(live) => live,
+        Err(AppError::Refused(Refusal::PairingLinkInvalid(DeadLink::Unknown))) => {
+            return match web.app.signup_link(&token).await {
+                Ok(live) => signup::show(&web, &visit, &token, &live).await,
+                Err(AppError::Refused(Refusal::PairingLinkInvalid(dead))) => {
+                    page::dead(&visit, dead)
+                }
+                Err(error) => Err(error.into()),
+            };
+        }
         Err(AppError::Refused(Refusal::PairingLinkInvalid(dead))) => {
             return page::dead(&visit, dead);
         }
@@ -132,17 +154,22 @@ async fn page_of(
     page::live(&visit, &token, &live, look, codes.as_ref())
 }
 
-/// For browsers without JavaScript: begins an attempt, and shows it.
+/// For browsers without JavaScript: begins an attempt, and shows it. With a link for an official number,
+/// what its form sends.
 async fn begin(
     State(web): State<Web>,
     Path(token): Path<String>,
     uri: Uri,
     headers: HeaderMap,
+    body: Bytes,
 ) -> Result<Response, ApiError> {
     let visit = Visit::of(&uri, &headers);
     match web.app.connect_by_link(&token).await {
         Ok(_) | Err(AppError::Refused(Refusal::NumberAlreadyConnected)) => {
             Ok(Redirect::to(&visit.here).into_response())
+        }
+        Err(AppError::Refused(Refusal::PairingLinkInvalid(DeadLink::Unknown))) => {
+            signup::submit(&web, &token, &uri, &headers, &body).await
         }
         Err(AppError::Refused(Refusal::PairingLinkInvalid(dead))) => page::dead(&visit, dead),
         Err(error) => Ok(for_people(error.into(), &uri, &headers)),

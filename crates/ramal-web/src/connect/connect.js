@@ -1,13 +1,10 @@
 // The hosted pairing page: asks for codes, follows the attempt, and never shows a dead one.
+import * as frame from "/assets/connect-frame.js";
+
 (() => {
-  "use strict";
-  const page = document.getElementById("page");
-  const texts = JSON.parse(document.getElementById("texts").textContent);
-  const { token, role, redirect, parent, number } = page.dataset;
-  const api = "/v1/remote-pairing/" + encodeURIComponent(token);
+  const { page, texts, api, byId, focusHeading, tell } = frame;
+  const { token, role, redirect, number } = page.dataset;
   const helper = role === "helper";
-  const embedded = Boolean(parent) && window.parent !== window;
-  const byId = (id) => document.getElementById(id);
   /** How long a QR code that is over may wait for the next one, in milliseconds. */
   const GRACE = 4000;
   /** Waits between tries to reach WhatsApp, in seconds. */
@@ -38,36 +35,10 @@
 
   function show(state) {
     if (page.dataset.state === state) return;
-    const before = document.activeElement;
-    page.dataset.state = state;
-    document.querySelectorAll("[data-problem]").forEach((problem) => { problem.textContent = ""; });
-    document.querySelectorAll("button[disabled]").forEach((button) => { button.disabled = false; });
     const way = state === "codes" && page.dataset.way === "code";
-    byId("live").textContent = (way ? texts.codeTitle : said[state]) || "";
-    // Whoever was working in what has just vanished goes on at the top of what took its place.
-    const lost = before && before !== document.body && before.offsetParent === null;
-    if (lost) focusHeading();
-    if (state === "open") opened();
+    frame.show(state, way ? texts.codeTitle : said[state]);
+    if (state === "open") frame.opened(number, redirect);
     if (["wrong", "refused", "unsigned"].includes(state)) tell("connect:error", { message: said[state] });
-  }
-
-  function focusHeading() {
-    const headings = [...page.querySelectorAll("h1")];
-    const heading = headings.find((one) => one.offsetParent !== null);
-    if (!heading) return;
-    heading.focus({ preventScroll: true });
-    if (page.getBoundingClientRect().top < 0) page.scrollIntoView();
-  }
-
-  function opened() {
-    tell("connect:paired", { numberId: number, redirectUrl: redirect || undefined });
-    if (redirect && !embedded) setTimeout(() => { location.assign(redirect); }, 2500);
-  }
-
-  /** To the page that this one lies in, and to no other. */
-  function tell(type, payload) {
-    if (!embedded) return;
-    window.parent.postMessage({ source: "pilot-status-embed", v: 1, type, payload }, parent);
   }
 
   function problemIn(place, sentence) {
@@ -390,15 +361,8 @@
 
   function begin() {
     const { state } = page.dataset;
-    if (embedded) {
-      document.body.classList.add("embedded");
-      new ResizeObserver(() => {
-        tell("resize", { height: Math.ceil(document.body.getBoundingClientRect().height) });
-      }).observe(document.body);
-      addEventListener("keydown", (event) => { if (event.key === "Escape") tell("connect:close"); });
-    }
     if (state === "dead") return tell("connect:expired");
-    if (state === "already") return tell("connect:paired", { numberId: number, redirectUrl: redirect || undefined });
+    if (state === "already") return frame.paired(number, redirect);
     if (!token) {
       // A page of a refusal: its form goes to the server, as without this script.
       setTimeout(() => { location.replace(location.href); }, 1000 * Number(page.dataset.retry));

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 use http::{
-    HeaderValue, StatusCode,
+    HeaderName, HeaderValue, StatusCode,
     header::{
         CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, RETRY_AFTER,
         X_CONTENT_TYPE_OPTIONS,
@@ -15,10 +15,12 @@ use ramal_domain::{Clock as _, Link, SystemClock};
 use super::{
     Visit,
     look::Look,
+    signup::{Signup, Sources},
     texts::{Texts, texts},
 };
 use crate::{QrPicture, error::ApiError};
 
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 /// How often the page of a browser without JavaScript asks again, in seconds.
 const REFRESH_SECONDS: u64 = 15;
 /// What a preview's QR code says: nothing that a phone could use.
@@ -32,49 +34,55 @@ const LANGUAGES: [(Language, &str); 3] = [
 /// What the page shows.
 #[derive(Template)]
 #[template(path = "connect.html")]
-struct Page<'a> {
-    language: &'static str,
+pub(super) struct Page<'a> {
+    pub(super) language: &'static str,
     /// Tag, name and address of each.
-    languages: Vec<(&'static str, &'static str, String)>,
-    texts: &'static Texts,
-    texts_json: String,
-    nonce: &'a str,
-    scheme: &'static str,
-    palette: String,
+    pub(super) languages: Vec<(&'static str, &'static str, String)>,
+    pub(super) texts: &'static Texts,
+    pub(super) texts_json: String,
+    pub(super) nonce: &'a str,
+    pub(super) scheme: &'static str,
+    pub(super) palette: String,
     /// Which section is visible: as in `connect.css`.
-    state: &'static str,
-    token: &'a str,
+    pub(super) state: &'static str,
+    pub(super) token: &'a str,
     /// The server's time: the browser's may differ.
-    now: String,
+    pub(super) now: String,
     /// Where forms go.
-    here: &'a str,
-    heading: &'a str,
-    subtitle: &'a str,
-    logo: Option<&'a str>,
-    support: Option<&'a str>,
-    hide_product: bool,
-    name: &'a str,
-    masked: String,
-    number_id: String,
-    role: &'static str,
-    redirect: &'a str,
-    official: Option<&'a str>,
+    pub(super) here: &'a str,
+    pub(super) heading: &'a str,
+    pub(super) subtitle: &'a str,
+    pub(super) logo: Option<&'a str>,
+    pub(super) support: Option<&'a str>,
+    pub(super) hide_product: bool,
+    pub(super) name: &'a str,
+    pub(super) masked: String,
+    pub(super) number_id: String,
+    pub(super) role: &'static str,
+    pub(super) redirect: &'a str,
+    pub(super) official: Option<&'a str>,
     /// The origin whose page this one lies in.
-    parent: Option<&'a str>,
-    qr: String,
-    code: String,
+    pub(super) parent: Option<&'a str>,
+    pub(super) qr: String,
+    pub(super) code: String,
     /// Why the link is dead.
-    dead: Option<&'static str>,
-    refresh: Option<u64>,
+    pub(super) dead: Option<&'static str>,
+    pub(super) refresh: Option<u64>,
     /// On the page of a refusal: after how many seconds it asks again.
-    retry: Option<u64>,
+    pub(super) retry: Option<u64>,
     /// Nothing on it works: it only shows how the page looks.
-    preview: bool,
+    pub(super) preview: bool,
+    /// With a link for an official number.
+    pub(super) signup: Option<Signup>,
 }
 
 impl<'a> Page<'a> {
     /// A page without a link.
-    fn plain(visit: &'a Visit, language: Language, nonce: &'a str) -> Result<Self, AppError> {
+    pub(super) fn plain(
+        visit: &'a Visit,
+        language: Language,
+        nonce: &'a str,
+    ) -> Result<Self, AppError> {
         let texts = texts(language);
         let texts_json = serde_json::to_string(texts);
         let languages = LANGUAGES.iter();
@@ -108,10 +116,11 @@ impl<'a> Page<'a> {
             refresh: None,
             retry: None,
             preview: false,
+            signup: None,
         })
     }
 
-    fn branded(self, branding: &'a Branding) -> Self {
+    pub(super) fn branded(self, branding: &'a Branding) -> Self {
         let Look { scheme, palette } = Look::of(branding);
         Self {
             scheme,
@@ -148,8 +157,7 @@ pub(super) fn live(
     };
     let code = codes.and_then(|codes| codes.pairing_code.clone());
     let nonce = nonce();
-    let asked = visit.parameter("parentOrigin");
-    let parent = asked.filter(|origin| look.allowed_origins.iter().any(|known| known == origin));
+    let parent = visit.parent(&look.allowed_origins);
     let page = Page {
         state,
         token,
@@ -231,7 +239,7 @@ pub(crate) fn preview(branding: &Branding, language: Language) -> Result<Respons
 }
 
 /// Whether a text is nothing but a scheme, a host and maybe a port.
-fn is_origin(text: &str) -> bool {
+pub(super) fn is_origin(text: &str) -> bool {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     host.is_some_and(|host| {
         let plain = |letter: u8| letter.is_ascii_alphanumeric() || b".-:".contains(&letter);
@@ -239,29 +247,39 @@ fn is_origin(text: &str) -> bool {
     })
 }
 
-fn nonce() -> String {
+pub(super) fn nonce() -> String {
     uuid::Uuid::new_v4().simple().to_string()
 }
 
 /// The origin of a logo elsewhere; nothing for one of this server.
-fn origin(url: &str) -> &str {
+pub(super) fn origin(url: &str) -> &str {
     let host = url.find("://").map_or(0, |at| at + 3);
     let rest = url.get(host..).unwrap_or_default();
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     url.get(..host + end).unwrap_or_default()
 }
 
-fn answer(status: StatusCode, page: &Page<'_>, frames: &[String]) -> Result<Response, ApiError> {
+pub(super) fn answer(
+    status: StatusCode,
+    page: &Page<'_>,
+    frames: &[String],
+) -> Result<Response, ApiError> {
     let html = page.render().map_err(|error| AppError::Internal(Box::new(error)))?;
     let ancestors = if frames.is_empty() {
         "'none'".to_owned()
     } else {
         format!("'self' {}", frames.join(" "))
     };
-    // Nothing from elsewhere but the logo.
+    let sources = page.signup.as_ref().and_then(|signup| signup.sources.as_ref());
+    // Nothing from elsewhere but the logo, and Meta's sign-up on the page that begins it.
+    let (script, meta, frames) = sources.map_or_else(Default::default, |it| {
+        let Sources { script, dialog } = it;
+        (script.as_str(), format!("{script} {dialog}"), format!("frame-src {dialog}; "))
+    });
     let policy = format!(
-        "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{}'; img-src 'self' data: {}; \
-         connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}",
+        "default-src 'none'; script-src 'self' {script}; style-src 'self' 'nonce-{}'; \
+         img-src 'self' data: {}; connect-src 'self' {meta}; {frames}form-action 'self'; \
+         base-uri 'none'; frame-ancestors {ancestors}",
         page.nonce,
         page.logo.map(origin).unwrap_or_default(),
     );
@@ -273,7 +291,13 @@ fn answer(status: StatusCode, page: &Page<'_>, frames: &[String]) -> Result<Resp
         (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
-    Ok((status, headers, Html(html)).into_response())
+    let mut response = (status, headers, Html(html)).into_response();
+    if sources.is_some() {
+        // Meta's window answers to the page that opened it.
+        let policy = HeaderValue::from_static("same-origin-allow-popups");
+        response.headers_mut().insert(OPENER_POLICY, policy);
+    }
+    Ok(response)
 }
 
 #[cfg(test)]
