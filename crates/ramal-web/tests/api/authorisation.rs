@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::scene::{Account, Answer, Ask, Scene};
+use crate::{
+    graph,
+    scene::{Account, Answer, Ask, Scene},
+};
 
 /// What an operation acts on, and so what a stranger gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +43,7 @@ use On::{Delivery, Link, Message, Number, Own, PairingLink, Scope, Webhook};
 
 /// The table. An operation of the document without a row fails the test, and so does a row without
 /// an operation. Operations that destroy what later rows need come last.
-const TABLE: [(&str, &str, On, NumberKey); 48] = [
+const TABLE: [(&str, &str, On, NumberKey); 56] = [
     ("get", "/v1/numbers", Own, May),
     ("post", "/v1/numbers", Own, May),
     ("get", "/v1/numbers/{id}", Number, May),
@@ -65,6 +68,13 @@ const TABLE: [(&str, &str, On, NumberKey); 48] = [
     ("post", "/v1/remote-pairing/{token}/passkey", Link, May),
     ("post", "/v1/remote-pairing/{token}/passkey/confirm", Link, May),
     ("post", "/v1/remote-pairing/{token}/helper", Link, May),
+    ("post", "/v1/remote-pairing/{token}/meta/start", Link, May),
+    ("post", "/v1/remote-pairing/{token}/meta/embedded", Link, May),
+    ("post", "/v1/remote-pairing/{token}/meta/choose", Link, May),
+    ("post", "/v1/remote-pairing/{token}/meta/credentials", Link, May),
+    ("post", "/v1/numbers/meta", Own, May),
+    ("post", "/v1/numbers/{id}/meta/reconnect", Number, May),
+    ("post", "/v1/numbers/{id}/migrate", Number, May),
     ("post", "/v1/numbers/{id}/pay", Number, MayNot),
     ("post", "/v1/numbers/{id}/upgrade-to-dual", Number, May),
     ("get", "/v1/projects", Own, May),
@@ -82,6 +92,7 @@ const TABLE: [(&str, &str, On, NumberKey); 48] = [
     ("post", "/v1/webhooks/{id}/rotate-secret", Webhook, May),
     ("post", "/v1/webhooks/{id}/logs/{delivery}/redeliver", Delivery, May),
     ("post", "/v1/messages/send", Scope, May),
+    ("post", "/v1/messages/typing", Scope, May),
     ("get", "/v1/messages/{id}", Message, May),
     ("delete", "/v1/webhooks/{id}", Webhook, May),
     ("post", "/v1/api-keys", Number, MayNot),
@@ -134,6 +145,9 @@ impl Things {
             ("POST", "/v1/numbers" | "/v1/numbers/remote-pairing") => {
                 ask.body(json!({"name": "Sales", "number": self.account.phone}))
             }
+            ("POST", path) if path.contains("/meta") || path.ends_with("/migrate") => {
+                ask.body(self.body_for_meta(path))
+            }
             ("POST", "/v1/projects") => ask.body(json!({"name": "Sales"})),
             ("POST", "/v1/webhooks") => ask.body(json!({
                 "url": "https://93.184.216.34/", "whatsappNumberId": self.account.number
@@ -142,7 +156,6 @@ impl Things {
                 "POST",
                 "/v1/numbers/{id}/pairing/wrong-phone" | "/v1/remote-pairing/{token}/wrong-phone",
             ) => ask.body(json!({"use": true})),
-            ("POST", "/v1/numbers/{id}/remote-pairing") => ask.body(json!({})),
             ("POST", "/v1/numbers/{id}/pairing/passkey" | "/v1/remote-pairing/{token}/passkey") => {
                 ask.body(crate::passkey::assertion(b"good", "Y2hhbGxlbmdl"))
             }
@@ -154,11 +167,43 @@ impl Things {
             ("PUT", "/v1/branding") => ask.body(json!({"companyName": "Acme"})),
             ("PATCH", _) => ask.body(json!({"active": true})),
             ("POST", "/v1/api-keys") => ask.body(json!({"whatsappNumberId": self.account.number})),
+            ("POST", "/v1/messages/typing") => {
+                ask.body(json!({"destinationNumber": "+5511988887777"}))
+            }
             ("POST", "/v1/messages/send") => {
                 ask.body(json!({"destinationNumber": "+5511988887777", "text": "Hello"}))
             }
             _ => ask,
         }
+    }
+
+    /// The body of a row on official numbers.
+    fn body_for_meta(&self, path: &str) -> Value {
+        let mut body = graph::credentials(&self.account.phone, graph::GOOD);
+        match path {
+            "/v1/numbers/meta" => {
+                body["name"] = "Sales".into();
+                body["number"] = self.account.phone.clone().into();
+            }
+            // With another number's id: 400 shows that the caller was let in, and nothing moves.
+            "/v1/numbers/{id}/migrate" => {
+                body = graph::credentials("+5511999990000", graph::GOOD);
+                body["to"] = "META".into();
+            }
+            "/v1/remote-pairing/{token}/meta/embedded" => {
+                body = json!({"state": "none", "code": "none"});
+            }
+            "/v1/remote-pairing/{token}/meta/choose" => {
+                body = json!({"state": "none", "phoneNumberId": "106540352242922"});
+            }
+            "/v1/remote-pairing/{token}/meta/credentials" => {
+                body["state"] = "none".into();
+                body["number"] = self.account.phone.clone().into();
+            }
+            // To start takes no body, and to reconnect an empty one.
+            _ => body = json!({}),
+        }
+        body
     }
 
     /// Everything that must never be shown to a stranger.
@@ -234,7 +279,8 @@ fn check_stranger(path: &str, on: On, allowed: NumberKey, is_number_key: bool, a
         (_, true) if allowed == MayNot => &[403],
         // That we have a phone already is no conflict for others: the second try meets their own.
         (Own, _) if path.starts_with("/v1/numbers") => &[200, 201, 409],
-        // A number's key ignores the header and acts on its own number.
+        // A number's key ignores the header and acts on its own number, which is no official one.
+        (Scope, true) if path == "/v1/messages/typing" => &[400],
         (Own, _) | (Scope, true) => &[200, 201, 202, 409],
         // A body that names another number than the key's.
         (Number, true) if path == "/v1/webhooks" => &[400],
@@ -270,8 +316,9 @@ async fn each_scope_may_do_what_the_table_says() {
                 let named = ours.request(method, path, on).key(key);
                 let named = named.header("x-whatsapp-number-id", &ours.account.number);
                 let answer = scene.ask(&named).await;
-                // 409: the number of this scene has no connection to ask through.
-                assert!(matches!(answer.status, 200..=299 | 409), "{path}: {}", answer.text);
+                // 409: the number of this scene has no connection to ask through; 400: it is no
+                // official one.
+                assert!(matches!(answer.status, 200..=299 | 400 | 409), "{path}: {}", answer.text);
             } else {
                 // 400: not offered; 409: exists or is connected already; 404: the delivery that
                 // is not there. The caller was let in.

@@ -6,6 +6,7 @@ use ramal_app::IdempotencyKey;
 use serde_json::json;
 
 use crate::{
+    graph::{self, DEAF, GOOD, REFUSED, REVOKED, TEMPLATE, UNSCOPED, UNVERIFIED, WRONG_PIN},
     scene::{Account, Answer, Ask, PAIRING_BURST, Scene},
     whatsapp::{BAD, CHALLENGE, SILENT, UNREACHABLE},
 };
@@ -46,6 +47,9 @@ async fn every_code_is_produced() {
     idempotency(&scene, &ours, &mut seen).await;
     broken_rows(&scene, &ours, &mut seen).await;
     passkeys(&scene, &ours, &mut seen).await;
+    credentials(&scene, &ours, &mut seen).await;
+    official(&scene, &ours, &mut seen).await;
+    signups(&scene, &ours, &mut seen).await;
     states(&scene, &ours, &mut seen).await;
     busy(&scene, &ours, &mut seen).await;
 
@@ -190,6 +194,79 @@ async fn passkeys(scene: &Scene, ours: &Account, seen: &mut Seen) {
     let (_, helper) = crate::remote_pairing::helper(scene, ours, "+5511999990666").await;
     let connect = Ask::new("POST", format!("/v1/remote-pairing/{helper}/connect"));
     note(seen, &scene.ask(&connect).await, 403, "HELPER_NOT_ALLOWED");
+}
+
+/// Each way in which Meta does not take what a caller says of a number.
+async fn credentials(scene: &Scene, ours: &Account, seen: &mut Seen) {
+    for (token, code) in [
+        (REVOKED, "META_CREDENTIALS_INVALID"),
+        (UNSCOPED, "META_PERMISSION_MISSING"),
+        (WRONG_PIN, "META_PIN_MISMATCH"),
+        (UNVERIFIED, "META_NUMBER_NOT_VERIFIED"),
+        (REFUSED, "META_REFUSED"),
+    ] {
+        let answer = scene.ask(&graph::create(ours, "+5511999991001", token)).await;
+        note(seen, &answer, 400, code);
+    }
+    let migrate = |phone: &str, token: &str| {
+        let mut body = graph::credentials(phone, token);
+        body["to"] = "META".into();
+        let path = format!("/v1/numbers/{}/migrate", ours.number);
+        Ask::new("POST", path).key(&ours.tenant_key).body(body)
+    };
+    let answer = scene.ask(&migrate(&ours.phone, DEAF)).await;
+    note(seen, &answer, 400, "META_CALLBACK_UNREACHABLE");
+    let answer = scene.ask(&migrate("+5511999991002", GOOD)).await;
+    note(seen, &answer, 400, "META_NUMBER_MISMATCH");
+}
+
+async fn official(scene: &Scene, ours: &Account, seen: &mut Seen) {
+    let phone = "+5511999991003";
+    let created = scene.ask(&graph::create(ours, phone, GOOD)).await;
+    assert_eq!(created.status, 201, "{}", created.text);
+    let number = created.json()["numberId"].as_str().unwrap().to_owned();
+    let mut body = graph::credentials(phone, GOOD);
+    body["to"] = "META".into();
+    let migrate = Ask::new("POST", format!("/v1/numbers/{number}/migrate"));
+    let answer = scene.ask(&migrate.key(&ours.tenant_key).body(body)).await;
+    note(seen, &answer, 409, "NUMBER_ALREADY_OFFICIAL");
+    let send = |extra: (&str, serde_json::Value)| {
+        let mut body = json!({"destinationNumber": "+5511988887777"});
+        body[extra.0] = extra.1;
+        let ask = Ask::new("POST", "/v1/messages/send").key(&ours.tenant_key).body(body);
+        ask.header("x-whatsapp-number-id", &number)
+    };
+    let answer = scene.ask(&send(("groupId", json!("1@g.us")))).await;
+    note(seen, &answer, 400, "NOT_SUPPORTED_FOR_META");
+    let answer = scene.ask(&send(("templateId", json!("nothing")))).await;
+    note(seen, &answer, 404, "TEMPLATE_NOT_FOUND");
+    let answer = scene.ask(&send(("templateId", json!(TEMPLATE)))).await;
+    note(seen, &answer, 400, "MISSING_TEMPLATE_VARIABLES");
+    let callback = format!("/webhooks/meta/{number}");
+    let answer = scene.ask(&Ask::new("POST", &callback).body(json!({}))).await;
+    note(seen, &answer, 401, "META_SIGNATURE_INVALID");
+    let query = "hub.mode=subscribe&hub.challenge=1&hub.verify_token=wrong";
+    let answer = scene.ask(&Ask::new("GET", format!("{callback}?{query}"))).await;
+    note(seen, &answer, 403, "META_VERIFY_TOKEN_INVALID");
+    note(seen, &scene.ask(&Ask::new("GET", "/media/none")).await, 404, "MEDIA_NOT_FOUND");
+}
+
+async fn signups(scene: &Scene, ours: &Account, seen: &mut Seen) {
+    let link = |flow: &str| {
+        let body = json!({"provider": "META", "metaFlow": flow});
+        Ask::new("POST", "/v1/numbers/remote-pairing").key(&ours.tenant_key).body(body)
+    };
+    // This server's operator has no app.
+    let answer = scene.ask(&link("embedded")).await;
+    note(seen, &answer, 503, "PROVIDER_NOT_CONFIGURED");
+    let made = scene.ask(&link("credentials")).await.json();
+    let token = made["remotePairingToken"].as_str().unwrap();
+    let mut body = graph::credentials("+5511999991004", GOOD);
+    body["number"] = "+5511999991004".into();
+    body["state"] = "not started".into();
+    let path = format!("/v1/remote-pairing/{token}/meta/credentials");
+    let answer = scene.ask(&Ask::new("POST", path).body(body)).await;
+    note(seen, &answer, 409, "META_SIGNUP_STATE_INVALID");
 }
 
 async fn states(scene: &Scene, ours: &Account, seen: &mut Seen) {

@@ -129,7 +129,7 @@ async fn a_wrong_wish_creates_nothing() {
         (json!({"externalRef": "x".repeat(256)}), "VALIDATION_ERROR"),
         (json!({"sendViaWhatsApp": "yes"}), "VALIDATION_ERROR"),
         (json!({"provider": "FAX"}), "VALIDATION_ERROR"),
-        (json!({"provider": "META"}), "FEATURE_NOT_SUPPORTED"),
+        (json!({"provider": "META"}), "PROVIDER_NOT_CONFIGURED"),
         (json!({"number": "123"}), "VALIDATION_ERROR"),
         (json!({"number": ours.phone}), "NUMBER_ALREADY_ACTIVE"),
     ] {

@@ -1,4 +1,4 @@
-//! The router on a port, with a real database and a scripted WhatsApp; two tenants and their numbers;
+//! The router on a port, with a real database, a scripted WhatsApp and a scripted Graph; two tenants and their numbers;
 //! and a plain HTTP client.
 
 use std::{fmt::Write as _, net::SocketAddr, sync::Arc, time::Duration};
@@ -113,13 +113,14 @@ impl Scene {
         let webhooks = ramal_webhooks::Options::default();
         let limits = LimitOptions { pairing_burst: PAIRING_BURST, ..LimitOptions::default() };
         let app = App::new(store, sessions, clock, numbers, webhooks, wake).with_limits(&limits);
-        let app = app.with_public_url("https://wa.acme.com/");
+        let mut serving = JoinSet::new();
+        let meta = crate::graph::serve(&mut serving).await;
+        let app = app.with_public_url("https://wa.acme.com/").with_meta(&meta).unwrap();
         let closing = CancellationToken::new();
         let router = Web::new(app.clone(), Readiness::default(), Arc::new(String::new), closing)
             .router(|routes| routes);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut serving = JoinSet::new();
         serving.spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { _data: data, _serving: serving, app, address }
     }
