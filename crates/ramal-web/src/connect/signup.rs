@@ -4,7 +4,7 @@
 use axum::response::{IntoResponse as _, Redirect, Response};
 use http::{HeaderMap, StatusCode, Uri};
 use ramal_app::{
-    AppError, DeadLink, LiveSignup, MetaCredentials, PageLook, Refusal, SignupFlow, Step, StepName,
+    AppError, DeadLink, LiveSignup, MetaCredentials, Refusal, SignupFlow, Step, StepName,
     StepStatus,
 };
 use ramal_domain::Link;
@@ -108,12 +108,9 @@ impl Signup {
         });
         let general = || form.general(code).unwrap_or(self.texts.not_now);
         self.problem = Some(blamed.unwrap_or_else(general));
-        self.said = match refusal {
-            Refusal::MetaRefused(sentence) => {
-                Some(self.texts.meta_said.replace("{message}", sentence))
-            }
-            _ => None,
-        };
+        if let Refusal::MetaRefused(sentence) = refusal {
+            self.said = Some(self.texts.meta_said.replace("{message}", sentence));
+        }
         self.again = true;
         self
     }
@@ -213,23 +210,23 @@ impl Field {
 
 /// The field that a refusal is about: its sentence names it where the code alone does not.
 fn blamed(refusal: &Refusal) -> Option<&'static str> {
-    match refusal {
-        Refusal::Validation(sentence) => {
+    let sentence = refusal.to_string();
+    let says = |word: &str| sentence.contains(word);
+    match refusal.code() {
+        "VALIDATION_ERROR" => {
             let all = [NUMBER, NAME, PHONE_ID, WABA_ID, TOKEN, APP_SECRET, APP_ID, PIN];
             let word = sentence.split([' ', ':']).next()?;
             all.into_iter().find(|name| *name == word)
         }
-        Refusal::MetaCredentialsInvalid(sentence) if sentence.contains("appsecret_proof") => {
-            Some(APP_SECRET)
+        "META_CREDENTIALS_INVALID" if says("appsecret_proof") => Some(APP_SECRET),
+        "META_CREDENTIALS_INVALID" if says(APP_ID) => Some(APP_ID),
+        "META_CREDENTIALS_INVALID" | "META_PERMISSION_MISSING" => Some(TOKEN),
+        "META_NUMBER_MISMATCH" if says(WABA_ID) => Some(WABA_ID),
+        "META_NUMBER_MISMATCH" => Some(PHONE_ID),
+        "META_PIN_MISMATCH" => Some(PIN),
+        "META_NUMBER_NOT_VERIFIED" | "NUMBER_ALREADY_ACTIVE" | "NUMBER_SOFT_DELETED" => {
+            Some(NUMBER)
         }
-        Refusal::MetaCredentialsInvalid(sentence) if sentence.contains(APP_ID) => Some(APP_ID),
-        Refusal::MetaCredentialsInvalid(_) | Refusal::MetaPermissionMissing(_) => Some(TOKEN),
-        Refusal::MetaNumberMismatch(sentence) if sentence.contains(WABA_ID) => Some(WABA_ID),
-        Refusal::MetaNumberMismatch(_) => Some(PHONE_ID),
-        Refusal::MetaPinMismatch => Some(PIN),
-        Refusal::MetaNumberNotVerified
-        | Refusal::NumberAlreadyActive
-        | Refusal::NumberSoftDeleted => Some(NUMBER),
         _ => None,
     }
 }
@@ -252,29 +249,27 @@ pub(super) async fn show(
     token: &str,
     live: &LiveSignup,
 ) -> Result<Response, ApiError> {
-    let look = web.app.look_of_signup(&live.link).await?;
+    let asked = Asked { web, visit, token, live };
     let signup = Signup::of(visit, live);
     if live.link.used_at.is_some() {
-        let Some(number) = &live.number else { return page::dead(visit, DeadLink::Used) };
-        // Removed in the meantime: there is nothing to be told any more.
-        if matches!(number.link, Link::Closed(_)) {
+        // What was removed in the meantime is no success any more.
+        let there = live.number.as_ref().is_some_and(|it| !matches!(it.link, Link::Closed(_)));
+        if !there {
             return page::dead(visit, DeadLink::Used);
         }
-        return answer(StatusCode::OK, "open", visit, token, live, look, signup);
+        return asked.answer(StatusCode::OK, "open", signup).await;
     }
     if !signup.embedded {
         let signup = signup.with_form(live, Typed::default());
-        return answer(StatusCode::OK, "begin", visit, token, live, look, signup);
+        return asked.answer(StatusCode::OK, "begin", signup).await;
     }
     match web.app.embedded_signup() {
         Ok(embedded) => {
             let sources = Some(Sources::of(&embedded.sdk_url, &embedded.login_origins));
-            let signup = Signup { sources, ..signup };
-            answer(StatusCode::OK, "meta", visit, token, live, look, signup)
+            asked.answer(StatusCode::OK, "meta", Signup { sources, ..signup }).await
         }
         Err(AppError::Refused(Refusal::ProviderNotConfigured(_))) => {
-            let status = StatusCode::SERVICE_UNAVAILABLE;
-            answer(status, "unconfigured", visit, token, live, look, signup)
+            asked.answer(StatusCode::SERVICE_UNAVAILABLE, "unconfigured", signup).await
         }
         Err(error) => Err(error.into()),
     }
@@ -296,88 +291,96 @@ pub(super) async fn submit(
         }
         Err(error) => return Ok(for_people(error.into(), uri, headers)),
     };
-    let done = live.link.used_at.is_some();
-    if done || live.link.flow == SignupFlow::Embedded {
+    if live.link.used_at.is_some() || live.link.flow == SignupFlow::Embedded {
         return Ok(Redirect::to(&visit.here).into_response());
     }
-    let typed = Typed::read(body);
-    if typed.state.is_empty() {
-        return begin(web, &visit, token, &live, typed, None).await;
-    }
-    let (number, name) = (typed.number.clone(), typed.name.clone());
-    let name = Some(name).filter(|name| !name.is_empty());
-    let finished = web
-        .app
-        .finish_credentials_signup(token, &typed.state, number, name, typed.credentials())
-        .await;
-    match finished {
-        Ok(_) | Err(AppError::Refused(Refusal::NumberAlreadyConnected)) => {
-            Ok(Redirect::to(&visit.here).into_response())
-        }
-        Err(AppError::Refused(Refusal::PairingLinkInvalid(dead))) => page::dead(&visit, dead),
-        // Another page of this link was newer. This one is now: what it sent is looked at once more.
-        Err(AppError::Refused(refusal @ Refusal::MetaSignupStateInvalid)) => {
-            begin(web, &visit, token, &live, typed, Some(&refusal)).await
-        }
-        Err(AppError::Refused(refusal)) => {
-            let look = web.app.look_of_signup(&live.link).await?;
-            let signup = Signup::of(&visit, &live).with_form(&live, typed).with_refusal(&refusal);
-            let status = crate::error::status_of(refusal.kind());
-            answer(status, "form", &visit, token, &live, look, signup)
-        }
-        Err(error) => Err(error.into()),
-    }
+    let asked = Asked { web, visit: &visit, token, live: &live };
+    asked.finish(Typed::read(body)).await
 }
 
-/// The form, bound to the link.
-async fn begin(
-    web: &Web,
-    visit: &Visit,
-    token: &str,
-    live: &LiveSignup,
-    typed: Typed,
-    refusal: Option<&Refusal>,
-) -> Result<Response, ApiError> {
-    let state = web.app.begin_signup(token).await?.state.expose_secret().to_owned();
-    let look = web.app.look_of_signup(&live.link).await?;
-    let signup = Signup::of(visit, live).with_form(live, Typed { state, ..typed });
-    let (signup, status) = match refusal {
-        Some(refusal) => (signup.with_refusal(refusal), StatusCode::CONFLICT),
-        None => (signup, StatusCode::OK),
-    };
-    answer(status, "form", visit, token, live, look, signup)
+/// A request for the page.
+struct Asked<'a> {
+    web: &'a Web,
+    visit: &'a Visit,
+    token: &'a str,
+    live: &'a LiveSignup,
 }
 
-fn answer(
-    status: StatusCode,
-    state: &'static str,
-    visit: &Visit,
-    token: &str,
-    live: &LiveSignup,
-    look: PageLook,
-    signup: Signup,
-) -> Result<Response, ApiError> {
-    let branding = look.branding.under(visit.branding());
-    let (nonce, parent) = (page::nonce(), visit.parent(&look.allowed_origins));
-    let redirect = live.redirect().unwrap_or_default();
-    let texts_json =
-        serde_json::to_string(signup.texts).map_err(|error| AppError::Internal(Box::new(error)))?;
-    let number = live.number.as_ref();
-    let name = number.map(|number| number.name.as_str()).or(live.link.name.as_deref());
-    let page = Page {
-        state,
-        token,
-        texts_json,
-        name: name.unwrap_or_default(),
-        masked: number.map(|number| number.phone.masked()).unwrap_or_default(),
-        number_id: number.map(|number| number.id.to_string()).unwrap_or_default(),
-        redirect: &redirect,
-        parent,
-        signup: Some(signup),
-        ..Page::plain(visit, visit.language(live.link.language.as_deref()), &nonce)?
-            .branded(&branding)
-    };
-    page::answer(status, &page, &look.allowed_origins)
+impl Asked<'_> {
+    async fn finish(&self, typed: Typed) -> Result<Response, ApiError> {
+        if typed.state.is_empty() {
+            return self.begin(typed, None).await;
+        }
+        let (number, name) = (typed.number.clone(), typed.name.clone());
+        let name = Some(name).filter(|name| !name.is_empty());
+        let (app, meta) = (&self.web.app, typed.credentials());
+        let finished =
+            app.finish_credentials_signup(self.token, &typed.state, number, name, meta).await;
+        match finished {
+            Ok(_) | Err(AppError::Refused(Refusal::NumberAlreadyConnected)) => {
+                Ok(Redirect::to(&self.visit.here).into_response())
+            }
+            Err(AppError::Refused(Refusal::PairingLinkInvalid(dead))) => {
+                page::dead(self.visit, dead)
+            }
+            // Another page of this link was newer. Now this one is: what it sent is looked at once
+            // more.
+            Err(AppError::Refused(refusal @ Refusal::MetaSignupStateInvalid)) => {
+                self.begin(typed, Some(&refusal)).await
+            }
+            Err(AppError::Refused(refusal)) => {
+                let signup = Signup::of(self.visit, self.live).with_form(self.live, typed);
+                let status = crate::error::status_of(refusal.kind());
+                self.answer(status, "form", signup.with_refusal(&refusal)).await
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The form, bound to the link.
+    async fn begin(&self, typed: Typed, refusal: Option<&Refusal>) -> Result<Response, ApiError> {
+        let start = self.web.app.begin_signup(self.token).await?;
+        let typed = Typed { state: start.state.expose_secret().to_owned(), ..typed };
+        let signup = Signup::of(self.visit, self.live).with_form(self.live, typed);
+        match refusal {
+            Some(refusal) => {
+                let status = crate::error::status_of(refusal.kind());
+                self.answer(status, "form", signup.with_refusal(refusal)).await
+            }
+            None => self.answer(StatusCode::OK, "form", signup).await,
+        }
+    }
+
+    async fn answer(
+        &self,
+        status: StatusCode,
+        state: &'static str,
+        signup: Signup,
+    ) -> Result<Response, ApiError> {
+        let Self { visit, live, .. } = self;
+        let look = self.web.app.look_of_signup(&live.link).await?;
+        let branding = look.branding.under(visit.branding());
+        let nonce = page::nonce();
+        let redirect = live.redirect().unwrap_or_default();
+        let texts_json = serde_json::to_string(signup.texts)
+            .map_err(|error| AppError::Internal(Box::new(error)))?;
+        let number = live.number.as_ref();
+        let name = number.map(|number| number.name.as_str()).or(live.link.name.as_deref());
+        let page = Page {
+            state,
+            token: self.token,
+            texts_json,
+            name: name.unwrap_or_default(),
+            masked: number.map(|number| number.phone.masked()).unwrap_or_default(),
+            number_id: number.map(|number| number.id.to_string()).unwrap_or_default(),
+            redirect: &redirect,
+            parent: visit.parent(&look.allowed_origins),
+            signup: Some(signup),
+            ..Page::plain(visit, visit.language(live.link.language.as_deref()), &nonce)?
+                .branded(&branding)
+        };
+        page::answer(status, &page, &look.allowed_origins)
+    }
 }
 
 impl Sources {
