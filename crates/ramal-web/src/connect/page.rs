@@ -283,6 +283,8 @@ pub(super) fn answer(
         page.nonce,
         page.logo.map(origin).unwrap_or_default(),
     );
+    // What is not there leaves a space behind.
+    let policy = policy.replace(" ;", ";");
     let policy =
         HeaderValue::try_from(policy).map_err(|error| AppError::Internal(Box::new(error)))?;
     let headers = [
