@@ -156,6 +156,7 @@ impl Things {
                 "POST",
                 "/v1/numbers/{id}/pairing/wrong-phone" | "/v1/remote-pairing/{token}/wrong-phone",
             ) => ask.body(json!({"use": true})),
+            ("POST", "/v1/numbers/{id}/remote-pairing") => ask.body(json!({})),
             ("POST", "/v1/numbers/{id}/pairing/passkey" | "/v1/remote-pairing/{token}/passkey") => {
                 ask.body(crate::passkey::assertion(b"good", "Y2hhbGxlbmdl"))
             }
