@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use crate::repository;
 
 const FILE: &str = "business-messaging-api_v23.0.repaired.json";
+/// Messages that are younger than the description, and one that Meta may come up with yet.
+const UNCOVERED: [&str; 3] = ["edit", "revoke", "brand_new_thing"];
 const VARIABLE: &str = "RAMAL_TEST_META_OPENAPI";
 
 /// Meta's description of its API, repaired.
@@ -30,7 +32,6 @@ impl Description {
         KNOWN.get_or_init(Self::load).as_ref()
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one setting of a judge, not of the product")]
     fn load() -> Option<Self> {
         let beside = || repository().join("../shared/spec/meta-openapi");
         let folder = std::env::var_os(VARIABLE).map_or_else(beside, PathBuf::from);
@@ -85,7 +86,13 @@ impl Description {
         let mut changes = entries.iter().flat_map(|entry| {
             entry["changes"].as_array().expect("a list of changes").iter().collect::<Vec<_>>()
         });
-        if changes.all(|change| change["field"] == "messages") {
+        let is_covered = |change: &Value| {
+            let messages = change["value"]["messages"].as_array();
+            let types = messages.into_iter().flatten().map(|message| &message["type"]);
+            change["field"] == "messages"
+                && types.into_iter().all(|it| !UNCOVERED.iter().any(|un| it == un))
+        };
+        if changes.all(is_covered) {
             self.check("WebhookPayload", &body, "a webhook");
         }
     }
@@ -117,6 +124,8 @@ pub(crate) struct Secrets {
     hidden: BTreeSet<String>,
     /// In no log.
     unlogged: BTreeSet<String>,
+    /// What Meta proves itself with: told to whoever types it into Meta's pages.
+    verify_tokens: BTreeSet<String>,
     /// Nowhere, and short enough to be part of something else.
     pins: BTreeSet<String>,
 }
@@ -133,9 +142,9 @@ impl Secrets {
         self.unlogged.insert(secret.to_owned());
     }
 
-    /// Whether this is one that may be answered.
-    pub(crate) fn is_unlogged(&self, text: &str) -> bool {
-        self.unlogged.iter().any(|secret| text.contains(secret.as_str()))
+    /// Whether a verify token is in it.
+    pub(crate) fn tells_verify_token(&self, text: &str) -> bool {
+        self.verify_tokens.iter().any(|token| text.contains(token.as_str()))
     }
 
     /// All that Meta knows of: apps, tokens, codes, PINs, and the proofs of calls.
@@ -144,7 +153,7 @@ impl Secrets {
             let items: Vec<&Value> = match list {
                 Value::Object(items) => items.values().collect(),
                 Value::Array(items) => items.iter().collect(),
-                _ => Vec::new(),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
             };
             items.iter().filter_map(|it| it[field].as_str()).map(str::to_owned).collect()
         };
@@ -168,7 +177,7 @@ impl Secrets {
             let body = &call["body"];
             for holder in [body, &body["webhook_configuration"]] {
                 if let Some(token) = holder["verify_token"].as_str() {
-                    self.unlog(token);
+                    self.verify_tokens.insert(token.to_owned());
                 }
             }
         }
@@ -188,7 +197,7 @@ impl Secrets {
     pub(crate) fn check_log(&self, log: &str) {
         for line in log.lines() {
             self.check_told("the log", line);
-            for secret in &self.unlogged {
+            for secret in self.unlogged.iter().chain(&self.verify_tokens) {
                 assert!(!line.contains(secret.as_str()), "the log tells {secret}: {line}");
             }
         }

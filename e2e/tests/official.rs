@@ -7,10 +7,11 @@
 #![expect(
     clippy::indexing_slicing,
     clippy::expect_used,
-    clippy::panic,
     reason = "the tests' helpers fail by panicking, as the tests do"
 )]
 
+#[path = "official/content.rs"]
+mod content;
 #[path = "official/crashes.rs"]
 mod crashes;
 #[path = "official/credentials.rs"]
@@ -19,10 +20,16 @@ mod credentials;
 mod health;
 #[path = "official/isolation.rs"]
 mod isolation;
+#[path = "official/kinds.rs"]
+mod kinds;
 #[path = "official/migrating.rs"]
 mod migrating;
+#[path = "official/moving.rs"]
+mod moving;
 #[path = "official/onboarding.rs"]
 mod onboarding;
+#[path = "official/operator.rs"]
+mod operator;
 #[path = "official/receiving.rs"]
 mod receiving;
 #[path = "official/removing.rs"]
@@ -31,6 +38,8 @@ mod removing;
 mod sending;
 #[path = "official/signup.rs"]
 mod signup;
+#[path = "official/statuses.rs"]
+mod statuses;
 
 use ramal_tests::{Api, Line, Official, eventually};
 use serde_json::{Value, json};

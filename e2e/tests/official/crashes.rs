@@ -31,7 +31,8 @@ async fn killed_in_a_burst_no_message_arrives_twice_and_each_has_an_end() {
     world.graph.fault(json!({"route": "messages", "code": 131_016})).await;
     let mut ids = Vec::new();
     for index in 0..BURST {
-        ids.push(send(&line.api, json!({"text": format!("number {index:02}")})).await);
+        let wish = json!({"text": format!("number {index:02}"), "markRead": false});
+        ids.push(send(&line.api, wish).await);
     }
 
     for enough in [3, 20, 35] {

@@ -24,7 +24,7 @@ async fn nothing_stored(world: &Official) {
     assert_eq!(database.count("events").await, 0);
 }
 
-async fn sentence_names(answer: &Answer, words: &[&str]) {
+fn sentence_names(answer: &Answer, words: &[&str]) {
     let error = answer.json()["error"].as_str().expect("a sentence").to_owned();
     for word in words {
         assert!(error.contains(word), "{error:?} names {word}");
@@ -51,7 +51,7 @@ async fn a_token_that_is_none_is_refused() {
         refused(&world, &business, json!({"metaAccessToken": garbage}), "META_CREDENTIALS_INVALID")
             .await;
 
-    sentence_names(&answer, &["token"]).await;
+    sentence_names(&answer, &["token"]);
     good(&world, &business, json!({})).await;
     world.end().await;
 }
@@ -66,7 +66,7 @@ async fn an_expired_token_is_refused() {
     let wish = json!({"metaAccessToken": token});
     let answer = refused(&world, &business, wish, "META_CREDENTIALS_INVALID").await;
 
-    sentence_names(&answer, &["expired"]).await;
+    sentence_names(&answer, &["expired"]);
     good(&world, &business, json!({})).await;
     world.end().await;
 }
@@ -96,7 +96,7 @@ async fn a_token_without_a_permission_is_refused() {
 
         let wish = json!({"metaAccessToken": token});
         let answer = refused(&world, &business, wish, "META_PERMISSION_MISSING").await;
-        sentence_names(&answer, &[missing]).await;
+        sentence_names(&answer, &[missing]);
     }
     good(&world, &business, json!({})).await;
     world.end().await;
@@ -111,7 +111,7 @@ async fn a_token_for_another_account_is_refused() {
     let wish = json!({"metaAccessToken": other.token});
     let answer = refused(&world, &business, wish, "META_PERMISSION_MISSING").await;
 
-    sentence_names(&answer, &[&business.waba]).await;
+    sentence_names(&answer, &[&business.waba]);
     good(&world, &business, json!({})).await;
     world.end().await;
 }
@@ -126,7 +126,7 @@ async fn a_wrong_app_secret_is_refused() {
     let wish = json!({"metaAppSecret": wrong});
     let answer = refused(&world, &business, wish, "META_CREDENTIALS_INVALID").await;
 
-    sentence_names(&answer, &["app secret"]).await;
+    sentence_names(&answer, &["app secret"]);
     // Likewise when the app says which it is, and tokens may not inspect themselves.
     let wish = json!({"metaAppSecret": wrong, "metaAppId": business.app});
     refused(&world, &business, wish, "META_CREDENTIALS_INVALID").await;
@@ -159,7 +159,7 @@ async fn a_phone_id_of_another_account_is_refused() {
     let wish = json!({"metaAccessToken": token, "metaPhoneId": other.phone, "number": OTHER});
     let answer = refused(&world, &business, wish, "META_NUMBER_MISMATCH").await;
 
-    sentence_names(&answer, &[&other.phone, &business.waba]).await;
+    sentence_names(&answer, &[&other.phone, &business.waba]);
     good(&world, &business, json!({"metaAccessToken": token})).await;
     world.end().await;
 }
@@ -183,7 +183,7 @@ async fn another_number_than_the_phone_ids_is_refused() {
     let wish = json!({"number": OTHER});
     let answer = refused(&world, &business, wish, "META_NUMBER_MISMATCH").await;
 
-    sentence_names(&answer, &["5511999990001"]).await;
+    sentence_names(&answer, &["5511999990001"]);
     good(&world, &business, json!({})).await;
     world.end().await;
 }
@@ -296,7 +296,7 @@ async fn what_is_malformed_is_named_and_meta_is_not_asked() {
         (json!({"name": ""}), "name"),
     ] {
         let answer = refused(&world, &business, changes, "VALIDATION_ERROR").await;
-        sentence_names(&answer, &[word]).await;
+        sentence_names(&answer, &[word]);
     }
     assert!(world.graph.list("/calls").await.is_empty());
     world.end().await;

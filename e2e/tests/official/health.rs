@@ -29,9 +29,9 @@ async fn fresh_token(world: &Official, line: &Line) -> Value {
     world.graph.tell("/tokens", wish).await["token"].clone()
 }
 
-async fn reconnect(world: &Official, line: &Line, patch: Value) -> Value {
+async fn reconnect(world: &Official, line: &Line, fresh: Value) -> Value {
     let path = format!("/v1/numbers/{}/meta/reconnect", line.id);
-    world.api().post(&path, patch).await.expect(200)
+    world.api().post(&path, fresh).await.expect(200)
 }
 
 /// Waits until the number is closed for this reason, and checks everything that says so.

@@ -8,8 +8,8 @@ use crate::{FRIEND, FRIEND_ID, NUMBER, addressed, friend_writes, send, wait_for_
 /// The body of the newest call that sent something.
 async fn last_sent(world: &Official) -> Value {
     let calls = world.graph.calls("POST", "messages").await;
-    let sent = calls.iter().filter(|call| call["body"]["type"].is_string());
-    sent.last().expect("something was sent")["body"].clone()
+    let mut sent = calls.iter().filter(|call| call["body"]["type"].is_string());
+    sent.next_back().expect("something was sent")["body"].clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -112,8 +112,8 @@ async fn only_the_newest_page_goes_on_and_what_a_page_claims_is_checked() {
     let state = start(&world, &token).await;
 
     let spare = code(&world, &[&business.waba]).await;
-    let stale = json!({"state": old, "code": spare, "wabaId": business.waba});
-    page(&world, &token, "embedded", stale).await.refused(409, "META_SIGNUP_STATE_INVALID");
+    let outdated = json!({"state": old, "code": spare, "wabaId": business.waba});
+    page(&world, &token, "embedded", outdated).await.refused(409, "META_SIGNUP_STATE_INVALID");
     let claim = json!({"state": state, "code": spare, "wabaId": foreign.waba});
     page(&world, &token, "embedded", claim).await.refused(400, "META_PERMISSION_MISSING");
     let again = json!({"state": state, "code": spare, "wabaId": business.waba});
