@@ -98,6 +98,11 @@ impl App {
         format!("{}/webhooks/meta/{id}", self.public_url)
     }
 
+    /// Whether the operator has an app for Embedded Signup.
+    pub fn signup_configured(&self) -> bool {
+        self.meta.as_ref().is_some_and(|meta| meta.options.signup_configured())
+    }
+
     /// Wakes whoever sends for official numbers. Only a hint.
     pub(crate) fn wake_official(&self) {
         if let Some(meta) = &self.meta {

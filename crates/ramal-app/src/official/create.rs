@@ -321,6 +321,29 @@ impl App {
         self.connected(official, None).await
     }
 
+    /// What Meta says when it tries an official number's callback, for whoever makes that the callback
+    /// of their app as well.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NumberScopeNotAllowed`], and [`Refusal::NumberNotFound`] also for a QR-paired number.
+    pub async fn reveal_verify_token(
+        &self,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<SecretString, AppError> {
+        caller.require_tenant()?;
+        let number = self.find_number(caller, parse_number_id(id)?).await?;
+        if number.provider != Provider::Meta {
+            return Err(Refusal::NumberNotFound.into());
+        }
+        let mut tx = self.store.begin().await?;
+        let official = tx.official().get(number.id).await?.ok_or(Refusal::NumberNotFound)?;
+        note(&mut tx, caller, "number.reveal_verify_token", &number, self.clock.now()).await?;
+        tx.commit().await?;
+        Ok(official.verify_token)
+    }
+
     /// What an official number is at Meta.
     pub(crate) async fn official_view(
         &self,

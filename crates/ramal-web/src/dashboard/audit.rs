@@ -73,6 +73,7 @@ texts! {
         webhook_redeliver: "Reenviou uma entrega do webhook", "Sent a delivery of the webhook again", "Reenvió una entrega del webhook";
         webhook_replay: "Reenviou o que o webhook perdeu", "Replayed what the webhook had missed", "Reenvió lo que el webhook perdió";
         number_migrate: "Moveu o número para a API oficial", "Moved the number to the official API", "Movió el número a la API oficial";
+        number_verify_token: "Viu o token de verificação do número", "Saw the number's verify token", "Vio el token de verificación del número";
         link_create: "Criou um link de conexão", "Created a pairing link", "Creó un enlace de conexión";
         link_send: "Enviou um link de conexão", "Sent a pairing link", "Envió un enlace de conexión";
         link_revoke: "Revogou um link de conexão", "Revoked a pairing link", "Revocó un enlace de conexión";
@@ -115,6 +116,7 @@ impl AuditTexts {
             "webhook.redeliver" => self.webhook_redeliver,
             "webhook.replay" => self.webhook_replay,
             "number.migrate" => self.number_migrate,
+            "number.reveal_verify_token" => self.number_verify_token,
             "link.create" => self.link_create,
             "link.send" => self.link_send,
             "link.revoke" => self.link_revoke,
