@@ -44,8 +44,10 @@ pub use view::OfficialView;
 pub(crate) struct Meta {
     pub(crate) graph: Graph,
     pub(crate) options: MetaOptions,
-    /// Somebody queued a message, or a number needs to be looked at.
+    /// Somebody queued a message.
     pub(crate) wake: Notify,
+    /// A number is to be looked at, or to leave.
+    pub(crate) wake_upkeep: Notify,
     /// What Meta said of templates lately.
     pub(crate) templates: templates::Templates,
     /// One lock per number for what is done with it at Meta, so that two requests do not race.
@@ -58,6 +60,7 @@ impl Meta {
             graph: Graph::new(options)?,
             options: options.clone(),
             wake: Notify::new(),
+            wake_upkeep: Notify::new(),
             templates: templates::Templates::default(),
             turns: Mutex::default(),
         })
@@ -107,6 +110,7 @@ impl App {
     pub(crate) fn wake_official(&self) {
         if let Some(meta) = &self.meta {
             meta.wake.notify_one();
+            meta.wake_upkeep.notify_one();
         }
     }
 }

@@ -54,7 +54,8 @@ pub struct OfficialNumber {
 pub struct LeavingNumber {
     /// What it is at Meta.
     pub official: OfficialNumber,
-    /// Whether other listed numbers of the tenant use the same WhatsApp Business account.
+    /// Whether other listed numbers, whoever's, use the same WhatsApp Business account with the same
+    /// app, as far as it is known.
     pub account_shared: bool,
     /// How often leaving was tried in vain.
     pub tries: i64,
@@ -315,9 +316,10 @@ impl OfficialNumbers<'_> {
     ) -> Result<Vec<LeavingNumber>, StoreError> {
         let sql = format!(
             "select {COLUMNS}, o.leave_tries, (select count(*) from official_numbers s
-                 join numbers m on m.id = s.number_id join numbers me on me.id = o.number_id
+                 join numbers m on m.id = s.number_id
                  where s.waba_id = o.waba_id and m.stage = 'live' and m.provider = 'META'
-                   and m.tenant_id = me.tenant_id) as sharing
+                   and coalesce(s.app_id, o.app_id, '') = coalesce(o.app_id, s.app_id, ''))
+                 as sharing
              from official_numbers o where o.leaving = 1 and o.look_due_ms <= $1
              order by o.look_due_ms, o.number_id limit $2"
         );

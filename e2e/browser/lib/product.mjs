@@ -13,9 +13,11 @@ import { eventually } from "./wait.mjs";
 
 const BINARY = path.join(repository, "target/debug/ramal-e2e");
 
-export async function startProduct() {
-  const dir = await mkdtemp(path.join(os.tmpdir(), "ramal-product-"));
+/** `env`: further settings; `data`: what an earlier one left, when it was stopped to `keep` it. */
+export async function startProduct({ env: settings = {}, data } = {}) {
+  const dir = data ?? await mkdtemp(path.join(os.tmpdir(), "ramal-product-"));
   const ready = path.join(dir, "ready.json");
+  await rm(ready, { force: true });
   const log = createWriteStream(path.join(dir, "log"));
   const env = {
     PATH: process.env.PATH,
@@ -24,6 +26,7 @@ export async function startProduct() {
     // Nothing listens there: these tests pair nothing.
     RAMAL__WHATSAPP__URL: "ws://127.0.0.1:9/ws/chat",
     RAMAL__WHATSAPP__APP_VERSION: "[2,3000,1035194821]",
+    ...settings,
   };
   const child = spawn(BINARY, ["serve", "--ready-file", ready], { env, cwd: dir, stdio: ["ignore", "pipe", "pipe"] });
   child.stdout.pipe(log);
@@ -36,12 +39,13 @@ export async function startProduct() {
     url: said.apiUrl,
     ready: said,
     api: client(said.apiUrl, { "x-api-key": said.tenantKey }),
-    async stop() {
+    data: dir,
+    async stop({ keep = false } = {}) {
       if (child.exitCode === null) {
         child.kill("SIGTERM");
         await once(child, "exit");
       }
-      await rm(dir, { recursive: true, force: true });
+      if (!keep) await rm(dir, { recursive: true, force: true });
     },
   };
 }

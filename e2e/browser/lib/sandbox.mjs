@@ -38,6 +38,7 @@ export async function startSandbox() {
     data,
     api: client(said.apiUrl, { "x-api-key": said.tenantKey }),
     phones: client(said.sandboxUrl),
+    graph: client(said.graphControlUrl),
     /** A number that no other test has. */
     newNumber() {
       phone += 1;

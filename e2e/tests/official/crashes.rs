@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use crate::{FRIEND, FRIEND_ID, NUMBER, friend_writes, send, wait_for_status};
 
 /// What is lost is given up soon.
-const IMPATIENT: [(&str, &str); 2] = [("META__TIMEOUT", "1s"), ("META__CONFIRM_WITHIN", "2s")];
+const IMPATIENT: [(&str, &str); 2] = [("META__TIMEOUT", "500ms"), ("META__CONFIRM_WITHIN", "1s")];
 const BURST: usize = 50;
 
 /// Waits until a message has an end; returns its status.

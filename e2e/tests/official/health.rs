@@ -1,9 +1,11 @@
 //! What happens to official numbers and their accounts, and how the customer hears of it.
 
-use ramal_tests::{Line, Official};
+use std::time::{Duration, Instant};
+
+use ramal_tests::{Line, Official, eventually};
 use serde_json::{Value, json};
 
-use crate::{FRIEND_ID, NUMBER, friend_writes, send, step, wait_for_status};
+use crate::{FRIEND_ID, NUMBER, OTHER, friend_writes, send, step, wait_for_status};
 
 /// A number whose owner has made its address the callback of the app, too: account news comes there
 /// only.
@@ -121,7 +123,7 @@ async fn low_quality_is_told_and_so_is_its_end() {
 
     let ill = world.receiver.wait_for("line", "number.health_degraded", |_| true).await.data();
     assert_eq!(ill["errorCode"], "META_QUALITY_LOW", "{ill}");
-    let detail = ramal_tests::eventually("the rating is known", async || {
+    let detail = eventually("the rating is known", async || {
         let detail = world.detail(&line.id).await;
         (detail["health"]["qualityRating"] == "RED").then_some(detail)
     })
@@ -247,5 +249,36 @@ async fn a_reconnect_that_fails_leaves_the_number_as_it_was() {
     assert_eq!(world.api().state(&line.id).await, "OPEN");
     let id = send(&line.api, json!({"templateId": "hello_world"})).await;
     wait_for_status(&line.api, &id, "DELIVERED").await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_meta_does_not_answer_about_holds_up_no_other() {
+    let world = Official::with(&[
+        ("META__POLL_EVERY", "200ms"),
+        ("META__TIMEOUT", "30s"),
+        ("META__CONFIRM_WITHIN", "60s"),
+    ])
+    .await;
+    let line = world.line(NUMBER).await;
+    let business = world.graph.business(json!({"number": OTHER})).await;
+    let other = world.connect(&business).await;
+    let hangs = json!({"route": "phone", "id": other.phone, "hang": true, "times": 99});
+    world.graph.fault(hangs).await;
+    let looks = async || world.graph.calls("GET", "phone").await.len();
+    let before = looks().await;
+    eventually("it is being looked at", async || (looks().await > before + 1).then_some(())).await;
+
+    let started = Instant::now();
+    let id = send(&line.api, json!({"templateId": "hello_world"})).await;
+    wait_for_status(&line.api, &id, "DELIVERED").await;
+    let change = json!({"quality_rating": "RED"});
+    world.graph.tell(&format!("/numbers/{}", line.phone), change).await;
+
+    // It is not only sent for, it is also looked at.
+    let path = format!("/v1/numbers/{}?refresh=1", line.id);
+    let detail = world.api().get(&path).await.expect(200);
+    assert_eq!(detail["health"]["qualityRating"], "RED");
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     world.end().await;
 }

@@ -85,3 +85,62 @@ async fn two_numbers_of_one_account_live_apart() {
     wait_for_status(&line.api, &answer, "DELIVERED").await;
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purged_number_leaves_meta_before_its_credentials_are_forgotten() {
+    let world = Official::start().await;
+    let line = world.line(NUMBER).await;
+
+    world.api().delete(&format!("/v1/numbers/{}/purge", line.id)).await.expect(200);
+
+    eventually("it has left", async || {
+        let (callback, registered) = at_meta(&world, &line.business).await;
+        (callback.is_null() && !registered).then_some(())
+    })
+    .await;
+    assert!(!subscribed(&world, &line.business).await);
+    eventually("its credentials are forgotten", async || {
+        (world.product.database().count("official_numbers").await == 0).then_some(())
+    })
+    .await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_another_tenant_uses_with_the_same_app_stays_subscribed() {
+    let world = Official::start().await;
+    let line = world.line(NUMBER).await;
+    let second = json!({"wabaId": line.waba, "number": OTHER});
+    let phone = world.graph.tell("/numbers", second).await["id"].clone();
+    let phone = phone.as_str().expect("an id").to_owned();
+    let business = Business { number: OTHER.to_owned(), phone, ..line.business.clone() };
+    let theirs = world.connect_by(&world.product.second_tenant(), &business).await;
+
+    theirs.api.delete(&format!("/v1/numbers/{}", theirs.id)).await.expect(200);
+
+    eventually("it has left", async || at_meta(&world, &business).await.0.is_null().then_some(()))
+        .await;
+    let left =
+        async || world.product.database().count("official_numbers where leaving = 1").await == 0;
+    eventually("nothing is left to do", async || left().await.then_some(())).await;
+    assert!(subscribed(&world, &line.business).await, "the first tenant still needs it");
+    friend_writes(&world, &line, "still there?").await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_meta_cannot_do_now_is_done_later() {
+    let world = Official::start().await;
+    let line = world.line(NUMBER).await;
+    world.graph.fault(json!({"route": "phone", "method": "POST", "code": 2})).await;
+
+    world.api().delete(&format!("/v1/numbers/{}", line.id)).await.expect(200);
+
+    world.receiver.wait_for("line", "number.removed", |_| true).await;
+    eventually("it has left", async || {
+        let (callback, registered) = at_meta(&world, &line.business).await;
+        (callback.is_null() && !registered).then_some(())
+    })
+    .await;
+    world.end().await;
+}

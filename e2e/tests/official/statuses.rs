@@ -123,7 +123,7 @@ async fn a_rate_limit_is_waited_out_and_the_message_is_taken_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_meta_hangs_a_message_is_given_up_not_repeated_and_the_next_one_goes_out() {
-    let settings = [("META__TIMEOUT", "500ms"), ("META__CONFIRM_WITHIN", "1500ms")];
+    let settings = [("META__TIMEOUT", "500ms"), ("META__CONFIRM_WITHIN", "1s")];
     let (world, line) = in_conversation(&settings).await;
     world.graph.fault(json!({"route": "messages", "hang": true})).await;
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use ramal_domain::Backoff;
+use futures_util::{StreamExt as _, stream};
+use ramal_domain::{Backoff, NumberId};
 use ramal_meta::{ErrorClass, GraphError};
 use ramal_store::LeavingNumber;
 
@@ -11,6 +12,8 @@ use crate::{App, AppError};
 
 /// How many numbers leave in one round.
 const ROUND: u32 = 20;
+/// How many of them at once.
+const LEAVINGS_MAX: usize = 8;
 /// The first pause after leaving failed, and the longest.
 const RETRY: Backoff = Backoff { base: Duration::from_secs(5), cap: Duration::from_hours(1) };
 /// How often leaving is tried: with the pauses above, about a week, as long as Meta itself repeats.
@@ -21,27 +24,42 @@ impl App {
     pub(crate) async fn leave_due(&self) -> Result<(), AppError> {
         let now = self.clock.now();
         let leaving = self.store.read().await?.official().leaving(now, ROUND).await?;
-        for number in leaving {
+        // Several at once: Meta may take its time about some.
+        let leavings = stream::iter(leaving).for_each_concurrent(LEAVINGS_MAX, async |number| {
             let id = number.official.number;
-            let turn = self.meta()?.turn(id);
-            let _turn = turn.lock().await;
-            let done = self.leave(&number).await;
-            let mut tx = self.store.begin().await?;
-            match done {
-                Ok(()) => tx.official().left(id).await?,
-                Err(error) if number.tries < TRIES_MAX => {
-                    tracing::warn!(number.id = %id, %error, "a removed number is still at Meta");
-                    let tries = u32::try_from(number.tries).unwrap_or(u32::MAX);
-                    tx.official().leave_again(id, now.after(RETRY.jittered(tries))).await?;
-                }
-                Err(error) => {
-                    tracing::error!(number.id = %id, %error, "a removed number stays at Meta");
-                    tx.official().left(id).await?;
-                }
+            if let Err(error) = self.leave_in_turn(id).await {
+                tracing::error!(number.id = %id, %error, "how leaving Meta went is not written down");
             }
-            tx.commit().await?;
-        }
+        });
+        leavings.await;
         Ok(())
+    }
+
+    async fn leave_in_turn(&self, id: NumberId) -> Result<(), AppError> {
+        let turn = self.meta()?.turn(id);
+        let _turn = turn.lock().await;
+        // It may have come back while its turn was awaited.
+        let now = self.clock.now();
+        let leaving = self.store.read().await?.official().leaving(now, ROUND).await?;
+        let Some(number) = leaving.into_iter().find(|it| it.official.number == id) else {
+            return Ok(());
+        };
+        let done = self.leave(&number).await;
+        let mut tx = self.store.begin().await?;
+        match done {
+            Ok(()) => tx.official().left(id).await?,
+            Err(error) if number.tries < TRIES_MAX => {
+                tracing::warn!(number.id = %id, %error, "a removed number is still at Meta");
+                let tries = u32::try_from(number.tries).unwrap_or(u32::MAX);
+                let due = self.clock.now().after(RETRY.jittered(tries));
+                tx.official().leave_again(id, due).await?;
+            }
+            Err(error) => {
+                tracing::error!(number.id = %id, %error, "a removed number stays at Meta");
+                tx.official().left(id).await?;
+            }
+        }
+        Ok(tx.commit().await?)
     }
 
     async fn leave(&self, number: &LeavingNumber) -> Result<(), AppError> {

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, stream};
 use ramal_domain::{Ailment, CloseReason, Illness, Input, Link, NumberId, Provider, Timestamp};
 use ramal_meta::{ErrorClass, GraphError, Phone};
 use ramal_store::{Identity, Number, NumberStage, OfficialNumber, Tx};
@@ -16,6 +17,8 @@ use crate::{App, AppError, Refusal};
 
 /// How many numbers are looked at in one round.
 const ROUND: u32 = 50;
+/// How many of them at once.
+const LOOKS_MAX: usize = 8;
 
 /// How much is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,16 +34,22 @@ impl App {
     pub(crate) async fn look_at_due(&self) -> Result<(), AppError> {
         let now = self.clock.now();
         let due = self.store.read().await?.official().looks_due(now, ROUND).await?;
-        for id in due {
-            // First, so that a number that cannot be looked at does not hold up the others.
-            let next = now.after(self.meta()?.options.poll_every);
-            let mut tx = self.store.begin().await?;
-            tx.official().look_again(id, next).await?;
-            tx.commit().await?;
+        if due.is_empty() {
+            return Ok(());
+        }
+        let next = now.after(self.meta()?.options.poll_every);
+        let mut tx = self.store.begin().await?;
+        for id in &due {
+            tx.official().look_again(*id, next).await?;
+        }
+        tx.commit().await?;
+        // Several at once: Meta may take its time about some.
+        let looks = stream::iter(due).for_each_concurrent(LOOKS_MAX, async |id| {
             if let Err(error) = self.look(id, Depth::Phone).await {
                 tracing::info!(number.id = %id, %error, "an official number cannot be looked at");
             }
-        }
+        });
+        looks.await;
         Ok(())
     }
 

@@ -23,7 +23,7 @@ use crate::{App, AppError, Refusal};
 const UNDER_WAY_MAX: usize = 64;
 /// How often the rows are looked at when nobody hints.
 const POLL: Duration = Duration::from_secs(1);
-/// How often what else is due is done: looks, leavings, tries without an end.
+/// How often what else is due is done, at least: looks, leavings, tries without an end.
 const UPKEEP: Duration = Duration::from_secs(5);
 /// The pauses after a try that did not reach Meta.
 const RETRY: Backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_mins(5) };
@@ -34,29 +34,42 @@ impl App {
     /// Runs until `shutdown`, then lets what is under way end.
     pub async fn run_official(self, shutdown: CancellationToken) {
         let Ok(meta) = self.meta().cloned() else { return };
+        // Beside each other: a number that Meta does not answer about holds up no message.
+        tokio::join!(self.empty_queue(&meta, &shutdown), self.keep_up(&meta, &shutdown));
+    }
+
+    async fn empty_queue(&self, meta: &Arc<Meta>, shutdown: &CancellationToken) {
         let mut under_way = JoinSet::new();
-        let mut upkeep = tokio::time::interval(UPKEEP);
-        upkeep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while !shutdown.is_cancelled() {
-            if let Err(error) = self.begin(&meta, &mut under_way).await {
+            if let Err(error) = self.begin(meta, &mut under_way).await {
                 let error = &error as &dyn std::error::Error;
                 tracing::error!(error, "the queue of official numbers cannot be read");
             }
             // Every branch is cancel-safe; the work happens outside.
-            let upkeep_due = tokio::select! {
-                () = shutdown.cancelled() => false,
-                () = meta.wake.notified() => true,
-                _ended = under_way.join_next(), if !under_way.is_empty() => false,
-                _tick = upkeep.tick() => true,
-                () = tokio::time::sleep(POLL) => false,
-            };
-            if upkeep_due
-                && let Some(Err(error)) = shutdown.run_until_cancelled(self.upkeep()).await
-            {
-                tracing::warn!(%error, "what is due at Meta has to wait");
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = meta.wake.notified() => {}
+                _ended = under_way.join_next(), if !under_way.is_empty() => {}
+                () = tokio::time::sleep(POLL) => {}
             }
         }
         while under_way.join_next().await.is_some() {}
+    }
+
+    async fn keep_up(&self, meta: &Meta, shutdown: &CancellationToken) {
+        let options = &meta.options;
+        let every = UPKEEP.min(options.poll_every).min(options.confirm_within);
+        while !shutdown.is_cancelled() {
+            if let Some(Err(error)) = shutdown.run_until_cancelled(self.upkeep()).await {
+                tracing::warn!(%error, "what is due at Meta has to wait");
+            }
+            // Both are cancel-safe.
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = meta.wake_upkeep.notified() => {}
+                () = tokio::time::sleep(every) => {}
+            }
+        }
     }
 
     async fn upkeep(&self) -> Result<(), AppError> {

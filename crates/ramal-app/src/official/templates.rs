@@ -218,7 +218,7 @@ mod tests {
 
     use super::*;
 
-    fn template(named: bool, components: Value) -> Template {
+    fn template(named: bool, components: &Value) -> Template {
         Template {
             id: "1".to_owned(),
             name: "hello".to_owned(),
@@ -238,7 +238,7 @@ mod tests {
     fn counted_variables_are_filled_in_where_they_stand() {
         let template = template(
             false,
-            json!([{"type": "HEADER", "format": "TEXT", "text": "Order {{1}}"},
+            &json!([{"type": "HEADER", "format": "TEXT", "text": "Order {{1}}"},
                 {"type": "BODY", "text": "Oi {{1}}, {{2}} again {{1}}"},
                 {"type": "BUTTONS", "buttons": [{"type": "QUICK_REPLY", "text": "ok"},
                     {"type": "URL", "url": "https://x/{{1}}"}]}]),
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_language_is_asked_for_where_there_are_several() {
-        let one = template(true, json!([{"type": "BODY", "text": "Oi {{name}}"}]));
+        let one = template(true, &json!([{"type": "BODY", "text": "Oi {{name}}"}]));
         let other = Template { language: "en".to_owned(), ..one.clone() };
         let filled = fill(&one, &variables(&[("name", "Ana")]), None).unwrap();
         assert_eq!(filled.body_values[0].name.as_deref(), Some("name"));

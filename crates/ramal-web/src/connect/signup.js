@@ -289,7 +289,9 @@ function credentials() {
         const answer = await fetch(form.action, {
           method: "POST", headers: { accept: "text/html" }, body: new URLSearchParams(new FormData(form)) });
         if (answer.status === 404) { location.reload(); return; }
-        takeOver(new DOMParser().parseFromString(await answer.text(), "text/html"));
+        const html = await answer.text();
+        // Without its head, whose style has that page's nonce and not this one's.
+        takeOver(new DOMParser().parseFromString(html.slice(html.indexOf("<main")), "text/html"));
       }
     } catch (_offline) {
       problem.textContent = texts.notNow;

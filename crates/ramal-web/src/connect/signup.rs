@@ -27,7 +27,8 @@ pub(super) const APP_ID: &str = "metaAppId";
 pub(super) const PIN: &str = "metaPin";
 const NAME: &str = "name";
 
-/// What the form checks ids, tokens and the rest with; the server is stricter where it matters.
+/// What the form checks ids, tokens and the rest with. No field has a greatest length: what is pasted is
+/// trimmed first.
 const ID: &str = "[0-9]{5,20}";
 const SECRET: &str = "[!-~]{1,4096}";
 const PHONE: &str = r"\+?[0-9][0-9 \(\)\.\-]{7,24}";
@@ -69,7 +70,6 @@ pub(super) struct Field {
     pub(super) kind: &'static str,
     pub(super) input_mode: &'static str,
     pub(super) pattern: &'static str,
-    pub(super) longest: usize,
     pub(super) required: bool,
     pub(super) problem: Option<&'static str>,
 }
@@ -167,37 +167,36 @@ impl Typed {
 
 /// Every field; secrets are never filled in.
 fn fields(form: &'static FormTexts, named: bool, typed: &Typed) -> Vec<Field> {
-    let field = |name, texts, value: &str, pattern, longest| Field {
+    let field = |name, texts, value: &str, pattern| Field {
         name,
         texts,
         value: value.to_owned(),
         kind: "text",
         input_mode: "numeric",
         pattern,
-        longest,
         required: true,
         problem: None,
     };
-    let id = |name, texts, value: &str| field(name, texts, value, ID, 20);
-    let secret = |name, texts, pattern, longest| Field {
+    let id = |name, texts, value: &str| field(name, texts, value, ID);
+    let secret = |name, texts, pattern| Field {
         kind: "password",
         input_mode: "text",
-        ..field(name, texts, "", pattern, longest)
+        ..field(name, texts, "", pattern)
     };
     let number = Field {
         kind: "tel",
         input_mode: "tel",
-        ..field(NUMBER, &form.number, &typed.number, PHONE, 26)
+        ..field(NUMBER, &form.number, &typed.number, PHONE)
     };
     let name =
-        Field { input_mode: "text", ..field(NAME, &form.name, &typed.name, "", 100) }.optional();
+        Field { input_mode: "text", ..field(NAME, &form.name, &typed.name, ".{1,100}") }.optional();
     let rest = [
         id(PHONE_ID, &form.phone_id, &typed.meta_phone_id),
         id(WABA_ID, &form.waba_id, &typed.meta_waba_id),
-        secret(TOKEN, &form.token, SECRET, 4096),
-        secret(APP_SECRET, &form.app_secret, SECRET, 4096),
+        secret(TOKEN, &form.token, SECRET),
+        secret(APP_SECRET, &form.app_secret, SECRET),
         id(APP_ID, &form.app_id, &typed.meta_app_id).optional(),
-        Field { input_mode: "numeric", ..secret(PIN, &form.pin, "[0-9]{6}", 6) }.optional(),
+        Field { input_mode: "numeric", ..secret(PIN, &form.pin, "[0-9]{6}") }.optional(),
     ];
     [Some(number), named.then_some(name)].into_iter().flatten().chain(rest).collect()
 }

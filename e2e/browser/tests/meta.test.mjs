@@ -1,0 +1,500 @@
+// The page of a link for an official number, against the offline Meta: its Embedded Signup, and the form.
+
+import { strict as assert } from "node:assert";
+import http from "node:http";
+import { once } from "node:events";
+import { after, before, test } from "node:test";
+
+import { DESKTOP, PHONE, checkAccessibility, startBrowser } from "../lib/browser.mjs";
+import { inState } from "../lib/connect.mjs";
+import { request } from "../lib/http.mjs";
+import { business, createSignup, dialogOf, fillIn, ofOperator } from "../lib/meta.mjs";
+import { checkWidth } from "../lib/people.mjs";
+import { startProduct } from "../lib/product.mjs";
+import { startSandbox } from "../lib/sandbox.mjs";
+import { choose } from "../lib/tenant.mjs";
+
+const REFUSED = [/status of 4[0-9][0-9]/];
+/** Longer than the page waits for Meta's message once it has the code. */
+const MESSAGE_WAIT = 20_000;
+let sandbox;
+let browser;
+
+before(async () => { [sandbox, browser] = await Promise.all([startSandbox(), startBrowser()]); });
+after(() => Promise.all([sandbox?.stop(), browser?.stop()]));
+
+function page(options, use) {
+  return browser.page({ origins: [sandbox.url, sandbox.ready.graphUrl], ...options }, use);
+}
+
+/** A page of ours alone: nothing of Meta's is loaded. */
+function ours(options, use) {
+  return browser.page({ origins: [sandbox.url], ...options }, use);
+}
+
+const facebook = (tab) => tab.locator("button[data-login=new]:not([disabled])");
+
+async function numberOf(shop) {
+  const numbers = await sandbox.api.get("/v1/numbers");
+  return numbers.find(({ number }) => number === shop.number.slice(1));
+}
+
+const LANGUAGES = [
+  ["pt-BR", "Conecte o seu número pela Meta", "Conectado", "Informe os dados do seu número na Meta"],
+  ["en-US", "Connect your number through Meta", "Connected", "Enter what Meta knows of your number"],
+  ["es-MX", "Conecte su número a través de Meta", "Conectado", "Indique los datos de su número en Meta"],
+];
+
+for (const [locale, question, done, form] of LANGUAGES) {
+  for (const [size, dark] of [[PHONE, true], [DESKTOP, false]]) {
+    test(`${locale} at ${size.width} px: a number is signed up in Meta's window`, async () => {
+      const shop = await ofOperator(sandbox, { name: "Padaria da Maria" });
+      const link = await createSignup(sandbox, "embedded");
+      await page({ locale, size, dark }, async (tab) => {
+        await tab.goto(link.url);
+        await tab.getByRole("heading", { name: question }).waitFor();
+        await facebook(tab).waitFor();
+        await checkAccessibility(tab, "the beginning");
+        await checkWidth(tab, assert, "the beginning");
+        const dialog = await dialogOf(tab, shop, facebook(tab));
+        await inState(tab, "dialog");
+        await checkAccessibility(tab, "while Meta's window is open");
+        await dialog.locator("#finish").click();
+        await tab.getByRole("heading", { name: done, exact: true }).waitFor();
+        await inState(tab, "open");
+        await checkAccessibility(tab, "success");
+        assert.equal(await tab.locator("#warnings").innerText(), "");
+      });
+      assert.equal((await numberOf(shop)).state, "OPEN");
+    });
+
+    test(`${locale} at ${size.width} px: the credentials of an own app`, async () => {
+      const shop = await business(sandbox);
+      const link = await createSignup(sandbox, "credentials");
+      await ours({ locale, size, dark, tolerate: REFUSED }, async (tab) => {
+        await tab.goto(link.url);
+        await tab.getByRole("heading", { name: form }).waitFor();
+        await tab.locator("#send").click();
+        await checkAccessibility(tab, "the form with what is missing");
+        await checkWidth(tab, assert, "the form");
+        await fillIn(tab, shop, { metaPin: "000000", name: "Padaria" });
+        await tab.locator("#send").click();
+        await tab.getByRole("heading", { name: done, exact: true }).waitFor();
+        await checkAccessibility(tab, "success");
+      });
+      const number = await numberOf(shop);
+      assert.equal(number.state, "OPEN");
+      assert.equal(number.name, "Padaria");
+    });
+  }
+}
+
+test("afterwards the page goes on with number and reference, and a reload still says so", async () => {
+  const shop = await ofOperator(sandbox);
+  const link = await createSignup(sandbox, "embedded",
+    { redirectUrl: "https://acme.example/done?a=1", externalRef: "order 7", name: "Loja", language: "en" });
+  // Where the browser goes is noted and answered by nobody.
+  const foreign = [];
+  await page({ foreign, tolerate: [/ERR_FAILED/] }, async (tab) => {
+    await tab.goto(link.url);
+    const dialog = await dialogOf(tab, shop, facebook(tab));
+    await dialog.locator("#finish").click();
+    const gone = await tab.waitForEvent("requestfailed", (asked) => asked.url().startsWith("https://acme.example/"));
+    foreign.push(gone.url());
+  });
+  const next = new URL(foreign[0]);
+  const number = await numberOf(shop);
+  assert.equal(number.name, "Loja");
+  assert.equal(next.searchParams.get("a"), "1");
+  assert.equal(next.searchParams.get("externalRef"), "order 7");
+  assert.equal(next.searchParams.get("numberId"), number.id);
+  for (const scripts of [true, false]) {
+    await ours({ scripts }, async (tab) => {
+      await tab.goto(link.url);
+      await tab.getByRole("heading", { name: "Connected", exact: true }).waitFor();
+      assert.equal(await tab.getByRole("link", { name: "Continue" }).getAttribute("href"), next.href);
+      const text = await tab.locator("body").innerText();
+      assert.ok(text.includes("Loja") && !text.includes(shop.number.slice(1)), text);
+    });
+  }
+});
+
+test("of several numbers the person chooses one", async () => {
+  const shop = await ofOperator(sandbox);
+  const second = { number: sandbox.newNumber() };
+  await sandbox.graph.post("/numbers", { wabaId: shop.wabaId, name: "Second line", registered: false, ...second }, 201);
+  const link = await createSignup(sandbox, "embedded", { language: "en" });
+  await page({}, async (tab) => {
+    await tab.goto(link.url);
+    const dialog = await dialogOf(tab, shop, facebook(tab));
+    await dialog.locator("#finish-waba").click();
+    await inState(tab, "pick");
+    assert.equal(await tab.locator("#numbers label").count(), 2);
+    await checkAccessibility(tab, "the choice");
+    await tab.getByRole("button", { name: "Connect this number" }).click();
+    await tab.getByText("Choose a number.").waitFor();
+    await tab.getByText("Second line").click();
+    await tab.getByRole("button", { name: "Connect this number" }).press("Enter");
+    await inState(tab, "open");
+  });
+  const number = await numberOf(second);
+  assert.equal(number.name, "Second line");
+  assert.equal(number.state, "OPEN");
+  assert.equal(await numberOf(shop), undefined);
+});
+
+test("whoever keeps the app is not registered anew", async () => {
+  const shop = await ofOperator(sandbox);
+  const link = await createSignup(sandbox, "embedded", { language: "en" });
+  await page({}, async (tab) => {
+    await tab.goto(link.url);
+    await facebook(tab).waitFor();
+    const dialog = await dialogOf(tab, shop, tab.getByRole("button", { name: "Connect and keep the app" }));
+    const extras = JSON.parse(new URL(dialog.url()).searchParams.get("extras"));
+    assert.deepEqual(extras,
+      { setup: {}, featureType: "whatsapp_business_app_onboarding", sessionInfoVersion: "3" });
+    await dialog.locator("#coexistence").click();
+    await inState(tab, "open");
+  });
+  const number = await numberOf(shop);
+  assert.equal(number.state, "OPEN");
+  assert.equal((await sandbox.api.get(`/v1/numbers/${number.id}`)).coexistence.status, "CONFIRMED");
+});
+
+test("code and message come in either order, or the code alone", async () => {
+  for (const [settings, limit] of [[{ codeFirst: true }, undefined], [{ omitSessionInfo: true }, MESSAGE_WAIT]]) {
+    const shop = await ofOperator(sandbox);
+    const link = await createSignup(sandbox, "embedded", { language: "en" });
+    await sandbox.graph.post("/settings", settings);
+    try {
+      await page({}, async (tab) => {
+        await tab.goto(link.url);
+        const dialog = await dialogOf(tab, shop, facebook(tab));
+        await dialog.locator("#finish").click();
+        await tab.waitForFunction(() => document.getElementById("page").dataset.state === "open", null,
+          { timeout: limit });
+      });
+    } finally {
+      await sandbox.graph.post("/settings", { codeFirst: false, omitSessionInfo: false });
+    }
+    assert.equal((await numberOf(shop)).state, "OPEN");
+  }
+});
+
+test("who gives up, closes the window or meets an error is told, and may start again", async () => {
+  const shop = await ofOperator(sandbox);
+  const link = await createSignup(sandbox, "embedded", { language: "en" });
+  await page({}, async (tab) => {
+    await tab.goto(link.url);
+    for (const [button, sentence] of [
+      ["#cancel", "You stopped at choosing the phone number."],
+      ["#report", "Meta says: Your verified name violates WhatsApp guidelines."],
+      ["#error", "Meta says: Your verified name violates WhatsApp guidelines."],
+      ["#close", ""],
+    ]) {
+      const dialog = await dialogOf(tab, shop, facebook(tab));
+      await dialog.locator(button).click();
+      await tab.getByRole("heading", { name: "The sign-up was not finished" }).waitFor();
+      if (sentence) await tab.locator("#stopped").getByText(sentence).waitFor();
+      else assert.equal(await tab.locator("#stopped").innerText(), "");
+      await checkAccessibility(tab, `after ${button}`);
+      await tab.getByRole("button", { name: "Start again" }).click();
+      await inState(tab, "meta");
+    }
+    // Whoever lost the window need not find it.
+    await dialogOf(tab, shop, facebook(tab));
+    await tab.getByRole("button", { name: "Start again" }).click();
+    const dialog = await dialogOf(tab, shop, facebook(tab));
+    await dialog.locator("#finish").click();
+    await inState(tab, "open");
+  });
+});
+
+test("messages of strangers are not heard", async () => {
+  const shop = await ofOperator(sandbox);
+  const link = await createSignup(sandbox, "embedded", { language: "en" });
+  const bodies = [];
+  await page({}, async (tab) => {
+    tab.on("request", (asked) => { if (asked.url().endsWith("/meta/embedded")) bodies.push(asked.postDataJSON()); });
+    await tab.goto(link.url);
+    const dialog = await dialogOf(tab, shop, facebook(tab));
+    // From this page itself, which is another origin than Meta's.
+    await tab.evaluate(() => window.postMessage(JSON.stringify({
+      type: "WA_EMBEDDED_SIGNUP", event: "FINISH", version: 3, data: { waba_id: "999999", phone_number_id: "888888" } }), "*"));
+    await dialog.locator("#finish").click();
+    await inState(tab, "open");
+  });
+  assert.equal(bodies.length, 1);
+  assert.equal(bodies[0].wabaId, shop.wabaId);
+  assert.equal(bodies[0].phoneNumberId, shop.phoneId);
+});
+
+test("what Meta refuses after its dialog is a sentence, and the page starts afresh", async () => {
+  const shop = await ofOperator(sandbox);
+  const link = await createSignup(sandbox, "embedded", { language: "en" });
+  await page({ tolerate: [/status of [45]/] }, async (tab) => {
+    await tab.goto(link.url);
+    await sandbox.graph.post("/faults", { route: "access_token", times: 1, code: 190 }, undefined);
+    const dialog = await dialogOf(tab, shop, facebook(tab));
+    await dialog.locator("#finish").click();
+    await inState(tab, "failed");
+    assert.match(await tab.locator("#why").innerText(), /^Meta did not accept the approval/);
+    await checkAccessibility(tab, "a failure");
+    await tab.getByRole("button", { name: "Try again" }).click();
+    const again = await dialogOf(tab, shop, facebook(tab));
+    await again.locator("#finish").click();
+    await inState(tab, "open");
+  });
+});
+
+test("without Meta's script the page says so, and works once it is there", async () => {
+  const shop = await ofOperator(sandbox);
+  const link = await createSignup(sandbox, "embedded", { language: "en" });
+  await page({ tolerate: [/ERR_FAILED/] }, async (tab) => {
+    const script = `${sandbox.ready.graphUrl}/sdk.js`;
+    await tab.route(script, (route) => route.abort());
+    await tab.goto(link.url);
+    await tab.getByRole("heading", { name: "Meta's sign-up did not load" }).waitFor();
+    await checkAccessibility(tab, "blocked");
+    await tab.unroute(script);
+    await tab.getByRole("button", { name: "Try again" }).click();
+    const dialog = await dialogOf(tab, shop, facebook(tab));
+    await dialog.locator("#finish").click();
+    await inState(tab, "open");
+  });
+  const unused = await createSignup(sandbox, "embedded", { language: "en" });
+  await ours({ scripts: false }, async (tab) => {
+    await tab.goto(unused.url);
+    assert.match(await tab.locator("noscript p").innerText(), /^Meta's sign-up works with JavaScript only/);
+  });
+});
+
+test("an operator who takes the app of Meta's away: a clear page", async () => {
+  const { meta, graphUrl } = sandbox.ready;
+  const env = { RAMAL__META__GRAPH_URL: graphUrl, RAMAL__META__APP_ID: meta.appId, RAMAL__META__APP_SECRET: meta.appSecret,
+    RAMAL__META__CONFIG_ID: meta.configId, RAMAL__META__VERIFY_TOKEN: "any" };
+  const configured = await startProduct({ env });
+  const link = await createSignup(configured, "embedded", { language: "en" });
+  const { data } = configured;
+  await configured.stop({ keep: true });
+  const product = await startProduct({ data });
+  try {
+    await browser.page({ origins: [product.url], tolerate: [/status of 503/] }, async (tab) => {
+      const answer = await tab.goto(`${product.url}/connect/${link.token}`);
+      assert.equal(answer.status(), 503);
+      await tab.getByRole("heading", { name: "Signing up through Meta is not available here" }).waitFor();
+      await checkAccessibility(tab, "not configured");
+    });
+  } finally {
+    await product.stop();
+  }
+});
+
+test("each page's policy allows what it needs and no more", async () => {
+  const { graphUrl } = sandbox.ready;
+  const policies = {};
+  for (const flow of ["embedded", "credentials"]) {
+    const link = await createSignup(sandbox, flow);
+    const { headers } = await request("GET", link.url);
+    const policy = headers["content-security-policy"];
+    assert.ok(!policy.includes("unsafe-inline") && !policy.includes("*"), policy);
+    policies[flow] = [policy, headers["cross-origin-opener-policy"]];
+  }
+  const directive = (policy, name) => policy.split(";").map((part) => part.trim()).find((part) => part.startsWith(name));
+  const [embedded, opener] = policies.embedded;
+  assert.equal(directive(embedded, "script-src"), `script-src 'self' ${graphUrl}`);
+  assert.equal(directive(embedded, "frame-src"), `frame-src ${graphUrl}`);
+  assert.equal(opener, "same-origin-allow-popups");
+  const [credentials, none] = policies.credentials;
+  assert.ok(!credentials.includes(graphUrl), credentials);
+  assert.equal(none, undefined);
+});
+
+// ---- the form
+
+test("what Meta refuses is told beside the field, and nothing has to be typed twice", async () => {
+  const shop = await business(sandbox, { registered: false, pin: "123456" });
+  const other = await business(sandbox);
+  const narrow = await sandbox.graph.post("/tokens", {
+    appId: shop.appId, wabaIds: [shop.wabaId], scopes: ["whatsapp_business_management"] }, 201);
+  const link = await createSignup(sandbox, "credentials", { language: "en", name: "Shop" });
+  await ours({ tolerate: REFUSED }, async (tab) => {
+    await tab.goto(link.url);
+    await inState(tab, "form");
+    assert.equal(await tab.locator("#name").count(), 0, "the link has a name");
+    for (const [changes, field, sentence] of [
+      [{ metaPhoneId: "12" }, "metaPhoneId", "It has 5 to 20 digits, and is not the phone number itself."],
+      [{ metaPhoneId: other.phoneId }, "metaPhoneId", "This ID is another number's"],
+      [{ metaWabaId: other.wabaId }, "metaAccessToken", "The token lacks one of the two permissions"],
+      [{ metaAccessToken: "EAAGnonsense" }, "metaAccessToken", "Meta does not accept this token"],
+      [{ metaAccessToken: narrow.token }, "metaAccessToken", "The token lacks one of the two permissions"],
+      [{ metaAppSecret: other.appSecret }, "metaAppSecret", "This is not the secret of the app"],
+      [{ metaPin: "654321" }, "metaPin", "The number has another PIN"],
+    ]) {
+      await fillIn(tab, shop, { metaPin: "", ...changes });
+      await tab.locator("#send").click();
+      await tab.locator(`#problem-${field}`).getByText(sentence).waitFor();
+      assert.equal(await tab.evaluate(() => document.activeElement.id), field, "the focus is there");
+    }
+    await checkAccessibility(tab, "the form with a refusal");
+    assert.equal(await tab.locator("#metaAccessToken").inputValue(), shop.token, "what was typed is there still");
+    await tab.locator("#show-metaAccessToken").click();
+    assert.equal(await tab.locator("#metaAccessToken").getAttribute("type"), "text");
+    await fillIn(tab, shop, { metaPin: " 123456 " });
+    await tab.locator("#send").click();
+    await inState(tab, "open");
+  });
+  assert.equal((await numberOf(shop)).state, "OPEN");
+});
+
+test("what is not done although the number is connected is told", async () => {
+  for (const [wish, fault, sentence] of [
+    [{ phone: { status: "PENDING" } }, null, "Meta is still reviewing the number"],
+    [{}, { route: "phone", method: "POST", times: 1, code: 2200 }, "Meta does not deliver here yet"],
+  ]) {
+    for (const scripts of [true, false]) {
+      const shop = await business(sandbox, wish);
+      const link = await createSignup(sandbox, "credentials", { language: "en" });
+      if (fault) await sandbox.graph.post("/faults", fault, undefined);
+      await ours({ scripts }, async (tab) => {
+        await tab.goto(link.url);
+        if (!scripts) await tab.getByRole("button", { name: "Continue" }).click();
+        await fillIn(tab, shop);
+        await tab.locator("#send").click();
+        await tab.getByRole("heading", { name: "Connected", exact: true }).waitFor();
+        await tab.locator("#warnings").getByText(sentence).waitFor();
+        await checkAccessibility(tab, "success with a note");
+      });
+    }
+  }
+});
+
+test("without JavaScript the form works too, and never prints a secret", async () => {
+  const shop = await business(sandbox);
+  const link = await createSignup(sandbox, "credentials", { language: "pt-BR", redirectUrl: "https://acme.example/done" });
+  await ours({ scripts: false, size: PHONE, tolerate: REFUSED }, async (tab) => {
+    await tab.goto(link.url);
+    await tab.getByRole("button", { name: "Continuar" }).click();
+    await fillIn(tab, shop, { metaAccessToken: "EAAGnonsense" });
+    await tab.getByRole("button", { name: "Conferir e conectar" }).click();
+    await tab.getByText("A Meta não aceita este token").waitFor();
+    await tab.getByText("Por segurança").waitFor();
+    const html = await tab.content();
+    for (const secret of ["EAAGnonsense", shop.appSecret]) assert.ok(!html.includes(secret), "no secret is printed");
+    assert.equal(await tab.locator("#metaPhoneId").inputValue(), shop.phoneId);
+    await fillIn(tab, shop);
+    await tab.getByRole("button", { name: "Conferir e conectar" }).click();
+    await tab.getByRole("heading", { name: "Conectado", exact: true }).waitFor();
+    const href = await tab.getByRole("link", { name: "Continuar" }).getAttribute("href");
+    assert.match(href, /^https:\/\/acme\.example\/done\?numberId=wa_/);
+    await tab.reload();
+    await tab.getByRole("heading", { name: "Conectado", exact: true }).waitFor();
+  });
+});
+
+test("a page that was opened later goes on; the earlier one catches up with a click", async () => {
+  const shop = await business(sandbox);
+  const link = await createSignup(sandbox, "credentials", { language: "en" });
+  await ours({ tolerate: REFUSED }, async (tab) => {
+    await tab.goto(link.url);
+    await inState(tab, "form");
+    await fillIn(tab, shop);
+    await tab.waitForFunction(() => document.querySelector("[name=state]").value);
+    const newer = await request("POST", `${sandbox.url}/v1/remote-pairing/${link.token}/meta/start`);
+    assert.equal(newer.status, 200);
+    // Looking binds nothing: scanners of links look, too.
+    await request("GET", link.url);
+    await tab.locator("#send").click();
+    await tab.getByText("This form was not the newest one any more.").waitFor();
+    await tab.locator("#send").click();
+    await inState(tab, "open");
+  });
+});
+
+test("a foreign form without the state connects nothing", async () => {
+  const shop = await business(sandbox);
+  const link = await createSignup(sandbox, "credentials", { language: "en" });
+  const fields = { number: shop.number, metaPhoneId: shop.phoneId, metaWabaId: shop.wabaId,
+    metaAccessToken: shop.token, metaAppSecret: shop.appSecret };
+  for (const state of [{}, { state: "" }, { state: "0".repeat(64) }]) {
+    const body = new URLSearchParams({ ...fields, ...state }).toString();
+    const text = await new Promise((done, failed) => {
+      const asked = http.request(link.url, { method: "POST",
+        headers: { "content-type": "application/x-www-form-urlencoded" } }, (answer) => {
+        const parts = [];
+        answer.on("data", (part) => parts.push(part));
+        answer.on("end", () => done(Buffer.concat(parts).toString()));
+      });
+      asked.on("error", failed);
+      asked.end(body);
+    });
+    assert.ok(text.includes('data-state="form"'), text);
+    assert.ok(!text.includes(shop.token) && !text.includes(shop.appSecret), "no secret is printed");
+  }
+  assert.equal(await numberOf(shop), undefined);
+});
+
+test("links that are over look as all do", async () => {
+  for (const flow of ["embedded", "credentials"]) {
+    const link = await createSignup(sandbox, flow, { language: "en" });
+    const links = await sandbox.api.get("/v1/remote-pairing-links");
+    await ours({ tolerate: REFUSED, origins: [sandbox.url, sandbox.ready.graphUrl] }, async (tab) => {
+      await tab.goto(link.url);
+      await sandbox.api.delete(`/v1/remote-pairing-links/${links[0].id}`);
+      const answer = await tab.reload();
+      assert.equal(answer.status(), 404);
+      await tab.getByRole("heading", { name: "This link is not valid any more" }).waitFor();
+    });
+  }
+  const shop = await business(sandbox);
+  const link = await createSignup(sandbox, "credentials", { language: "en" });
+  await ours({ tolerate: REFUSED }, async (tab) => {
+    await tab.goto(link.url);
+    await fillIn(tab, shop);
+    await tab.locator("#send").click();
+    await inState(tab, "open");
+    await sandbox.api.delete(`/v1/numbers/${(await numberOf(shop)).id}`);
+    await tab.reload();
+    await tab.getByRole("heading", { name: "This link is not valid any more" }).waitFor();
+  });
+});
+
+test("in another site's page: its window opens, and the page around it hears of success", async () => {
+  const site = http.createServer((_request, response) => {
+    response.setHeader("content-type", "text/html");
+    response.end(`<!doctype html><html lang="en"><title>Shop</title><link rel="icon" href="data:,"><main id="place"></main>
+<script src="${sandbox.url}/embed.js"></script><script>window.heard = [];</script>`);
+  });
+  site.listen(0, "127.0.0.1");
+  await once(site, "listening");
+  const siteUrl = `http://localhost:${site.address().port}`;
+  await choose(sandbox, { origins: [siteUrl] });
+  try {
+    for (const flow of ["embedded", "credentials"]) {
+      const shop = flow === "embedded" ? await ofOperator(sandbox) : await business(sandbox);
+      const link = await createSignup(sandbox, flow, { language: "en", redirectUrl: "https://acme.example/done" });
+      await page({ origins: [sandbox.url, sandbox.ready.graphUrl, siteUrl] }, async (tab) => {
+        await tab.goto(siteUrl);
+        await tab.evaluate((token) => Ramal.connect.mount("#place", { token, onPaired: (it) => heard.push(it) }), link.token);
+        const frame = await (await tab.locator("iframe").elementHandle()).contentFrame();
+        await frame.waitForSelector("#page");
+        if (flow === "embedded") {
+          const dialog = await dialogOf(frame, shop, facebook(frame));
+          await dialog.locator("#finish").click();
+        } else {
+          await inState(frame, "form");
+          await fillIn(frame, shop);
+          await frame.locator("#send").click();
+        }
+        const told = await tab.waitForFunction(() => window.heard[0]).then((found) => found.jsonValue());
+        assert.equal(told.numberId, (await numberOf(shop)).id);
+        assert.equal(told.redirectUrl, `https://acme.example/done?numberId=${told.numberId}`);
+        assert.equal(tab.url(), `${siteUrl}/`);
+      });
+    }
+  } finally {
+    await choose(sandbox, { origins: [] });
+    site.closeAllConnections();
+    site.close();
+  }
+});
