@@ -20,6 +20,7 @@ on_both_databases! {
     what_a_number_is_at_meta_is_kept_sealed_and_found_by_its_owner_only,
     a_number_that_moves_to_meta_keeps_its_id_and_no_session_moves_it,
     removed_numbers_leave_meta_before_they_are_purged,
+    an_account_is_shared_with_whoever_uses_it_with_the_same_app,
     looks_are_due_for_numbers_that_are_open_or_on_their_way,
     one_message_of_a_number_is_under_way_at_a_time_and_in_order,
     a_try_without_an_end_is_not_made_again,
@@ -169,6 +170,27 @@ async fn removed_numbers_leave_meta_before_they_are_purged(Db { store, .. }: Db)
     committed!(store, |tx| tx.official().left(first));
     committed!(store, |tx| tx.numbers().purge_due(at(31)));
     assert!(read!(store, |tx| tx.numbers().get(first)).is_none());
+}
+
+async fn an_account_is_shared_with_whoever_uses_it_with_the_same_app(Db { store, .. }: Db) {
+    let (owner, neighbour) = (tenant(&store).await, tenant(&store).await);
+    let (mine, theirs) = (official(&store, owner, 1).await, official(&store, neighbour, 2).await);
+    committed!(store, |tx| tx.numbers().remove(owner, mine, at(1), at(1)));
+    let shared = async || read!(store, |tx| tx.official().leaving(at(2), 10))[0].account_shared;
+    for (app, expected) in [
+        (Some("30000000"), true),
+        (Some("40000000"), false),
+        // Which app it is, is not known: better one subscription too many.
+        (None, true),
+    ] {
+        let mut other = at_meta(theirs, 2);
+        other.credentials.app_id = app.map(str::to_owned);
+        committed!(store, |tx| tx.official().put(&other));
+        assert_eq!(shared().await, expected, "{app:?}");
+    }
+    let elsewhere = OfficialNumber { waba_id: "20000001".to_owned(), ..at_meta(theirs, 2) };
+    committed!(store, |tx| tx.official().put(&elsewhere));
+    assert!(!shared().await, "another account");
 }
 
 async fn looks_are_due_for_numbers_that_are_open_or_on_their_way(Db { store, .. }: Db) {
