@@ -213,3 +213,67 @@ fn has_number(text: &str, number: &str) -> bool {
         !before.is_some_and(part) && !after.is_some_and(|c| c.is_ascii_alphanumeric())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secrets() -> Secrets {
+        let state = json!({
+            "tokens": [{"token": "EAAGtoken"}],
+            "apps": {"1": {"secret": "appsecret"}},
+            "codes": [{"code": "AQBcode-text"}],
+            "numbers": {"2": {"pin": "481516"}, "3": {"pin": null}},
+        });
+        let calls = [json!({
+            "query": "fields=id&appsecret_proof=0123abcd",
+            "body": {"webhook_configuration": {"verify_token": "verify-me"}},
+        })];
+        let mut secrets = Secrets::default();
+        secrets.of_meta(&state, &calls);
+        secrets.unlog("page-state");
+        secrets
+    }
+
+    fn is_seen(check: impl FnOnce(&Secrets) + std::panic::UnwindSafe) -> bool {
+        std::panic::catch_unwind(|| check(&secrets())).is_err()
+    }
+
+    #[test]
+    fn every_secret_is_seen_wherever_it_must_not_be() {
+        for secret in ["EAAGtoken", "appsecret", "AQBcode-text", "0123abcd", "481516"] {
+            let text = format!("x \"{secret}\" y");
+            assert!(is_seen(|secrets| secrets.check_told("an answer", &text)), "{secret}");
+            assert!(is_seen(|secrets| secrets.check_log(&text)), "{secret}");
+        }
+        for secret in ["page-state", "verify-me"] {
+            let text = format!("x={secret}&y");
+            assert!(is_seen(|secrets| secrets.check_log(&text)), "{secret}");
+            assert!(!is_seen(|secrets| secrets.check_told("an answer", &text)), "{secret}");
+        }
+        assert!(secrets().tells_verify_token("it is verify-me"));
+        assert!(!is_seen(|secrets| secrets.check_log("nothing of it")));
+    }
+
+    #[test]
+    fn a_pin_is_not_seen_in_longer_numbers_and_times() {
+        assert!(has_number("pin=481516", "481516"));
+        assert!(has_number("{\"pin\":\"481516\"}", "481516"));
+        for other in ["5481516", "4815162", "12:00:00.481516Z", "a481516", "481516f"] {
+            assert!(!has_number(other, "481516"), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_description_refuses_what_meta_does_not_know() {
+        let Some(description) = Description::of_meta() else { return };
+        let call = |body: Value| json!({"method": "POST", "route": "messages", "path": "/x", "body": body, "status": 200});
+        let good = json!({"messaging_product": "whatsapp", "to": "+1", "type": "text",
+            "text": {"body": "x"}});
+        description.call(&call(good.clone()));
+        let mut bad = good;
+        bad["text"] = json!({"boddy": "x"});
+        let bad = call(bad);
+        assert!(std::panic::catch_unwind(|| description.call(&bad)).is_err());
+    }
+}

@@ -10,6 +10,8 @@
     reason = "the tests' helpers fail by panicking, as the tests do"
 )]
 
+#[path = "official/coexistence.rs"]
+mod coexistence;
 #[path = "official/content.rs"]
 mod content;
 #[path = "official/crashes.rs"]

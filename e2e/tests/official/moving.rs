@@ -115,3 +115,34 @@ async fn killed_while_it_moves_it_stays_paired_and_can_move_later() {
     .await;
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_write_while_it_moves_is_not_lost() {
+    let world = Official::with_phones(&[("META__TIMEOUT", "2s")]).await;
+    world.graph.tell("/settings", json!({"retryDelaysMs": [100]})).await;
+    let (id, api) = paired(&world).await;
+    let (business, wish) = business(&world).await;
+    let path = format!("/v1/numbers/{id}/migrate");
+    world.graph.fault(json!({"route": "register", "hang": true})).await;
+    let (asker, body, there) = (world.api().clone(), wish.clone(), path.clone());
+    let mut asking = JoinSet::new();
+    asking.spawn(async move { asker.call(Method::POST, &there, Some(&body)).await });
+    eventually("it is half way", async || {
+        (!world.graph.calls("POST", "register").await.is_empty()).then_some(())
+    })
+    .await;
+
+    world.graph.write(&business.phone, json!({"from": FRIEND, "text": "in between"})).await;
+    eventually("Meta has tried", async || {
+        let tried = world.graph.list("/webhooks").await;
+        (tried[0]["attempts"][0]["status"] == 404).then_some(())
+    })
+    .await;
+    asking.join_next().await.expect("one").expect("no panic").refused(503, "UPSTREAM_TIMEOUT");
+    world.api().post(&path, wish).await.expect(200);
+
+    world.receiver.wait_for("line", "message.received", |it| it["content"] == "in between").await;
+    let answer = send(&api, json!({"text": "here I am"})).await;
+    wait_for_status(&api, &answer, "DELIVERED").await;
+    world.end().await;
+}

@@ -111,8 +111,11 @@ impl App {
     async fn signer(&self, id: NumberId) -> Result<(Whose, SecretString), AppError> {
         let mut tx = self.store.read().await?;
         let number = tx.numbers().get(id).await?;
-        let listed = number.filter(|number| number.stage == ramal_store::NumberStage::Live);
-        let number = listed.ok_or(Refusal::NumberNotFound)?;
+        // One that is still moving here is not ours yet: Meta repeats what it has for it.
+        let ours = number.filter(|number| {
+            number.stage == ramal_store::NumberStage::Live && number.provider == Provider::Meta
+        });
+        let number = ours.ok_or(Refusal::NumberNotFound)?;
         let official = tx.official().get(id).await?.ok_or(Refusal::NumberNotFound)?;
         let secret = self.meta()?.access(&official).app_secret;
         Ok((Whose::Tenant(number.tenant), secret.ok_or(Refusal::NumberNotFound)?))

@@ -548,7 +548,46 @@ impl std::fmt::Debug for Pending {
 
 #[cfg(test)]
 mod tests {
+    use ramal_domain::TenantId;
+
     use super::*;
+
+    #[test]
+    fn a_link_dies_unused_after_a_day_used_after_a_while_and_revoked_at_once() {
+        let begun = Timestamp::from_millis(1_000);
+        let link = SignupLink {
+            id: PairingLinkId::mint(),
+            tenant: TenantId::mint(),
+            flow: SignupFlow::Embedded,
+            name: None,
+            key: None,
+            language: None,
+            branding: "{}".to_owned(),
+            redirect_url: Some("https://acme.example/done?x=1#top".to_owned()),
+            external_ref: Some("a b&numberId=wa_evil".to_owned()),
+            settings: "{}".to_owned(),
+            state_hash: None,
+            created_at: begun,
+            expires_at: begun.after(LIFE),
+            used_at: None,
+            revoked_at: None,
+            number: None,
+        };
+        let moment = Duration::from_millis(1);
+        assert_eq!(dead(&link, begun.after(LIFE.saturating_sub(moment))), None);
+        assert_eq!(dead(&link, begun.after(LIFE)), Some(DeadLink::Expired));
+        let used = SignupLink { used_at: Some(begun), ..link.clone() };
+        assert_eq!(dead(&used, begun.after(GRACE.saturating_sub(moment))), None);
+        assert_eq!(dead(&used, begun.after(GRACE)), Some(DeadLink::Used));
+        let revoked = SignupLink { revoked_at: Some(begun), ..link.clone() };
+        assert_eq!(dead(&revoked, begun), Some(DeadLink::Revoked));
+
+        let number = NumberId::mint();
+        let expected = format!(
+            "https://acme.example/done?x=1&numberId={number}&externalRef=a+b%26numberId%3Dwa_evil#top"
+        );
+        assert_eq!(redirect(&link, number), Some(expected), "what was given stays one value");
+    }
 
     #[test]
     fn an_account_is_believed_only_if_the_token_is_good_for_it() {
