@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
+    official::meta_sentence,
     session::{cookie_of, language_of, set_cookie},
     texts::{Common, Done, FormTexts},
 };
@@ -125,7 +126,9 @@ pub(super) fn sentence(error: &AppError, language: Language) -> String {
                 return texts.rate_limited.replace("{s}", &retry_after_seconds.to_string());
             }
             Refusal::Validation(sentence) => return validation(sentence, language),
-            other => return other.to_string(),
+            other => {
+                return meta_sentence(other, language).unwrap_or_else(|| other.to_string());
+            }
         },
         AppError::Busy(_) => texts.busy,
         AppError::Internal(_) => texts.internal,

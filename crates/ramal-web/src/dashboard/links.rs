@@ -1,4 +1,4 @@
-//! Pairing links: by which somebody without an account here connects a number.
+//! Links by which somebody without an account here connects a number: by scanning a code, or at Meta.
 
 use askama::Template;
 use axum::{
@@ -10,9 +10,10 @@ use axum::{
 use http::{HeaderMap, StatusCode};
 use ramal_app::{
     AppError, CreatedPairingLink, DeadLink, Language, LinkOptions, LinkView, NewPairingLink,
-    Sending,
+    NewSignupLink, Sending, SettingsPatch, SignupFlow, SignupLink,
 };
-use ramal_domain::{Link, Timestamp};
+use ramal_domain::{Link, Provider, Timestamp};
+use ramal_store::Number;
 
 use super::{
     answer::{PageError, after, sentence},
@@ -32,6 +33,7 @@ pub(super) fn router() -> Router<Web> {
     Router::new()
         .route("/links", get(list).post(create))
         .route("/links/new", get(new))
+        .route("/links/official", post(create_official))
         .route("/links/{id}/revoke", post(revoke))
 }
 
@@ -67,6 +69,26 @@ texts! {
         created_hint: "Envie-o a quem está com o celular de {name}. Por segurança ele só é mostrado agora; se perder, crie outro.",
             "Send it to whoever has the phone of {name}. For safety it is shown only now; if it is lost, create another.",
             "Envíelo a quien tiene el teléfono de {name}. Por seguridad se muestra solo ahora; si se pierde, cree otro.";
+        official: "Para um número oficial (Meta)", "For an official number (Meta)", "Para un número oficial (Meta)";
+        official_hint: "A pessoa conecta um número da API de Nuvem da Meta, sem celular e sem conta aqui.",
+            "The person connects a number of Meta's Cloud API, without a phone and without an account here.",
+            "La persona conecta un número de la API de la nube de Meta, sin teléfono y sin cuenta aquí.";
+        official_name_hint: "Opcional: sem ele vale o nome na Meta.", "Optional: without it, its name at Meta counts.", "Opcional: sin él vale el nombre en Meta.";
+        official_number: "Número oficial", "Official number", "Número oficial";
+        flow: "Como a pessoa conecta?", "How does the person connect?", "¿Cómo conecta la persona?";
+        flow_embedded: "Pelo cadastro incorporado da Meta", "Through Meta's Embedded Signup", "Con el registro insertado de Meta";
+        flow_embedded_hint: "Ela entra na Meta e escolhe o número.", "They sign in at Meta and choose the number.", "Entra en Meta y elige el número.";
+        flow_embedded_off: "O operador deste servidor não o configurou.", "The operator of this server has not set it up.", "El operador de este servidor no lo ha configurado.";
+        flow_credentials: "Digitando as credenciais do próprio aplicativo", "By typing the credentials of their own app", "Escribiendo las credenciales de su propia aplicación";
+        flow_credentials_hint: "Para quem já tem um aplicativo na Meta.", "For whoever has an app at Meta already.", "Para quien ya tiene una aplicación en Meta.";
+        kind_embedded: "Oficial · cadastro incorporado", "Official · Embedded Signup", "Oficial · registro insertado";
+        kind_credentials: "Oficial · credenciais", "Official · credentials", "Oficial · credenciales";
+        created_official: "Envie-o a quem administra o número na Meta. Por segurança ele só é mostrado agora; se perder, crie outro.",
+            "Send it to whoever manages the number at Meta. For safety it is shown only now; if it is lost, create another.",
+            "Envíelo a quien administra el número en Meta. Por seguridad se muestra solo ahora; si se pierde, cree otro.";
+        created_official_qr: "Ou mostre este código, que abre o link em um celular.",
+            "Or show this code, which opens the link on a phone.",
+            "O muestre este código, que abre el enlace en un teléfono.";
         created_qr: "Ou mostre este código, que abre o link no celular. Ele não conecta o WhatsApp por si só.",
             "Or show this code, which opens the link on a phone. It does not connect WhatsApp by itself.",
             "O muestre este código, que abre el enlace en un teléfono. No conecta WhatsApp por sí solo.";
@@ -103,9 +125,12 @@ texts! {
 #[derive(Debug)]
 struct Row {
     id: String,
-    number: String,
+    /// The page of its number; `None`: there is none yet, or none any more.
+    number: Option<String>,
     name: String,
-    phone: String,
+    phone: Option<String>,
+    /// How an official number is connected by it.
+    kind: Option<&'static str>,
     reference: Option<String>,
     state: &'static str,
     class: &'static str,
@@ -115,20 +140,26 @@ struct Row {
     used_at: Option<Timestamp>,
 }
 
+/// What became of a link, in a word, with the class that shows it.
+const fn state(dead: Option<DeadLink>, t: &LinkTexts) -> (&'static str, &'static str) {
+    match dead {
+        None => (t.waiting, "warn"),
+        Some(DeadLink::Used) => (t.used, "good"),
+        Some(DeadLink::Expired) => (t.expired, ""),
+        Some(DeadLink::Revoked | DeadLink::Unknown) => (t.revoked, ""),
+    }
+}
+
 impl Row {
     fn new(view: &LinkView, t: &LinkTexts) -> Self {
-        let (state, class) = match view.dead {
-            None => (t.waiting, "warn"),
-            Some(DeadLink::Used) => (t.used, "good"),
-            Some(DeadLink::Expired) => (t.expired, ""),
-            Some(DeadLink::Revoked | DeadLink::Unknown) => (t.revoked, ""),
-        };
+        let (state, class) = state(view.dead, t);
         let link = &view.listed.link;
         Self {
             id: link.id.to_string(),
-            number: link.number.to_string(),
+            number: Some(link.number.to_string()),
             name: view.listed.name.clone(),
-            phone: view.listed.phone.international(),
+            phone: Some(view.listed.phone.international()),
+            kind: None,
             reference: link.external_ref.clone(),
             state,
             class,
@@ -138,21 +169,88 @@ impl Row {
             used_at: view.used_at,
         }
     }
+
+    fn official(
+        link: &SignupLink,
+        dead: Option<DeadLink>,
+        numbers: &[Number],
+        t: &LinkTexts,
+    ) -> Self {
+        // For some minutes after its use a link is not dead yet: its page says so.
+        let dead = dead.or_else(|| link.used_at.map(|_| DeadLink::Used));
+        let (state, class) = state(dead, t);
+        let number = numbers.iter().find(|number| Some(number.id) == link.number);
+        let named = number.map(|number| number.name.clone()).or_else(|| link.name.clone());
+        Self {
+            id: link.id.to_string(),
+            number: number.map(|number| number.id.to_string()),
+            name: named.unwrap_or_else(|| t.official_number.to_owned()),
+            phone: number.map(|number| number.phone.international()),
+            kind: Some(match link.flow {
+                SignupFlow::Embedded => t.kind_embedded,
+                SignupFlow::Credentials => t.kind_credentials,
+            }),
+            reference: link.external_ref.clone(),
+            state,
+            class,
+            waiting: dead.is_none(),
+            created_at: link.created_at,
+            expires_at: link.expires_at,
+            used_at: link.used_at,
+        }
+    }
+}
+
+/// A link for an official number to be created, as it was typed.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) flow: SignupFlow,
+    pub(super) draft: Draft,
+    /// Whether the operator has set up Embedded Signup.
+    pub(super) embedded: bool,
+    pub(super) languages: [(&'static str, &'static str); 4],
+}
+
+impl Wanted {
+    /// Nothing was typed yet.
+    pub(super) fn new(web: &Web, by: &SignedIn) -> Self {
+        let embedded = web.app.signup_configured();
+        let flow = if embedded { SignupFlow::Embedded } else { SignupFlow::Credentials };
+        let languages = languages(LinkTexts::of(by.language));
+        Self { flow, draft: Draft::default(), embedded, languages }
+    }
+
+    fn read(web: &Web, by: &SignedIn, fields: &Fields) -> Self {
+        let flow = match fields.text("flow").parse() {
+            Ok(flow) => flow,
+            Err(_unknown) => SignupFlow::Credentials,
+        };
+        Self { flow, draft: Draft::read(fields), ..Self::new(web, by) }
+    }
+
+    /// Whether this flow is the chosen one.
+    pub(super) fn is(&self, flow: &str) -> bool {
+        self.flow.name() == flow
+    }
+}
+
+const fn languages(t: &LinkTexts) -> [(&'static str, &'static str); 4] {
+    [("", t.of_browser), ("pt-BR", "Português"), ("en", "English"), ("es", "Español")]
 }
 
 /// A link to be created, as it was typed.
 #[derive(Debug, Default)]
-struct Draft {
+pub(super) struct Draft {
     /// The existing number; empty: a new one.
     existing: String,
-    name: String,
+    pub(super) name: String,
     phone: String,
-    language: String,
+    pub(super) language: String,
     policy: String,
-    redirect: String,
-    reference: String,
+    pub(super) redirect: String,
+    pub(super) reference: String,
     send: bool,
-    problem: Option<String>,
+    pub(super) problem: Option<String>,
 }
 
 impl Draft {
@@ -204,19 +302,15 @@ struct Choices {
 impl Choices {
     async fn of(web: &Web, by: &SignedIn) -> Result<Self, AppError> {
         let t = LinkTexts::of(by.language);
-        let views = web.app.list_numbers(&by.caller).await?;
-        let free = views.into_iter().filter(|view| view.number.link != Link::Open);
-        let named = |number: &ramal_store::Number| {
-            format!("{} · {}", number.name, number.phone.international())
-        };
+        let numbers = web.app.listed_numbers(&by.caller).await?;
+        // There is nothing to scan for an official one.
+        let free = numbers
+            .into_iter()
+            .filter(|number| number.link != Link::Open && number.provider == Provider::Web);
+        let named = |number: &Number| format!("{} · {}", number.name, number.phone.international());
         Ok(Self {
-            numbers: free.map(|view| (view.number.id.to_string(), named(&view.number))).collect(),
-            languages: [
-                ("", t.of_browser),
-                ("pt-BR", "Português"),
-                ("en", "English"),
-                ("es", "Español"),
-            ],
+            numbers: free.map(|number| (number.id.to_string(), named(&number))).collect(),
+            languages: languages(t),
             policies: [
                 ("", t.policy_tenant),
                 ("reject", t.policy_reject),
@@ -236,6 +330,7 @@ struct LinksPage {
     rows: Vec<Row>,
     draft: Draft,
     choices: Choices,
+    wanted: Wanted,
 }
 
 #[derive(Template)]
@@ -246,6 +341,7 @@ struct NewPage {
     n: &'static NumbersTexts,
     draft: Draft,
     choices: Choices,
+    wanted: Wanted,
 }
 
 #[derive(Template)]
@@ -256,7 +352,9 @@ struct CreatedPage {
     hint: String,
     url: String,
     qr: String,
-    number: String,
+    qr_hint: &'static str,
+    /// The number's page; `None`: it is not there yet.
+    number: Option<String>,
     sending: Option<&'static str>,
     unsent: bool,
 }
@@ -268,13 +366,19 @@ async fn list(
 ) -> Result<Response, PageError> {
     let t = LinkTexts::of(by.language);
     let links = web.app.list_pairing_links(&by.caller).await?;
+    let mut rows: Vec<Row> = links.iter().map(|view| Row::new(view, t)).collect();
+    let numbers = web.app.listed_numbers(&by.caller).await?;
+    let official = web.app.list_signup_links(&by.caller).await?;
+    rows.extend(official.iter().map(|(link, dead)| Row::official(link, *dead, &numbers, t)));
+    rows.sort_by_key(|row| std::cmp::Reverse(row.created_at));
     let page = LinksPage {
         frame: Frame::new(&web, &by, Section::Links, "/links", &headers),
         t,
         n: NumbersTexts::of(by.language),
-        rows: links.iter().map(|view| Row::new(view, t)).collect(),
+        rows,
         draft: Draft::default(),
         choices: Choices::of(&web, &by).await?,
+        wanted: Wanted::new(&web, &by),
     };
     page.frame.answer(&web, &page)
 }
@@ -285,7 +389,7 @@ async fn new(
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     if by.is_owner() {
-        new_page(&web, &by, &headers, Draft::default()).await
+        new_page(&web, &by, &headers, Draft::default(), Wanted::new(&web, &by)).await
     } else {
         Err(PageError::OwnersOnly)
     }
@@ -296,6 +400,7 @@ async fn new_page(
     by: &SignedIn,
     headers: &HeaderMap,
     draft: Draft,
+    wanted: Wanted,
 ) -> Result<Response, PageError> {
     let page = NewPage {
         frame: Frame::new(web, by, Section::Links, "/links/new", headers),
@@ -303,6 +408,7 @@ async fn new_page(
         n: NumbersTexts::of(by.language),
         draft,
         choices: Choices::of(web, by).await?,
+        wanted,
     };
     page.frame.answer(web, &page)
 }
@@ -322,7 +428,41 @@ async fn create(
         Err(error) => return Err(error.into()),
     };
     let draft = Draft { problem: Some(problem), ..draft };
-    Ok((status, new_page(&web, &by, &headers, draft).await?).into_response())
+    let page = new_page(&web, &by, &headers, draft, Wanted::new(&web, &by)).await?;
+    Ok((status, page).into_response())
+}
+
+async fn create_official(
+    State(web): State<Web>,
+    headers: HeaderMap,
+    Posted { by, form: fields }: Posted<Fields>,
+) -> Result<Response, PageError> {
+    let wanted = Wanted::read(&web, &by, &fields);
+    let (status, problem) = match wanted.draft.options(by.language) {
+        Err(problem) => (StatusCode::BAD_REQUEST, problem),
+        Ok(link) => {
+            let name = Some(wanted.draft.name.clone()).filter(|name| !name.is_empty());
+            let settings = SettingsPatch::default();
+            let wish =
+                NewSignupLink { flow: wanted.flow, name, link_to_api_key: false, settings, link };
+            match web.app.create_signup_link(&by.caller, wish).await {
+                Ok(created) => {
+                    let t = LinkTexts::of(by.language);
+                    let hint = t.created_official.to_owned();
+                    return Shown::new(hint, t.created_official_qr, created.url)
+                        .page(&web, &by, &headers);
+                }
+                Err(error @ AppError::Refused(_)) => {
+                    (crate::error::status_of(error.kind()), sentence(&error, by.language))
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    };
+    let draft = Draft { problem: Some(problem), ..wanted.draft };
+    let wanted = Wanted { draft, ..wanted };
+    let page = new_page(&web, &by, &headers, Draft::default(), wanted).await?;
+    Ok((status, page).into_response())
 }
 
 /// Creates the link, unless there is something to mend first.
@@ -346,6 +486,42 @@ async fn make(
     web.app.create_pairing_link(&by.caller, NewPairingLink { number, link }, None).await.map(Ok)
 }
 
+/// A link that is shown: this once.
+struct Shown {
+    hint: String,
+    qr_hint: &'static str,
+    url: String,
+    number: Option<String>,
+    sending: Option<Sending>,
+}
+
+impl Shown {
+    const fn new(hint: String, qr_hint: &'static str, url: String) -> Self {
+        Self { hint, qr_hint, url, number: None, sending: None }
+    }
+
+    fn page(self, web: &Web, by: &SignedIn, headers: &HeaderMap) -> Result<Response, PageError> {
+        let t = LinkTexts::of(by.language);
+        let qr = QrPicture::draw(&self.url).map_err(|error| AppError::Internal(Box::new(error)))?;
+        let page = CreatedPage {
+            // Switching the language there would lose the link.
+            frame: Frame::new(web, by, Section::Links, "/links", headers),
+            t,
+            hint: self.hint,
+            url: self.url,
+            qr: qr.data_uri(),
+            qr_hint: self.qr_hint,
+            number: self.number,
+            sending: self.sending.map(|sending| match sending {
+                Sending::Queued => t.queued,
+                Sending::NobodyToSend => t.nobody,
+            }),
+            unsent: self.sending == Some(Sending::NobodyToSend),
+        };
+        page.frame.answer(web, &page)
+    }
+}
+
 /// Shows a link: this once.
 pub(super) fn created_page(
     web: &Web,
@@ -354,22 +530,13 @@ pub(super) fn created_page(
     created: &CreatedPairingLink,
 ) -> Result<Response, PageError> {
     let t = LinkTexts::of(by.language);
-    let qr = QrPicture::draw(&created.url).map_err(|error| AppError::Internal(Box::new(error)))?;
-    let page = CreatedPage {
-        // Switching the language there would lose the link.
-        frame: Frame::new(web, by, Section::Links, "/links", headers),
-        t,
-        hint: t.created_hint.replace("{name}", &created.number.name),
-        url: created.url.clone(),
-        qr: qr.data_uri(),
-        number: created.number.id.to_string(),
-        sending: created.sending.map(|sending| match sending {
-            Sending::Queued => t.queued,
-            Sending::NobodyToSend => t.nobody,
-        }),
-        unsent: created.sending == Some(Sending::NobodyToSend),
+    let hint = t.created_hint.replace("{name}", &created.number.name);
+    let shown = Shown {
+        number: Some(created.number.id.to_string()),
+        sending: created.sending,
+        ..Shown::new(hint, t.created_qr, created.url.clone())
     };
-    page.frame.answer(web, &page)
+    shown.page(web, by, headers)
 }
 
 async fn revoke(

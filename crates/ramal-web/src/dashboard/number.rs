@@ -210,7 +210,8 @@ struct MessageRow {
     kind: &'static str,
     text: String,
     status: &'static str,
-    failed: bool,
+    /// Why it failed: the code, and a sentence in English.
+    failure: Option<(String, String)>,
     at: Timestamp,
 }
 
@@ -233,7 +234,7 @@ impl MessageRow {
             kind: kind(&message.kind, t),
             text: message.content.as_deref().filter(|_| !hidden).map_or_else(String::new, excerpt),
             status: words::status(message.status, language),
-            failed: message.failure.is_some(),
+            failure: message.failure.as_ref().map(|it| (it.code.clone(), it.message.clone())),
             at: message.created_at,
         }
     }
@@ -311,6 +312,21 @@ async fn show(
     page.frame.answer(&web, &page)
 }
 
+/// The page of an official number, with what Meta says when it tries its callback: this once.
+pub(super) async fn page_with_verify_token(
+    web: &Web,
+    by: &SignedIn,
+    id: &str,
+    headers: &HeaderMap,
+    token: &str,
+) -> Result<Response, PageError> {
+    let mut page = number_page(web, by, id, headers).await?;
+    if let Some(official) = &mut page.official {
+        official.verify_token = Some(token.to_owned());
+    }
+    page.frame.answer(web, &page)
+}
+
 async fn number_page(
     web: &Web,
     by: &SignedIn,
@@ -331,14 +347,15 @@ async fn number_page(
     let block = block.map(|block| if by.is_owner() { block } else { block.without_codes() });
     let NumberView { number, settings, official, .. } = view;
     let callback = web.app.meta_callback(number.id);
-    let official = official.map(|view| OfficialBlock::of(&view, callback, language));
+    let now = web.app.now();
+    let official =
+        official.map(|view| OfficialBlock::of(&view, number.link, callback, now, language));
     let illness = number.illness;
     Ok(NumberPage {
         frame: Frame::new(web, by, Section::Numbers, &format!("/numbers/{id}"), headers),
         t: NumberTexts::of(language),
         n: NumbersTexts::of(language),
         o: OfficialTexts::of(language),
-        official,
         s,
         pair: PairTexts::of(language),
         reasons: words::reasons(language),
@@ -349,6 +366,7 @@ async fn number_page(
         block,
         why: number.link.reason().map(|reason| words::reason(reason, language)),
         resuming: matches!(number.link, Link::Resuming { .. }),
+        official,
         health: words::health(illness.map(|illness| illness.ailment), language),
         health_why: illness
             .and_then(|illness| words::reason_of_code(illness.ailment.code(), language)),

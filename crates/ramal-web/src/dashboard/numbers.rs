@@ -8,8 +8,10 @@ use axum::{
     routing::{get, post},
 };
 use http::{HeaderMap, StatusCode};
-use ramal_app::{AppError, CreateNumber, Language, NumberSettings, NumberView, Refusal};
-use ramal_domain::{PhoneNumber, Timestamp};
+use ramal_app::{
+    AppError, CreateNumber, Language, NumberSettings, NumberView, OfficialView, Refusal,
+};
+use ramal_domain::{PhoneNumber, Provider, Timestamp};
 use ramal_store::Number;
 use serde::Deserialize;
 use serde_json::json;
@@ -125,13 +127,24 @@ struct Row {
     well: bool,
     waits: bool,
     hidden: bool,
+    /// Whether it is official, in a word.
+    provider: &'static str,
+    /// How Meta rates it, with the class that shows it.
+    quality: Option<(&'static str, &'static str)>,
 }
 
 impl Row {
     fn new(view: &NumberView, filter: &Filter, language: Language) -> Self {
         let number = &view.number;
         let ailment = number.illness.as_ref().map(|illness| illness.ailment);
+        let o = OfficialTexts::of(language);
+        let rating = view.official.as_ref().and_then(OfficialView::quality_rating);
         Self {
+            provider: match number.provider {
+                Provider::Meta => o.badge,
+                Provider::Web => o.qr_badge,
+            },
+            quality: o.quality(rating.as_deref()),
             id: number.id.to_string(),
             name: number.name.clone(),
             profile: number.identity.profile_name.clone(),
@@ -236,6 +249,7 @@ struct NumbersPage {
 #[template(path = "dashboard/number_new.html")]
 struct NewPage {
     frame: Frame,
+    o: &'static OfficialTexts,
     t: &'static NumbersTexts,
     s: &'static SettingTexts,
     draft: Draft,
@@ -295,6 +309,7 @@ fn new_page(
 ) -> Result<Response, PageError> {
     let page = NewPage {
         frame: Frame::new(web, by, Section::Numbers, "/numbers/new", headers),
+        o: OfficialTexts::of(by.language),
         t: NumbersTexts::of(by.language),
         s: SettingTexts::of(by.language),
         draft,

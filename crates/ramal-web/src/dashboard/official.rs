@@ -1,5 +1,7 @@
-//! Official numbers: create one or send a link for it, see how its onboarding is, connect it anew, and
-//! move a QR-paired number over.
+//! Official numbers: create one, see how its onboarding is, connect it anew, and move a QR-paired number
+//! over.
+
+mod words;
 
 use askama::Template;
 use axum::{
@@ -10,90 +12,42 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode};
 use ramal_app::{
-    AppError, CreateNumber, CreateOfficial, CredentialsPatch, Language, LinkOptions,
-    MetaCredentials, Migration, NewSignupLink, OfficialView, SettingsPatch, SignupFlow, Step,
-    StepStatus,
+    AppError, CreateNumber, CreateOfficial, CredentialsPatch, Language, MetaCredentials, Migration,
+    NumberView, OfficialView, SettingsPatch, Step,
 };
-use ramal_domain::{PhoneNumber, Timestamp};
-use secrecy::SecretString;
+use ramal_domain::{Link, PhoneNumber, Provider, Timestamp};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
+use serde_json::Value;
 
+use self::words::Problem;
+pub(super) use self::words::{OfficialTexts, Problems, meta_sentence};
 use super::{
-    answer::{PageError, after, sentence},
+    answer::{PageError, after},
     frame::{Frame, Section},
+    links::{LinkTexts, Wanted},
+    number,
     numbers::NumbersTexts,
     session::{Posted, SignedIn},
     sign_in::Nothing,
-    texts::{Done, texts},
+    texts::Done,
 };
-use crate::{QrPicture, Web, extract::Path};
+use crate::{Web, extract::Path};
+
+/// How long before its end a token is warned of.
+const TOKEN_SOON_MILLIS: i64 = 7 * 24 * 60 * 60 * 1_000;
+/// The fields of a form that can be told of, but for those that say which number it is.
+const SECRETS: [&str; 3] = ["token", "secret", "pin"];
+/// The fields of the form that moves a number.
+const CREDENTIALS: [&str; 5] = ["phone-id", "waba-id", "token", "secret", "pin"];
 
 pub(super) fn router() -> Router<Web> {
     Router::new()
         .route("/numbers/official", get(new).post(create))
-        .route("/numbers/official/link", post(link))
         .route("/numbers/{id}/refresh", post(refresh))
-        .route("/numbers/{id}/reconnect", post(reconnect))
-        .route("/numbers/{id}/migrate", post(migrate))
-}
-
-texts! {
-    /// Official numbers.
-    OfficialTexts {
-        badge: "Oficial", "Official", "Oficial";
-        add: "Novo número oficial", "New official number", "Nuevo número oficial";
-        intro: "Um número da API de Nuvem da Meta, com as credenciais do seu próprio aplicativo da Meta.",
-            "A number of Meta's Cloud API, with the credentials of your own app at Meta.",
-            "Un número de la API de la nube de Meta, con las credenciales de su propia aplicación de Meta.";
-        phone_id: "Identificação do número na Meta (phone number ID)", "Phone number ID at Meta", "Identificador del número en Meta (phone number ID)";
-        waba_id: "Conta do WhatsApp Business (WABA ID)", "WhatsApp Business account (WABA ID)", "Cuenta de WhatsApp Business (WABA ID)";
-        ids_hint: "No painel da Meta: WhatsApp › Configuração da API.", "In Meta's dashboard: WhatsApp › API Setup.", "En el panel de Meta: WhatsApp › Configuración de la API.";
-        token: "Token de acesso", "Access token", "Token de acceso";
-        token_hint: "De um usuário do sistema, com whatsapp_business_management e whatsapp_business_messaging.",
-            "Of a system user, with whatsapp_business_management and whatsapp_business_messaging.",
-            "De un usuario del sistema, con whatsapp_business_management y whatsapp_business_messaging.";
-        secret: "Chave secreta do aplicativo", "App secret", "Clave secreta de la aplicación";
-        secret_hint: "No painel da Meta: Configurações › Básico.", "In Meta's dashboard: App settings › Basic.", "En el panel de Meta: Configuración › Básica.";
-        pin: "PIN da verificação em duas etapas, se houver", "PIN of the two-step verification, if there is one", "PIN de la verificación en dos pasos, si existe";
-        connect: "Conectar", "Connect", "Conectar";
-        by_link: "Ou envie um link", "Or send a link", "O envíe un enlace";
-        by_link_hint: "A pessoa escolhe o número dela na Meta, ou digita as credenciais dela. Vale por 24 horas.",
-            "The person chooses their number at Meta, or types their own credentials. It is good for 24 hours.",
-            "La persona elige su número en Meta, o escribe sus credenciales. Vale 24 horas.";
-        flow_embedded: "Cadastro incorporado da Meta", "Meta's Embedded Signup", "Registro insertado de Meta";
-        flow_credentials: "A pessoa digita as credenciais", "The person types their credentials", "La persona escribe las credenciales";
-        create_link: "Criar link", "Create a link", "Crear enlace";
-        link_ready: "O link está pronto", "The link is ready", "El enlace está listo";
-        link_hint: "Envie-o a quem administra o número na Meta.", "Send it to whoever manages the number at Meta.", "Envíelo a quien administra el número en Meta.";
-        open_link: "Abrir", "Open", "Abrir";
-        onboarding: "Conexão com a Meta", "Connection to Meta", "Conexión con Meta";
-        validate: "Credenciais válidas", "Credentials are good", "Credenciales válidas";
-        waba: "O número é desta conta", "The number is of this account", "El número es de esta cuenta";
-        register: "Registrado na API de Nuvem", "Registered with the Cloud API", "Registrado en la API de la nube";
-        subscribe: "A Meta entrega aqui", "Meta delivers here", "Meta entrega aquí";
-        verify: "Confirmado pela Meta", "Confirmed by Meta", "Confirmado por Meta";
-        done: "feito", "done", "hecho";
-        skipped: "não foi preciso", "not needed", "no hizo falta";
-        failed: "falhou", "failed", "falló";
-        pending: "pendente", "pending", "pendiente";
-        status: "Estado na Meta", "Status at Meta", "Estado en Meta";
-        quality: "Qualidade", "Quality", "Calidad";
-        limit: "Limite por dia", "Limit per day", "Límite por día";
-        coexistence: "Também no aplicativo WhatsApp Business", "Also in the WhatsApp Business app", "También en la aplicación WhatsApp Business";
-        token_ends: "O token de acesso vence", "The access token ends", "El token de acceso vence";
-        never: "nunca, ou não se sabe", "never, or not known", "nunca, o no se sabe";
-        looked: "Perguntado à Meta", "Meta was asked", "Se preguntó a Meta";
-        callback: "Endereço de retorno (callback)", "Callback address", "Dirección de retorno (callback)";
-        refresh: "Perguntar à Meta agora", "Ask Meta now", "Preguntar a Meta ahora";
-        reconnect: "Conectar de novo", "Connect again", "Conectar de nuevo";
-        reconnect_hint: "Com um token novo, se o antigo venceu. O que ficar vazio continua como está.",
-            "With a new token, if the old one ended. What is left empty stays as it is.",
-            "Con un token nuevo, si el anterior venció. Lo que quede vacío sigue igual.";
-        migrate: "Mover para a API oficial", "Move to the official API", "Mover a la API oficial";
-        migrate_hint: "O número passa para a API de Nuvem da Meta e continua com a mesma identificação, chave, webhooks e mensagens. Só depois que a Meta aceitar tudo o aparelho é desconectado; se algo falhar, nada muda.",
-            "The number moves to Meta's Cloud API and keeps its id, key, webhooks and messages. Its device is unlinked only once Meta has accepted everything; if anything fails, nothing changes.",
-            "El número pasa a la API de la nube de Meta y conserva su identificador, clave, webhooks y mensajes. El dispositivo se desvincula solo cuando Meta haya aceptado todo; si algo falla, nada cambia.";
-    }
+        .route("/numbers/{id}/reconnect", get(ask_again).post(reconnect))
+        .route("/numbers/{id}/migrate", get(ask_to_move).post(migrate))
+        .route("/numbers/{id}/verify-token", post(reveal))
 }
 
 /// A step, for the list.
@@ -102,26 +56,15 @@ pub(super) struct StepRow {
     pub(super) name: &'static str,
     pub(super) status: &'static str,
     pub(super) tone: &'static str,
+    pub(super) icon: &'static str,
     pub(super) detail: Option<String>,
 }
 
 impl StepRow {
-    fn of(step: &Step, t: &OfficialTexts) -> Self {
-        use ramal_app::StepName as N;
-        let name = match step.step {
-            N::Validate => t.validate,
-            N::Waba => t.waba,
-            N::Register => t.register,
-            N::Subscribe => t.subscribe,
-            N::Verify => t.verify,
-        };
-        let (status, tone) = match step.status {
-            StepStatus::Done => (t.done, "good"),
-            StepStatus::Skipped => (t.skipped, ""),
-            StepStatus::Failed => (t.failed, "bad"),
-            StepStatus::Pending => (t.pending, "warn"),
-        };
-        Self { name, status, tone, detail: step.detail.clone() }
+    fn of(step: &Step, language: Language) -> Self {
+        let t = OfficialTexts::of(language);
+        let (status, tone, icon) = t.progress(step.status);
+        Self { name: t.step(step.step), status, tone, icon, detail: t.detail(step, language) }
     }
 }
 
@@ -130,29 +73,53 @@ impl StepRow {
 pub(super) struct OfficialBlock {
     pub(super) steps: Vec<StepRow>,
     pub(super) facts: Vec<(&'static str, String)>,
+    pub(super) quality: Option<(&'static str, &'static str)>,
     pub(super) token_ends: Option<Timestamp>,
+    pub(super) token_soon: bool,
+    /// Whether it waits for Meta's review.
+    pub(super) in_review: bool,
     pub(super) looked: Option<Timestamp>,
     pub(super) callback: String,
+    /// Shown to the owner who asked for it.
+    pub(super) verify_token: Option<String>,
 }
 
 impl OfficialBlock {
-    pub(super) fn of(view: &OfficialView, callback: String, language: Language) -> Self {
+    pub(super) fn of(
+        view: &OfficialView,
+        link: Link,
+        callback: String,
+        now: Timestamp,
+        language: Language,
+    ) -> Self {
         let t = OfficialTexts::of(language);
+        let text = |part: &str, field: &str| {
+            let found = view.snapshot.get(part).and_then(|it| it.get(field));
+            found.and_then(Value::as_str).map(str::to_owned)
+        };
         let (coexistence, _evidence) = view.coexistence();
+        let tier = view.messaging_limit_tier().filter(|tier| tier != "TIER_NOT_SET");
         let known = [
+            (t.verified_name, text("phone", "verifiedName")),
             (t.status, view.meta_status()),
-            (t.quality, view.quality_rating()),
-            (t.limit, view.messaging_limit_tier()),
-            (t.coexistence, Some(coexistence.to_owned())),
-            (t.phone_id, Some(view.phone_id.clone())),
+            (t.limit, tier.map(|tier| t.limit(&tier))),
+            (t.coexistence, t.coexists(coexistence).map(str::to_owned)),
+            (t.account, text("waba", "name")),
             (t.waba_id, Some(view.waba_id.clone())),
+            (t.phone_id, Some(view.phone_id.clone())),
         ];
+        let ends_soon =
+            |at: Timestamp| at.as_millis().saturating_sub(now.as_millis()) < TOKEN_SOON_MILLIS;
         Self {
-            steps: view.onboarding.iter().map(|step| StepRow::of(step, t)).collect(),
+            steps: view.onboarding.iter().map(|step| StepRow::of(step, language)).collect(),
             facts: known.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
+            quality: t.quality(view.quality_rating().as_deref()),
             token_ends: view.token_expires_at,
+            token_soon: view.token_expires_at.is_some_and(ends_soon),
+            in_review: link == Link::Pairing,
             looked: view.looked_at,
             callback,
+            verify_token: None,
         }
     }
 }
@@ -189,9 +156,34 @@ impl CredentialsForm {
 
 /// What was typed, without the spaces that copying brings along; `None` when nothing was.
 fn filled(secret: &SecretString) -> Option<SecretString> {
-    use secrecy::ExposeSecret as _;
     let text = secret.expose_secret().trim();
     (!text.is_empty()).then(|| text.into())
+}
+
+/// Which credentials a form asks for, and what of them was typed. Secrets are typed again: they are never
+/// sent back.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) phone_id: String,
+    pub(super) waba_id: String,
+    /// Whether Meta's ids are asked for.
+    pub(super) ids: bool,
+    /// Whether token and secret must be given.
+    pub(super) required: bool,
+    pub(super) problems: Problems,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self::new(CredentialsForm::default(), None)
+    }
+}
+
+impl Asked {
+    fn new(form: CredentialsForm, problem: Option<Problem>) -> Self {
+        let (phone_id, waba_id) = (form.phone_id, form.waba_id);
+        Self { phone_id, waba_id, ids: true, required: true, problems: Problems(problem) }
+    }
 }
 
 #[derive(Template)]
@@ -200,17 +192,11 @@ struct NewPage {
     frame: Frame,
     t: &'static OfficialTexts,
     n: &'static NumbersTexts,
-    form: CredentialsForm,
-    problem: Option<String>,
-}
-
-#[derive(Template)]
-#[template(path = "dashboard/official_link.html")]
-struct LinkPage {
-    frame: Frame,
-    t: &'static OfficialTexts,
-    url: String,
-    qr: String,
+    l: &'static LinkTexts,
+    name: String,
+    number: String,
+    asked: Asked,
+    wanted: Wanted,
 }
 
 async fn new(
@@ -230,14 +216,17 @@ fn new_page(
     by: &SignedIn,
     headers: &HeaderMap,
     form: CredentialsForm,
-    problem: Option<String>,
+    problem: Option<Problem>,
 ) -> Result<Response, PageError> {
     let page = NewPage {
         frame: Frame::new(web, by, Section::Numbers, "/numbers/official", headers),
         t: OfficialTexts::of(by.language),
         n: NumbersTexts::of(by.language),
-        form,
-        problem,
+        l: LinkTexts::of(by.language),
+        name: form.name.clone(),
+        number: form.number.clone(),
+        asked: Asked::new(form, problem),
+        wanted: Wanted::new(web, by),
     };
     page.frame.answer(web, &page)
 }
@@ -260,60 +249,159 @@ async fn create(
     };
     match web.app.create_official_number(&by.caller, wish).await {
         Ok(created) => Ok(Redirect::to(&format!("/numbers/{}", created.number.id)).into_response()),
-        Err(error @ AppError::Refused(_)) => {
-            let problem = Some(sentence(&error, by.language));
-            // Secrets are typed again: they are never sent back.
-            let form = CredentialsForm {
-                access_token: SecretString::default(),
-                app_secret: SecretString::default(),
-                pin: SecretString::default(),
-                ..form
-            };
-            Ok((StatusCode::BAD_REQUEST, new_page(&web, &by, &headers, form, problem)?)
-                .into_response())
+        Err(error) => {
+            let (status, problem) = told(error, by.language)?;
+            Ok((status, new_page(&web, &by, &headers, form, Some(problem))?).into_response())
         }
-        Err(error) => Err(error.into()),
     }
 }
 
-/// How the person connects the number.
-#[derive(Debug, Deserialize)]
-struct FlowForm {
-    flow: String,
-    #[serde(default)]
-    name: String,
+/// What a form says of a refusal; what is ours to mend is an error page.
+fn told(error: AppError, language: Language) -> Result<(StatusCode, Problem), PageError> {
+    match error {
+        AppError::Refused(_) => {
+            let status = crate::error::status_of(error.kind());
+            Ok((status, Problem::of(&error, language)))
+        }
+        AppError::Busy(_) | AppError::Internal(_) => Err(error.into()),
+    }
 }
 
-async fn link(
+/// A form that changes how a number that is there is connected.
+#[derive(Template)]
+#[template(path = "dashboard/official_change.html")]
+struct ChangePage {
+    frame: Frame,
+    t: &'static OfficialTexts,
+    name: String,
+    phone: String,
+    title: &'static str,
+    hints: Vec<&'static str>,
+    /// Where the number's page is, and where the form goes.
+    here: String,
+    action: String,
+    asked: Asked,
+}
+
+/// What is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    Reconnect,
+    Migrate,
+}
+
+impl Change {
+    /// The kind of number that it is for.
+    const fn of(self) -> Provider {
+        match self {
+            Self::Reconnect => Provider::Meta,
+            Self::Migrate => Provider::Web,
+        }
+    }
+}
+
+async fn ask_again(
     State(web): State<Web>,
+    by: SignedIn,
+    Path(id): Path<String>,
     headers: HeaderMap,
-    Posted { by, form }: Posted<FlowForm>,
 ) -> Result<Response, PageError> {
-    let credentials = form.flow == SignupFlow::Credentials.name();
-    let wish = NewSignupLink {
-        flow: if credentials { SignupFlow::Credentials } else { SignupFlow::Embedded },
-        name: Some(form.name.trim().to_owned()).filter(|name| !name.is_empty()),
-        link_to_api_key: false,
-        settings: SettingsPatch::default(),
-        link: LinkOptions::default(),
+    change_page(&web, &by, &id, &headers, Change::Reconnect, Asked::default()).await
+}
+
+async fn ask_to_move(
+    State(web): State<Web>,
+    by: SignedIn,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, PageError> {
+    change_page(&web, &by, &id, &headers, Change::Migrate, Asked::default()).await
+}
+
+async fn change_page(
+    web: &Web,
+    by: &SignedIn,
+    id: &str,
+    headers: &HeaderMap,
+    change: Change,
+    asked: Asked,
+) -> Result<Response, PageError> {
+    if !by.is_owner() {
+        return Err(PageError::OwnersOnly);
+    }
+    let NumberView { number, .. } = web.app.get_number(&by.caller, id).await?;
+    let here = format!("/numbers/{id}");
+    if number.provider != change.of() {
+        return Ok(Redirect::to(&here).into_response());
+    }
+    let t = OfficialTexts::of(by.language);
+    let (title, hints, tail, asked) = match change {
+        Change::Reconnect => (
+            t.reconnect,
+            vec![t.reconnect_hint],
+            "reconnect",
+            Asked { ids: false, required: false, ..asked },
+        ),
+        Change::Migrate => (
+            t.migrate,
+            vec![t.migrate_kept, t.migrate_before, t.migrate_after, t.migrate_lost],
+            "migrate",
+            asked,
+        ),
     };
-    match web.app.create_signup_link(&by.caller, wish).await {
-        Ok(created) => {
-            let qr = QrPicture::draw(&created.url);
-            let qr = qr.map_err(|error| AppError::Internal(Box::new(error)))?;
-            let page = LinkPage {
-                // Switching the language there would lose the link.
-                frame: Frame::new(&web, &by, Section::Links, "/links", &headers),
-                t: OfficialTexts::of(by.language),
-                url: created.url,
-                qr: qr.data_uri(),
-            };
-            page.frame.answer(&web, &page)
+    let action = format!("{here}/{tail}");
+    let page = ChangePage {
+        frame: Frame::new(web, by, Section::Numbers, &action, headers),
+        t,
+        phone: number.phone.international(),
+        name: number.name,
+        title,
+        hints,
+        here,
+        action,
+        asked,
+    };
+    page.frame.answer(web, &page)
+}
+
+async fn reconnect(
+    State(web): State<Web>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Posted { by, form }: Posted<CredentialsForm>,
+) -> Result<Response, PageError> {
+    let patch = CredentialsPatch {
+        access_token: filled(&form.access_token),
+        app_secret: filled(&form.app_secret),
+        app_id: None,
+        pin: filled(&form.pin),
+    };
+    match web.app.reconnect_official(&by.caller, &id, patch).await {
+        Err(error @ AppError::Refused(_)) if error.code() != "FEATURE_NOT_SUPPORTED" => {
+            let (status, problem) = told(error, by.language)?;
+            let asked = Asked::new(form, Some(problem.among(&SECRETS)));
+            let page = change_page(&web, &by, &id, &headers, Change::Reconnect, asked).await?;
+            Ok((status, page).into_response())
         }
-        Err(error) => {
-            let failed = Err::<(), _>(error);
-            after(&web, by.language, "/numbers/official", failed, Done::Saved)
+        done => after(&web, by.language, &format!("/numbers/{id}"), done, Done::Connected),
+    }
+}
+
+async fn migrate(
+    State(web): State<Web>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Posted { by, form }: Posted<CredentialsForm>,
+) -> Result<Response, PageError> {
+    let migration = Migration { meta: form.credentials() };
+    match web.app.migrate_number(&by.caller, &id, migration).await {
+        Err(error @ AppError::Refused(_)) if error.code() != "NUMBER_ALREADY_OFFICIAL" => {
+            let (status, problem) = told(error, by.language)?;
+            let asked = Asked::new(form, Some(problem.among(&CREDENTIALS)));
+            let page = change_page(&web, &by, &id, &headers, Change::Migrate, asked).await?;
+            Ok((status, page).into_response())
         }
+        done => after(&web, by.language, &format!("/numbers/{id}"), done, Done::Moved),
     }
 }
 
@@ -323,30 +411,15 @@ async fn refresh(
     Posted { by, form: Nothing {} }: Posted<Nothing>,
 ) -> Result<Response, PageError> {
     let looked = web.app.refresh_number(&by.caller, &id).await;
-    after(&web, by.language, &format!("/numbers/{id}"), looked, Done::Saved)
+    after(&web, by.language, &format!("/numbers/{id}"), looked, Done::Asked)
 }
 
-async fn reconnect(
+async fn reveal(
     State(web): State<Web>,
     Path(id): Path<String>,
-    Posted { by, form }: Posted<CredentialsForm>,
+    headers: HeaderMap,
+    Posted { by, form: Nothing {} }: Posted<Nothing>,
 ) -> Result<Response, PageError> {
-    let patch = CredentialsPatch {
-        access_token: filled(&form.access_token),
-        app_secret: filled(&form.app_secret),
-        app_id: None,
-        pin: filled(&form.pin),
-    };
-    let connected = web.app.reconnect_official(&by.caller, &id, patch).await;
-    after(&web, by.language, &format!("/numbers/{id}"), connected, Done::Saved)
-}
-
-async fn migrate(
-    State(web): State<Web>,
-    Path(id): Path<String>,
-    Posted { by, form }: Posted<CredentialsForm>,
-) -> Result<Response, PageError> {
-    let migration = Migration { meta: form.credentials() };
-    let moved = web.app.migrate_number(&by.caller, &id, migration).await;
-    after(&web, by.language, &format!("/numbers/{id}"), moved, Done::Saved)
+    let token = web.app.reveal_verify_token(&by.caller, &id).await?;
+    number::page_with_verify_token(&web, &by, &id, &headers, token.expose_secret()).await
 }

@@ -98,6 +98,9 @@ texts! {
         done_restored: "Restaurado.", "Restored.", "Restaurado.";
         done_sent: "Enviado.", "Sent.", "Enviado.";
         done_revoked: "Revogado.", "Revoked.", "Revocado.";
+        done_connected: "Conectado.", "Connected.", "Conectado.";
+        done_moved: "O número agora é oficial.", "The number is an official one now.", "El número ahora es oficial.";
+        done_asked: "A Meta respondeu.", "Meta answered.", "Meta respondió.";
         done_password: "Senha trocada. Os outros navegadores saíram.",
             "Password changed. Other browsers are signed out.",
             "Contraseña cambiada. Los otros navegadores salieron.";
@@ -134,6 +137,9 @@ pub(super) enum Done {
     Restored,
     Sent,
     Revoked,
+    Connected,
+    Moved,
+    Asked,
     Password,
 }
 
@@ -146,6 +152,9 @@ impl Done {
             Self::Restored => texts.done_restored,
             Self::Sent => texts.done_sent,
             Self::Revoked => texts.done_revoked,
+            Self::Connected => texts.done_connected,
+            Self::Moved => texts.done_moved,
+            Self::Asked => texts.done_asked,
             Self::Password => texts.done_password,
         }
     }
