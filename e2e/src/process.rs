@@ -29,7 +29,7 @@ pub fn binary(name: &str) -> PathBuf {
     let path = folder.join(name);
     assert!(
         path.is_file(),
-        "{} is missing. Build it first: (cd sandbox && cargo build -p ramal-sandbox -p wa-server)",
+        "{} is missing. Build it first: (cd sandbox && cargo build -p ramal-sandbox -p wa-server -p graph-server)",
         path.display()
     );
     path
