@@ -197,34 +197,37 @@ fn of_meta(refusal: &Refusal, language: Language) -> Option<Problem> {
     let (field, text, detail) = match refusal {
         Refusal::MetaCredentialsInvalid(detail) => {
             let of_secret = detail.contains("appsecret_proof");
-            (if of_secret { "secret" } else { "token" }, t.credentials, Some(detail))
+            (if of_secret { "secret" } else { "token" }, t.credentials, Some(own_words(detail)))
         }
         Refusal::MetaPermissionMissing(detail) => {
             let of_account = detail.contains("metaWabaId");
-            (if of_account { "waba-id" } else { "token" }, t.permission, Some(detail))
+            (if of_account { "waba-id" } else { "token" }, t.permission, Some(own_words(detail)))
         }
         Refusal::MetaNumberMismatch(detail) => {
             let of_account = detail.contains("metaWabaId");
-            (if of_account { "waba-id" } else { "phone-id" }, t.mismatch, Some(detail))
+            (if of_account { "waba-id" } else { "phone-id" }, t.mismatch, Some(own_words(detail)))
         }
         Refusal::MetaPinMismatch => ("pin", t.pin, None),
         Refusal::MetaNumberNotVerified => ("number", t.not_verified, None),
         Refusal::MetaCallbackUnreachable => ("", t.callback, None),
-        Refusal::MetaRefused(detail) => ("", t.refused, Some(detail)),
+        Refusal::MetaRefused(detail) => ("", t.refused, Some(detail.clone())),
         Refusal::MetaUnavailable | Refusal::MetaTimeout => ("", t.silent, None),
         Refusal::ProviderNotConfigured(_) => ("", t.unconfigured, None),
         Refusal::NumberAlreadyOfficial => ("", t.already, None),
         Refusal::Validation(words) => of_words(words, t)?,
         _ => return None,
     };
-    Some(Problem { field, text: text.to_owned(), detail: detail.cloned() })
+    Some(Problem { field, text: text.to_owned(), detail })
+}
+
+/// What Meta itself says, where a sentence only repeats ours before it.
+fn own_words(detail: &str) -> String {
+    let theirs = detail.split_once(" (Meta's error ").and_then(|(_, tail)| tail.strip_suffix(')'));
+    theirs.map_or_else(|| detail.to_owned(), |tail| format!("Meta's error {tail}"))
 }
 
 /// What is wrong with what was typed, known by how the API's sentence begins.
-fn of_words(
-    words: &str,
-    t: &ProblemTexts,
-) -> Option<(&'static str, &'static str, Option<&'static String>)> {
+fn of_words(words: &str, t: &ProblemTexts) -> Option<(&'static str, &'static str, Option<String>)> {
     let known = [
         ("metaPhoneId", "phone-id", t.id),
         ("metaWabaId", "waba-id", t.id),
@@ -366,6 +369,13 @@ mod tests {
             }
             assert_eq!(english.is_some(), meta_sentence(&refusal, Language::Spanish).is_some());
         }
+    }
+
+    #[test]
+    fn nothing_is_said_twice() {
+        let words = "Meta refuses the access token or the app secret (Meta's error 190: expired)";
+        let problem = told(Refusal::MetaCredentialsInvalid(words.to_owned()));
+        assert_eq!(problem.detail.as_deref(), Some("Meta's error 190: expired"));
     }
 
     #[test]
