@@ -160,7 +160,7 @@ struct RowBody {
     title: String,
     #[schema(max_length = 72)]
     description: Option<String>,
-    /// What comes back when it is chosen.
+    /// Its id at Meta. What comes back when it is chosen is the title.
     #[schema(min_length = 1, max_length = 200)]
     row_id: String,
 }
