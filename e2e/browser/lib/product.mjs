@@ -29,8 +29,8 @@ export async function startProduct({ env: settings = {}, data } = {}) {
     ...settings,
   };
   const child = spawn(BINARY, ["serve", "--ready-file", ready], { env, cwd: dir, stdio: ["ignore", "pipe", "pipe"] });
-  child.stdout.pipe(log);
-  child.stderr.pipe(log);
+  child.stdout.pipe(log, { end: false });
+  child.stderr.pipe(log, { end: false });
   const said = await eventually("the product is ready", async () => {
     if (child.exitCode !== null) throw new Error(await readFile(path.join(dir, "log"), "utf8"));
     return existsSync(ready) && JSON.parse(await readFile(ready, "utf8"));

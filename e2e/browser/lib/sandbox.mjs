@@ -24,8 +24,8 @@ export async function startSandbox() {
   const log = createWriteStream(path.join(dir, "log"));
   const args = ["--port", "0", "--data", data, "--ready-file", ready, "--log", "info"];
   const child = spawn(BINARY, args, { stdio: ["ignore", "pipe", "pipe"] });
-  child.stdout.pipe(log);
-  child.stderr.pipe(log);
+  child.stdout.pipe(log, { end: false });
+  child.stderr.pipe(log, { end: false });
   const said = await eventually("the sandbox is ready", async () => {
     if (child.exitCode !== null) throw new Error(await readFile(path.join(dir, "log"), "utf8"));
     return existsSync(ready) && JSON.parse(await readFile(ready, "utf8"));

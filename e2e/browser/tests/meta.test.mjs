@@ -234,7 +234,7 @@ test("what Meta refuses after its dialog is a sentence, and the page starts afre
   const link = await createSignup(sandbox, "embedded", { language: "en" });
   await page({ tolerate: [/status of [45]/] }, async (tab) => {
     await tab.goto(link.url);
-    await sandbox.graph.post("/faults", { route: "access_token", times: 1, code: 190 }, undefined);
+    await sandbox.graph.post("/faults", { route: "access_token", times: 1, code: 190 });
     const dialog = await dialogOf(tab, shop, facebook(tab));
     await dialog.locator("#finish").click();
     await inState(tab, "failed");
@@ -271,8 +271,8 @@ test("without Meta's script the page says so, and works once it is there", async
 
 test("an operator who takes the app of Meta's away: a clear page", async () => {
   const { meta, graphUrl } = sandbox.ready;
-  const env = { RAMAL__META__GRAPH_URL: graphUrl, RAMAL__META__APP_ID: meta.appId, RAMAL__META__APP_SECRET: meta.appSecret,
-    RAMAL__META__CONFIG_ID: meta.configId, RAMAL__META__VERIFY_TOKEN: "any" };
+  const env = { RAMAL__META__GRAPH_URL: graphUrl, RAMAL__META__SDK_URL: `${graphUrl}/sdk.js`, RAMAL__META__APP_ID: meta.appId,
+    RAMAL__META__APP_SECRET: meta.appSecret, RAMAL__META__CONFIG_ID: meta.configId, RAMAL__META__VERIFY_TOKEN: "any" };
   const configured = await startProduct({ env });
   const link = await createSignup(configured, "embedded", { language: "en" });
   const { data } = configured;
@@ -350,12 +350,13 @@ test("what Meta refuses is told beside the field, and nothing has to be typed tw
 test("what is not done although the number is connected is told", async () => {
   for (const [wish, fault, sentence] of [
     [{ phone: { status: "PENDING" } }, null, "Meta is still reviewing the number"],
-    [{}, { route: "phone", method: "POST", times: 1, code: 2200 }, "Meta does not deliver here yet"],
+    // It is tried again by itself, so once would not do.
+    [{}, { route: "phone", method: "POST", times: 99, code: 2200 }, "Meta does not deliver here yet"],
   ]) {
     for (const scripts of [true, false]) {
       const shop = await business(sandbox, wish);
       const link = await createSignup(sandbox, "credentials", { language: "en" });
-      if (fault) await sandbox.graph.post("/faults", fault, undefined);
+      if (fault) await sandbox.graph.post("/faults", fault);
       await ours({ scripts }, async (tab) => {
         await tab.goto(link.url);
         if (!scripts) await tab.getByRole("button", { name: "Continue" }).click();
@@ -363,8 +364,9 @@ test("what is not done although the number is connected is told", async () => {
         await tab.locator("#send").click();
         await tab.getByRole("heading", { name: "Connected", exact: true }).waitFor();
         await tab.locator("#warnings").getByText(sentence).waitFor();
-        await checkAccessibility(tab, "success with a note");
+        if (scripts) await checkAccessibility(tab, "success with a note");
       });
+      await sandbox.graph.delete("/faults");
     }
   }
 });
@@ -440,6 +442,8 @@ test("links that are over look as all do", async () => {
     const links = await sandbox.api.get("/v1/remote-pairing-links");
     await ours({ tolerate: REFUSED, origins: [sandbox.url, sandbox.ready.graphUrl] }, async (tab) => {
       await tab.goto(link.url);
+      // Only then it has nothing more to ask, and does not reload itself.
+      await tab.locator("button[data-login=new]:enabled, [name=state]:not([value=''])").first().waitFor({ state: "attached" });
       await sandbox.api.delete(`/v1/remote-pairing-links/${links[0].id}`);
       const answer = await tab.reload();
       assert.equal(answer.status(), 404);

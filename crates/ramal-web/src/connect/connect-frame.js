@@ -7,6 +7,8 @@ export const embedded = Boolean(parent) && window.parent !== window;
 export const api = "/v1/remote-pairing/" + encodeURIComponent(page.dataset.token);
 /** How long success is shown before the page goes on, in milliseconds. */
 const PAUSE = 2500;
+/** And how long where there is something to read as well. */
+const LONG_PAUSE = 10_000;
 
 export const byId = (id) => document.getElementById(id);
 
@@ -41,9 +43,9 @@ export function paired(number, redirect) {
 }
 
 /** Tells of success, and goes on. */
-export function opened(number, redirect) {
+export function opened(number, redirect, notes = false) {
   paired(number, redirect);
-  if (redirect && !embedded) setTimeout(() => { location.assign(redirect); }, PAUSE);
+  if (redirect && !embedded) setTimeout(() => { location.assign(redirect); }, notes ? LONG_PAUSE : PAUSE);
 }
 
 if (embedded) {

@@ -65,7 +65,7 @@ function connected({ numberId, redirectUrl, onboarding }) {
     byId("go-on").hidden = Boolean(page.dataset.parent);
   }
   show("open");
-  opened(numberId, redirectUrl);
+  opened(numberId, redirectUrl, sentences.length > 0);
 }
 
 // ---- Meta's dialog
@@ -264,7 +264,7 @@ function credentials() {
       byId("done").hidden = Boolean(redirect);
       byId("done-going").hidden = !redirect;
       show("open");
-      opened(number, redirect);
+      opened(number, redirect, byId("warnings").childElementCount > 0);
       return;
     }
     const answered = fresh.getElementById("credentials");
