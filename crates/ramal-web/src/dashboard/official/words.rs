@@ -29,6 +29,7 @@ texts! {
         secret_hint: "No painel da Meta: Configurações › Básico.", "In Meta's dashboard: App settings › Basic.", "En el panel de Meta: Configuración › Básica.";
         pin: "PIN da verificação em duas etapas, se houver", "PIN of the two-step verification, if there is one", "PIN de la verificación en dos pasos, si existe";
         pin_hint: "Seis dígitos. Vazio: o que já está guardado, ou um novo.", "Six digits. Empty: the one that is kept here, or a new one.", "Seis dígitos. Vacío: el que ya está guardado, o uno nuevo.";
+        marked: "Confira o que está marcado abaixo.", "See what is marked below.", "Revise lo que está marcado abajo.";
         again: "Por segurança, digite os segredos de novo.", "For safety, type the secrets again.", "Por seguridad, escriba los secretos de nuevo.";
         connect: "Conectar", "Connect", "Conectar";
         by_link: "Ou envie um link", "Or send a link", "O envíe un enlace";
@@ -83,6 +84,9 @@ texts! {
         reconnect_hint: "Com um token novo, se o antigo venceu. O que ficar vazio continua como está. Se algo falhar, nada muda.",
             "With a new token, if the old one ended. What is left empty stays as it is. If anything fails, nothing changes.",
             "Con un token nuevo, si el anterior venció. Lo que quede vacío sigue igual. Si algo falla, nada cambia.";
+        delete_hint: "A Meta deixa de entregar aqui, o registro na API de Nuvem é desfeito e a chave deixa de valer na hora. O número pode ser restaurado por um tempo, na lista de excluídos.",
+            "Meta delivers here no more, the number is deregistered from the Cloud API, and the key dies at once. The number can be restored for a while, from the list of deleted ones.",
+            "Meta deja de entregar aquí, el registro en la API de la nube se anula y la clave deja de valer al instante. El número se puede restaurar por un tiempo, en la lista de eliminados.";
         migrate: "Mover para a API oficial", "Move to the official API", "Mover a la API oficial";
         migrate_short: "Da conexão por QR para a API de Nuvem da Meta, com o mesmo número.",
             "From the QR connection to Meta's Cloud API, with the same number.",
