@@ -8,6 +8,7 @@ import path from "node:path";
 
 import { DESKTOP, PHONE, startBrowser } from "./lib/browser.mjs";
 import { askForQr, createLink, inState, scan } from "./lib/connect.mjs";
+import { createSignup } from "./lib/meta.mjs";
 import { connected } from "./lib/numbers.mjs";
 import { enter } from "./lib/people.mjs";
 import { startReceiver } from "./lib/receiver.mjs";
@@ -149,6 +150,15 @@ const PICTURES = [
       await inState(tab, "passkey");
     },
   },
+  {
+    name: "connect-meta-pt",
+    look: { locale: "pt-BR", size: { width: 1280, height: 700 } },
+    async act(sandbox, tab) {
+      const link = await createSignup(sandbox, "embedded", { name: "Padaria da Maria" });
+      await tab.goto(link.url);
+      await tab.locator("button[data-login=new]:enabled").waitFor();
+    },
+  },
 ];
 
 const only = process.argv.slice(2);
@@ -156,7 +166,7 @@ await mkdir(FOLDER, { recursive: true });
 const [sandbox, browser] = await Promise.all([startSandbox(), startBrowser()]);
 try {
   for (const { name, look, act } of PICTURES.filter(({ name }) => only.length === 0 || only.some((part) => name.includes(part)))) {
-    await browser.page({ origins: [sandbox.url], ...look }, async (tab) => {
+    await browser.page({ origins: [sandbox.url, sandbox.ready.graphUrl], ...look }, async (tab) => {
       await act(sandbox, tab);
       await tab.evaluate(() => document.activeElement?.blur());
       const file = path.join(FOLDER, `${name}.png`);

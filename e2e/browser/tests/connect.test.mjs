@@ -173,7 +173,7 @@ test("a dead link says so in the person's language", async () => {
 test("everything together is small", async () => {
   const link = await createLink(sandbox);
   const parts = {};
-  for (const part of [`/connect/${link.token}`, "/assets/connect.css", "/assets/connect.js"]) {
+  for (const part of [`/connect/${link.token}`, "/assets/connect.css", "/assets/connect-frame.js", "/assets/connect.js"]) {
     parts[part.slice(0, 9)] ??= 0;
     parts[part.slice(0, 9)] += (await request("GET", sandbox.url + part)).text.length;
   }

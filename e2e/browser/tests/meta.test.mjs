@@ -472,11 +472,11 @@ test("in another site's page: its window opens, and the page around it hears of 
   site.listen(0, "127.0.0.1");
   await once(site, "listening");
   const siteUrl = `http://localhost:${site.address().port}`;
-  await choose(sandbox, { origins: [siteUrl] });
+  await choose(sandbox, { origins: [siteUrl], branding: { defaultRedirectUrl: "https://acme.example/done" } });
   try {
     for (const flow of ["embedded", "credentials"]) {
       const shop = flow === "embedded" ? await ofOperator(sandbox) : await business(sandbox);
-      const link = await createSignup(sandbox, flow, { language: "en", redirectUrl: "https://acme.example/done" });
+      const link = await createSignup(sandbox, flow, { language: "en" });
       await page({ origins: [sandbox.url, sandbox.ready.graphUrl, siteUrl] }, async (tab) => {
         await tab.goto(siteUrl);
         await tab.evaluate((token) => Ramal.connect.mount("#place", { token, onPaired: (it) => heard.push(it) }), link.token);
@@ -497,7 +497,7 @@ test("in another site's page: its window opens, and the page around it hears of 
       });
     }
   } finally {
-    await choose(sandbox, { origins: [] });
+    await choose(sandbox, { origins: [], branding: {} });
     site.closeAllConnections();
     site.close();
   }
