@@ -27,9 +27,9 @@ function owner(path, use, options = {}) {
 async function make(page, name, phone) {
   await page.getByRole("link", { name: "New link" }).click();
   const dialog = page.getByRole("dialog");
-  await dialog.locator("[name=name]").fill(name);
-  await dialog.locator("[name=number]").fill(phone);
-  await dialog.getByRole("button", { name: "Create the link" }).click();
+  await dialog.locator("form[action=\'/links\'] [name=name]").fill(name);
+  await dialog.locator("form[action=\'/links\'] [name=number]").fill(phone);
+  await dialog.locator("form[action='/links'] button").click();
   await page.getByRole("heading", { name: "The link is ready" }).waitFor();
   return page.locator("#link").innerText();
 }
@@ -86,11 +86,11 @@ test("a number that is there gets a link; the one before is revoked", async () =
     await page.getByRole("link", { name: "New link" }).click();
     const dialog = page.getByRole("dialog");
     await dialog.getByLabel("Which number?").selectOption(id);
-    assert.equal(await dialog.locator("[name=name]").isVisible(), false, "it has a name");
-    await dialog.getByText("Options").click();
+    assert.equal(await dialog.locator("form[action=\'/links\'] [name=name]").isVisible(), false, "it has a name");
+    await dialog.getByText("Options").first().click();
     await dialog.getByLabel("If another phone scans").selectOption("ask");
-    await dialog.getByLabel("Your reference", { exact: false }).fill("customer 7");
-    await dialog.getByRole("button", { name: "Create the link" }).click();
+    await dialog.getByLabel("Your reference", { exact: false }).first().fill("customer 7");
+    await dialog.locator("form[action='/links'] button").click();
     const second = await page.locator("#link").innerText();
     assert.notEqual(first, second);
     await page.goto(`${sandbox.url}/links`);
@@ -102,11 +102,11 @@ test("a number that is there gets a link; the one before is revoked", async () =
 
 test("what is wrong is told beside what was typed", async () => {
   await owner("/links/new", async (page) => {
-    await page.locator("[name=name]").fill("Bakery");
-    await page.locator("[name=number]").fill("12");
-    await page.getByRole("button", { name: "Create the link" }).click();
+    await page.locator("form[action=\'/links\'] [name=name]").fill("Bakery");
+    await page.locator("form[action=\'/links\'] [name=number]").fill("12");
+    await page.locator("form[action='/links'] button").click();
     await page.getByRole("alert").getByText("There is no such phone number").waitFor();
-    assert.equal(await page.locator("[name=name]").inputValue(), "Bakery");
+    assert.equal(await page.locator("form[action=\'/links\'] [name=name]").inputValue(), "Bakery");
   }, { tolerate: [/status of 400/] });
 });
 
@@ -131,9 +131,9 @@ test("without JavaScript a link is made", async () => {
     await page.goto(sandbox.ready.dashboardUrl);
     await page.goto(`${sandbox.url}/links`);
     await page.getByRole("link", { name: "New link" }).click();
-    await page.locator("[name=name]").fill("Plain");
-    await page.locator("[name=number]").fill(sandbox.newNumber());
-    await page.getByRole("button", { name: "Create the link" }).click();
+    await page.locator("form[action=\'/links\'] [name=name]").fill("Plain");
+    await page.locator("form[action=\'/links\'] [name=number]").fill(sandbox.newNumber());
+    await page.locator("form[action='/links'] button").click();
     assert.ok((await page.locator("#link").innerText()).includes("/connect/"));
     await checkWidth(page, assert, "a link");
   });
