@@ -480,7 +480,7 @@ impl App {
 
     /// Unlinks the device of a removed number, or stops its session when there is no device.
     async fn end_session(&self, id: NumberId) -> Result<(), AppError> {
-        self.wake_official();
+        self.wake_upkeep();
         if !self.is_unlink_pending(id).await? {
             self.sessions.stop(id).await;
             // Once nothing runs: a phone may have answered in the meantime.

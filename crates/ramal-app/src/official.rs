@@ -110,6 +110,12 @@ impl App {
     pub(crate) fn wake_official(&self) {
         if let Some(meta) = &self.meta {
             meta.wake.notify_one();
+        }
+    }
+
+    /// Wakes whoever looks at official numbers and lets them leave. Only a hint.
+    pub(crate) fn wake_upkeep(&self) {
+        if let Some(meta) = &self.meta {
             meta.wake_upkeep.notify_one();
         }
     }

@@ -99,7 +99,11 @@ impl App {
         }
         tx.commit().await?;
         self.wake.notify_one();
+        // A status may have told how a send ended, which the next message waits for.
         self.wake_official();
+        if !look.is_empty() {
+            self.wake_upkeep();
+        }
         Ok(())
     }
 
