@@ -16,15 +16,13 @@ mod signup;
 mod templates;
 mod view;
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::Arc;
 
 use ramal_domain::NumberId;
 use ramal_meta::{Access, BuildError, ErrorClass, Graph, GraphError, PhoneId, WabaId};
+use ramal_session::Turns;
 use ramal_store::OfficialNumber;
-use tokio::sync::{Mutex as AsyncMutex, Notify};
+use tokio::sync::Notify;
 
 use crate::{App, AppError, Refusal};
 
@@ -50,8 +48,8 @@ pub(crate) struct Meta {
     pub(crate) wake_upkeep: Notify,
     /// What Meta said of templates lately.
     pub(crate) templates: templates::Templates,
-    /// One lock per number for what is done with it at Meta, so that two requests do not race.
-    turns: Mutex<HashMap<NumberId, Arc<AsyncMutex<()>>>>,
+    /// Whoever holds a number's turn is alone with it at Meta.
+    pub(crate) turns: Turns,
 }
 
 impl Meta {
@@ -62,17 +60,8 @@ impl Meta {
             wake: Notify::new(),
             wake_upkeep: Notify::new(),
             templates: templates::Templates::default(),
-            turns: Mutex::default(),
+            turns: Turns::default(),
         })
-    }
-
-    /// The turn of a number: whoever holds it is alone with it at Meta.
-    pub(crate) fn turn(&self, id: NumberId) -> Arc<AsyncMutex<()>> {
-        // A poisoned map is whole: nothing is done under the lock but single operations.
-        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        // Turns that nobody holds are dropped here, so that the map stays as small as its use.
-        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
-        Arc::clone(turns.entry(id).or_default())
     }
 
     /// How to act for a number.

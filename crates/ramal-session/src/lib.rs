@@ -10,6 +10,7 @@ mod pairing;
 mod provider;
 mod pulse;
 mod supervisor;
+mod turns;
 
 pub use options::Options;
 pub use pairing::{CodeState, Outcome, Pairing, PairingFailure, QrCode};
@@ -19,3 +20,4 @@ pub use provider::{
     Signal,
 };
 pub use supervisor::{StartError, Supervisor, UnlinkError, WrongPhoneError};
+pub use turns::Turns;

@@ -22,7 +22,7 @@ use ramal_domain::{
 };
 use ramal_store::{Epoch, Number, NumberStage, Runnable, Store, StoreError};
 use tokio::{
-    sync::{Mutex as AsyncMutex, Notify, mpsc, oneshot, watch},
+    sync::{Notify, mpsc, oneshot, watch},
     time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -32,6 +32,7 @@ use crate::{
     Pairing, PasskeyError, Provider, Registered, Signal,
     actor::{Actor, Context, Reply, State},
     conduct::Conduct,
+    turns::Turns,
 };
 
 /// Signals that a client may be ahead of its session.
@@ -55,8 +56,8 @@ struct Inner {
     nudge: Notify,
     /// The running sessions. Locked for look-ups only, never across an await.
     running: Mutex<HashMap<NumberId, Running>>,
-    /// One lock per number for starting and stopping, so that two requests do not race.
-    turns: Mutex<HashMap<NumberId, Arc<AsyncMutex<()>>>>,
+    /// For starting and stopping.
+    turns: Turns,
 }
 
 #[derive(Clone, Debug)]
@@ -144,7 +145,7 @@ impl Supervisor {
             shutdown: CancellationToken::new(),
             nudge: Notify::new(),
             running: Mutex::default(),
-            turns: Mutex::default(),
+            turns: Turns::default(),
         }))
     }
 
@@ -233,7 +234,7 @@ impl Supervisor {
     /// Starts what the reconciler found missing. Whoever holds the number's turn is at it already,
     /// and the row may have changed since it was read.
     async fn resume(&self, id: NumberId) -> Result<(), StartError> {
-        let turn = self.turn(id);
+        let turn = self.0.turns.of(id);
         let Ok(_turn) = turn.try_lock() else { return Ok(()) };
         if self.find(id).is_none() && self.row(id).await?.is_some_and(|row| resumes(&row)) {
             self.start(id, Mode::Resume).await?;
@@ -242,7 +243,7 @@ impl Supervisor {
     }
 
     async fn unlink_again(&self, id: NumberId) {
-        let turn = self.turn(id);
+        let turn = self.0.turns.of(id);
         let Ok(_turn) = turn.try_lock() else { return };
         match self.row(id).await {
             Ok(Some(row)) if row.unlink_pending => {}
@@ -264,7 +265,7 @@ impl Supervisor {
     ///
     /// [`StartError`]; the number is as it was, but for a session that was stopped.
     pub async fn pair(&self, id: NumberId) -> Result<watch::Receiver<Pairing>, StartError> {
-        let turn = self.turn(id);
+        let turn = self.0.turns.of(id);
         let _turn = turn.lock().await;
         self.start(id, Mode::Pair).await
     }
@@ -422,7 +423,7 @@ impl Supervisor {
 
     /// Stops the number's session without unlinking its device, and waits until it has ended.
     pub async fn stop(&self, id: NumberId) {
-        let turn = self.turn(id);
+        let turn = self.0.turns.of(id);
         let _turn = turn.lock().await;
         self.stop_running(id).await;
     }
@@ -441,7 +442,7 @@ impl Supervisor {
     /// [`UnlinkError`] when it is not confirmed; the row still says that it is to be done, and the
     /// supervisor does it as soon as WhatsApp can be reached.
     pub async fn unlink(&self, id: NumberId) -> Result<(), UnlinkError> {
-        let turn = self.turn(id);
+        let turn = self.0.turns.of(id);
         let _turn = turn.lock().await;
         self.unlink_in_turn(id).await
     }
@@ -499,7 +500,7 @@ impl Supervisor {
 
     /// [`Supervisor::pairing`], once whoever starts or stops the session at this moment is done.
     pub async fn settled_pairing(&self, id: NumberId) -> Option<watch::Receiver<Pairing>> {
-        let turn = self.turn(id);
+        let turn = self.0.turns.of(id);
         let _turn = turn.lock().await;
         self.pairing(id)
     }
@@ -616,13 +617,6 @@ impl Supervisor {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<NumberId, Running>> {
         // A poisoned map is whole: nothing is done under the lock but single operations.
         self.0.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn turn(&self, id: NumberId) -> Arc<AsyncMutex<()>> {
-        let mut turns = self.0.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        // Turns that nobody holds are dropped here, so that the map stays as small as its use.
-        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
-        Arc::clone(turns.entry(id).or_default())
     }
 }
 

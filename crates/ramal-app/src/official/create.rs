@@ -278,7 +278,7 @@ impl App {
         patch.check()?;
         let meta = self.meta()?;
         self.limits.pairing(number.tenant, &number.phone)?;
-        let turn = meta.turn(number.id);
+        let turn = meta.turns.of(number.id);
         let (app, caller) = (self.clone(), caller.clone());
         self.detached(async move {
             let _turn = turn.lock().await;

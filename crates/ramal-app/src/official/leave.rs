@@ -36,7 +36,7 @@ impl App {
     }
 
     async fn leave_in_turn(&self, id: NumberId) -> Result<(), AppError> {
-        let turn = self.meta()?.turn(id);
+        let turn = self.meta()?.turns.of(id);
         let _turn = turn.lock().await;
         // It may have come back while its turn was awaited.
         let now = self.clock.now();

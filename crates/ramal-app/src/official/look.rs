@@ -56,7 +56,7 @@ impl App {
     /// Asks Meta about a number, and writes down what follows of its answer.
     pub(crate) async fn look(&self, id: NumberId, depth: Depth) -> Result<(), AppError> {
         let meta = self.meta()?;
-        let turn = meta.turn(id);
+        let turn = meta.turns.of(id);
         let _turn = turn.lock().await;
         let found = self.store.read().await?.official().get(id).await?;
         let Some(official) = found else { return Ok(()) };

@@ -36,7 +36,7 @@ impl App {
         let checked = migration.meta.check()?;
         let meta = self.meta()?;
         self.limits.pairing(number.tenant, &number.phone)?;
-        let turn = meta.turn(number.id);
+        let turn = meta.turns.of(number.id);
         let (app, caller) = (self.clone(), caller.clone());
         self.detached(async move {
             let _turn = turn.lock().await;
