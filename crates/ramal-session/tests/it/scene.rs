@@ -192,8 +192,18 @@ impl Scene {
         (id, client)
     }
 
-    /// The next client that is opened for a number.
+    /// The next client that is opened for a number, once its session is known to run: it is opened
+    /// before that.
     pub(crate) async fn client_of(&mut self, id: NumberId) -> Client {
+        let client = self.opened_for(id).await;
+        self.eventually("the client's session", async |scene| {
+            scene.sessions.pairing(id).is_some() || client.gone.is_cancelled()
+        })
+        .await;
+        client
+    }
+
+    async fn opened_for(&mut self, id: NumberId) -> Client {
         if let Some(place) = self.aside.iter().position(|client| client.number == id) {
             return self.aside.remove(place);
         }
