@@ -544,16 +544,15 @@ impl Messages<'_> {
     }
 
     pub(crate) async fn get(&mut self, id: MessageId) -> Result<Option<Message>, StoreError> {
-        let sql = format!("select {COLUMNS} from messages where id = $1");
-        let row = sqlx::query(AssertSqlSafe(sql))
-            .bind(id.to_string())
-            .fetch_optional(&mut *self.0.inner)
-            .await?;
-        row.as_ref().map(message).transpose()
+        self.select(id, "").await
     }
 
     pub(crate) async fn lock(&mut self, id: MessageId) -> Result<Option<Message>, StoreError> {
-        let sql = format!("select {COLUMNS} from messages where id = $1{}", self.0.for_update());
+        self.select(id, self.0.for_update()).await
+    }
+
+    async fn select(&mut self, id: MessageId, lock: &str) -> Result<Option<Message>, StoreError> {
+        let sql = format!("select {COLUMNS} from messages where id = $1{lock}");
         let row = sqlx::query(AssertSqlSafe(sql))
             .bind(id.to_string())
             .fetch_optional(&mut *self.0.inner)
@@ -571,6 +570,9 @@ impl Messages<'_> {
         if message.direction == Direction::Inbound || !message.status.may_become(target) {
             return Ok(false);
         }
+        if message.status == MessageStatus::Queued && message.media.is_some() {
+            self.drop_bytes(message.id).await?;
+        }
         for (status, kind) in way(message.status, target) {
             message.status = status;
             let mark = match status {
@@ -586,6 +588,15 @@ impl Messages<'_> {
         }
         self.write_status(&message).await?;
         Ok(true)
+    }
+
+    /// The bytes of a message's media are kept until it has left the queue, however it left.
+    async fn drop_bytes(&mut self, id: MessageId) -> Result<(), StoreError> {
+        sqlx::query("delete from outbound_media where message_id = $1")
+            .bind(id.to_string())
+            .execute(&mut *self.0.inner)
+            .await?;
+        Ok(())
     }
 
     async fn write_status(&mut self, message: &Message) -> Result<(), StoreError> {

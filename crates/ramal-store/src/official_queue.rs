@@ -151,14 +151,6 @@ impl Messages<'_> {
             .bind(wire_id.as_str())
             .execute(&mut *self.0.inner)
             .await?;
-        self.drop_media(id).await
-    }
-
-    async fn drop_media(&mut self, id: MessageId) -> Result<(), StoreError> {
-        sqlx::query("delete from outbound_media where message_id = $1")
-            .bind(id.to_string())
-            .execute(&mut *self.0.inner)
-            .await?;
         Ok(())
     }
 
@@ -173,10 +165,7 @@ impl Messages<'_> {
         due: Timestamp,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        sqlx::query("update messages set began_at_ms = null where id = $1")
-            .bind(id.to_string())
-            .execute(&mut *self.0.inner)
-            .await?;
+        self.official_hold(id).await?;
         self.tried(id, due, now).await
     }
 
@@ -191,21 +180,6 @@ impl Messages<'_> {
             .execute(&mut *self.0.inner)
             .await?;
         Ok(())
-    }
-
-    /// Meta refused the message for good: `FAILED` and `message.failed`.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
-    pub async fn official_failed(
-        &mut self,
-        id: MessageId,
-        failure: &Failure,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        self.drop_media(id).await?;
-        self.failed(id, failure, now).await
     }
 
     /// Messages whose try began before `before` and has no known end.

@@ -139,7 +139,7 @@ impl App {
             }
             tx.messages().official_put_off(message.id, now.after(pause), now).await?;
         } else {
-            tx.messages().official_failed(message.id, &failure(&error), now).await?;
+            tx.messages().failed(message.id, &failure(&error), now).await?;
         }
         tx.commit().await?;
         self.wake.notify_one();
@@ -280,7 +280,7 @@ impl App {
         };
         let mut tx = self.store.begin().await?;
         for message in lost {
-            tx.messages().official_failed(message.id, &failure, now).await?;
+            tx.messages().failed(message.id, &failure, now).await?;
         }
         tx.commit().await?;
         self.wake.notify_one();

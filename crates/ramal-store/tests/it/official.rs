@@ -2,8 +2,9 @@
 //! connect them.
 
 use ramal_domain::{
-    CloseReason, Content, CorrelationId, EventKind, Input, Link, MessageId, MessageStatus,
-    NumberId, PairingLinkId, PairingToken, Peer, Provider, TenantId, Timestamp, WireId,
+    CloseReason, Content, CorrelationId, EventKind, Input, Link, Media, MediaKind, MediaSource,
+    MessageId, MessageStatus, NumberId, PairingLinkId, PairingToken, Peer, Provider, TenantId,
+    Timestamp, WireId,
 };
 use ramal_store::{
     Credentials, Draft, Failure, InboundMessage, Message, OfficialNumber, OfficialStatus,
@@ -74,6 +75,8 @@ async fn queue_with(
     bytes: Option<&[u8]>,
 ) -> MessageId {
     let (message, wire_id) = (MessageId::mint(), WireId::mint());
+    let text = Content::Text { body: "Oi".to_owned() };
+    let content = if bytes.is_some() { Content::Media(stored_image()) } else { text };
     let draft = Draft {
         id: message,
         tenant: owner,
@@ -81,13 +84,18 @@ async fn queue_with(
         wire_id: &wire_id,
         correlation: CorrelationId::mint(),
         to: &Peer::Phone(phone(to)),
-        content: &Content::Text { body: "Oi".to_owned() },
+        content: &content,
         bytes,
         mark_read: true,
         origin: "API",
     };
     committed!(store, |tx| tx.messages().accept(&draft, at(when)));
     message
+}
+
+fn stored_image() -> Media {
+    let source = MediaSource::Stored { mime: "image/png".to_owned() };
+    Media { kind: MediaKind::Image, source, caption: None, file_name: None }
 }
 
 async fn begin(store: &Store, now: Timestamp) -> Vec<MessageId> {
@@ -245,7 +253,7 @@ async fn a_try_without_an_end_is_not_made_again(Db { store, .. }: Db) {
     let lost = read!(store, |tx| tx.messages().begun_before(at(3), 10));
     assert_eq!(lost.iter().map(|it| (it.id, it.number)).collect::<Vec<_>>(), [(message, id)]);
     let failure = Failure { code: "X".to_owned(), message: "lost".to_owned() };
-    committed!(store, |tx| tx.messages().official_failed(message, &failure, at(4)));
+    committed!(store, |tx| tx.messages().failed(message, &failure, at(4)));
     let failed = find(&store, owner, id, message).await;
     assert_eq!((failed.status, failed.failure), (MessageStatus::Failed, Some(failure)));
     assert_eq!(read!(store, |tx| tx.messages().begun_before(at(9), 10)), []);
@@ -305,6 +313,15 @@ async fn bytes_go_with_their_message(Db { store, .. }: Db) {
     let wire_id = WireId::from_text("wamid.1");
     committed!(store, |tx| tx.messages().official_sent(message, &wire_id, at(3)));
     assert_eq!(read!(store, |tx| tx.messages().outbound_media(message)), None);
+
+    let failure = Failure { code: "X".to_owned(), message: "no".to_owned() };
+    let refused = queue_with(&store, owner, id, 7, 4, Some(&[3])).await;
+    committed!(store, |tx| tx.messages().failed(refused, &failure, at(5)));
+    let dropped = queue_with(&store, owner, id, 7, 6, Some(&[4])).await;
+    committed!(store, |tx| tx.messages().fail_queued(id, &failure, at(7)));
+    for message in [refused, dropped] {
+        assert_eq!(read!(store, |tx| tx.messages().outbound_media(message)), None);
+    }
 }
 
 async fn a_reply_names_what_it_answers_and_media_are_found_by_their_link(Db { store, .. }: Db) {
