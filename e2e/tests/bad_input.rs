@@ -142,13 +142,14 @@ async fn a_text_is_sent_from_a_sound_body_only() {
         to("destinationNumber", json!("not a number")),
         to("destinationNumber", json!(5_511_999_990_002_u64)),
         to("markRead", json!("yes")),
+        to("templateId", json!("tpl_1")),
     ];
     let unsupported = [
         to("groupId", json!("1@g.us")),
         to("newsletterId", json!("1@newsletter")),
-        to("templateId", json!("tpl_1")),
+        json!({"destinationNumber": FRIEND, "templateId": "tpl_1"}).to_string(),
         to("media", json!("https://example.com/x.png")),
-        to("buttons", json!([])),
+        to("buttons", json!([{"type": "reply", "label": "Yes"}])),
         to("deliverAt", json!("2030-01-01T00:00:00.000Z")),
     ];
 
