@@ -79,6 +79,9 @@ impl Product {
             ("WHATSAPP__URL", whatsapp_url),
             ("WHATSAPP__APP_VERSION", APP_VERSION),
             ("WEBHOOKS__ALLOW_PRIVATE", "true"),
+            ("WHATSAPP__MEDIA_ALLOW_PRIVATE", "true"),
+            // Tests do not wait as people do; the one of the pace sets it.
+            ("SESSIONS__MESSAGES_PER_MINUTE", "0"),
             ("WEBHOOKS__RETRY_BASE", "300ms"),
             // What a crash leaves leased is delivered when the lease has run out.
             ("WEBHOOKS__ATTEMPT_TIMEOUT", "1s"),

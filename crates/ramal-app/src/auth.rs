@@ -61,6 +61,15 @@ impl Caller {
         }
     }
 
+    /// The rail that a message of this caller leaves by (contract C.21, `origin`).
+    pub(crate) const fn origin(&self) -> &'static str {
+        match &self.0 {
+            Who::Key(_) => "API",
+            Who::User(_) => "DASHBOARD",
+            Who::Link(..) => "SYSTEM",
+        }
+    }
+
     /// As the audit log knows this caller.
     pub(crate) fn actor(&self) -> Actor {
         let (kind, id, name) = match &self.0 {

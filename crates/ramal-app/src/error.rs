@@ -51,6 +51,9 @@ pub enum Refusal {
     /// The feature does not exist (yet).
     #[error("{0}")]
     NotSupported(String),
+    /// A range of time that makes no sense.
+    #[error("{0}")]
+    InvalidDateRange(&'static str),
     /// Nothing to change.
     #[error("the patch is empty: name at least one field")]
     EmptyPatch,
@@ -231,6 +234,7 @@ impl Refusal {
         match self {
             Self::Validation(_) => (K::Invalid, "VALIDATION_ERROR"),
             Self::NotSupported(_) => (K::Invalid, "FEATURE_NOT_SUPPORTED"),
+            Self::InvalidDateRange(_) => (K::Invalid, "INVALID_DATE_RANGE"),
             Self::EmptyPatch => (K::Invalid, "EMPTY_PATCH"),
             Self::NumberRequired => (K::Invalid, "NUMBER_REQUIRED"),
             Self::NumberMismatch => (K::Invalid, "NUMBER_MISMATCH"),
@@ -292,6 +296,7 @@ impl Refusal {
         vec![
             Self::Validation(String::new()),
             Self::NotSupported(String::new()),
+            Self::InvalidDateRange(""),
             Self::EmptyPatch,
             Self::NumberRequired,
             Self::NumberMismatch,

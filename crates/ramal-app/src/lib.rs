@@ -7,11 +7,14 @@ mod auth;
 mod branding;
 mod change;
 mod check;
+mod crowds;
 mod error;
 mod idempotency;
 mod keys;
 mod limits;
 mod links;
+mod media;
+mod message_log;
 mod messages;
 mod names;
 mod numbers;
@@ -50,17 +53,20 @@ pub use idempotency::{Attempt, Claimed, IdempotencyKey, Memo};
 pub use keys::{KeyOfNumber, MaskedKey, NewRawKey};
 pub use limits::LimitOptions;
 pub use links::Language;
+pub use media::OpenMedia;
+pub use message_log::{CancelOutcome, MessageList, MessageWish};
 pub use messages::Sent;
 pub use numbers::{Codes, CreateNumber, Created, LiveState, NumberView, Removed};
 pub use official::{
     CreateOfficial, CreatedOfficial, CreatedSignupLink, CredentialsPatch, EmbeddedResult,
     EmbeddedSignup, LiveSignup, MetaCredentials, MetaOptions, Migration, NewSignupLink,
-    OfficialView, OpenMedia, SignupChoice, SignupOutcome, SignupStart, Step, StepName, StepStatus,
+    OfficialView, SignupChoice, SignupOutcome, SignupStart, Step, StepName, StepStatus,
 };
-pub use outgoing::{OutgoingMessage, WishedButton};
+pub use outgoing::{Destination, OutgoingMessage, WishedButton};
 pub use pairing::{Followed, PairingNews};
 pub use people::{Credentials, SignInError, Visitor};
 pub use projects::TenantProjects;
+pub use ramal_session::Crowd;
 pub use ramal_store::{PairingAttempt, SignupFlow, SignupLink, StoredAnswer};
 pub use remote_pairing::{
     CreatedPairingLink, DeadLink, HelperLink, LinkOptions, LinkRole, LinkView, LiveLink,

@@ -1,13 +1,13 @@
-//! Messages: accept for sending, look up.
+//! Messages: accept for sending, look up one. `message_log.rs` lists them.
 
 use bytes::Bytes;
 use ramal_domain::{
-    Content, CorrelationId, FilledTemplate, MessageId, Peer, PhoneNumber, Provider, WireId,
+    Content, CorrelationId, FilledTemplate, Link, MessageId, Peer, PhoneNumber, Provider, WireId,
 };
 use ramal_store::{Accepted, Draft, Message};
 
 use crate::{
-    App, AppError, Memo, NumberSettings, OutgoingMessage, Refusal, Scoped,
+    App, AppError, Destination, Memo, NumberSettings, OutgoingMessage, Refusal, Scoped,
     outgoing::{Ready, check_meta},
 };
 
@@ -41,11 +41,16 @@ impl App {
         {
             return Err(AppError::invalid("destinationNumber is the number that sends"));
         }
+        let now = self.clock.now();
+        let (schedule, labels) = (wish.schedule(now)?, wish.checked_labels()?);
         let (content, bytes) = self.content(scoped, &wish).await?;
         let wire_id = WireId::mint();
-        let mark_read = match wish.mark_read {
-            Some(chosen) => chosen,
-            None => NumberSettings::read(&scoped.number.settings)?.mark_read_on_send,
+        let mark_read = match (provider, wish.mark_read) {
+            (Provider::Web, _) => false,
+            (Provider::Meta, Some(chosen)) => chosen,
+            (Provider::Meta, None) => {
+                NumberSettings::read(&scoped.number.settings)?.mark_read_on_send
+            }
         };
         let draft = Draft {
             id: MessageId::mint(),
@@ -56,14 +61,17 @@ impl App {
             to: &to,
             content: &content,
             bytes: bytes.as_deref(),
-            mark_read: mark_read && provider == Provider::Meta,
-            origin: "API",
+            mark_read,
+            origin: scoped.caller.origin(),
+            schedule,
+            template: wish.template.as_deref(),
+            labels,
         };
         let mut tx = self.store.begin().await?;
         // Again, inside: a number that was removed meanwhile accepts nothing.
         let number = tx.numbers().find(draft.tenant, draft.number).await?;
         let number = number.ok_or(Refusal::NumberNotFound)?;
-        let accepted = tx.messages().accept(&draft, self.clock.now()).await?;
+        let accepted = tx.messages().accept(&draft, now).await?;
         let sent = Sent { accepted, origin: number.name, source: number.phone };
         if let Some(memo) = memo {
             memo.keep(&mut tx, &sent).await?;
@@ -94,22 +102,31 @@ impl App {
         }
     }
 
-    /// Shows the other side that something is being written, for half a minute or until it comes, and
-    /// that what it wrote was read: Meta has one only with the other.
+    /// Shows the other side that something is being written, for half a minute or until it comes. From an
+    /// official number it also tells that what the other side wrote was read: Meta has one only with the
+    /// other.
     ///
     /// # Errors
     ///
-    /// [`Refusal::Validation`], [`Refusal::NotSupported`] on a QR-paired number,
-    /// [`Refusal::MessageNotFound`] when the other side has written nothing, and those of Meta.
-    pub async fn show_typing(&self, scoped: &Scoped, to: String) -> Result<(), AppError> {
+    /// [`Refusal::Validation`]; on a QR-paired number [`Refusal::NotConnected`] and
+    /// [`Refusal::NoAnswer`]; on an official one [`Refusal::MessageNotFound`] when the other side has
+    /// written nothing, and those of Meta.
+    pub async fn show_typing(&self, scoped: &Scoped, to: Destination) -> Result<(), AppError> {
         let number = &scoped.number;
-        if number.provider == Provider::Web {
-            let sentence = "typing is not supported yet on QR-paired numbers";
-            return Err(Refusal::NotSupported(sentence.to_owned()).into());
-        }
         let wish = OutgoingMessage { to, ..OutgoingMessage::default() };
         let to = wish.recipient(number.provider)?;
-        self.type_official(number, &to).await
+        if number.provider == Provider::Meta {
+            return self.type_official(number, &to).await;
+        }
+        if number.link != Link::Open {
+            return Err(Refusal::NotConnected.into());
+        }
+        let shown = self.sessions.show_typing(number.id, &to).await.map_err(|error| {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(number.id = %number.id, error, "typing was not shown");
+            Refusal::NoAnswer
+        })?;
+        Ok(shown.ok_or(Refusal::NotConnected)?)
     }
 
     /// A message of the scoped number, by our id, its correlation id or WhatsApp's id.

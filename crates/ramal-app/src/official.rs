@@ -8,7 +8,6 @@ mod create;
 mod inbound;
 mod leave;
 mod look;
-mod media;
 mod migrate;
 mod onboarding;
 mod sender;
@@ -27,7 +26,6 @@ use tokio::sync::Notify;
 use crate::{App, AppError, Refusal};
 
 pub use create::{CreateOfficial, CreatedOfficial, CredentialsPatch, MetaCredentials};
-pub use media::OpenMedia;
 pub use migrate::Migration;
 pub use onboarding::{Step, StepName, StepStatus};
 pub use ramal_meta::Options as MetaOptions;
@@ -111,7 +109,7 @@ impl App {
 }
 
 /// Ids of Meta's that were checked before they were stored.
-fn stored_ids(official: &OfficialNumber) -> Result<(PhoneId, WabaId), AppError> {
+pub(crate) fn stored_ids(official: &OfficialNumber) -> Result<(PhoneId, WabaId), AppError> {
     let broken = |_malformed| AppError::Internal("an id of Meta's is stored malformed".into());
     let phone = official.phone_id.parse().map_err(broken)?;
     let waba = official.waba_id.parse().map_err(broken)?;
@@ -119,7 +117,7 @@ fn stored_ids(official: &OfficialNumber) -> Result<(PhoneId, WabaId), AppError> 
 }
 
 /// What a caller is told when Meta does not do what it was asked for.
-fn refusal_of(error: &GraphError) -> Refusal {
+pub(crate) fn refusal_of(error: &GraphError) -> Refusal {
     let sentence = error.to_string();
     match error.class {
         ErrorClass::Credentials => Refusal::MetaCredentialsInvalid(sentence),

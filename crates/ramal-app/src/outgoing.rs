@@ -1,30 +1,38 @@
 //! What a caller wants to send (contract C.21), made into what is sent: one destination, one mode, and
 //! nothing that WhatsApp would refuse.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
 use ramal_domain::{
     Button, Buttons, Content, Header, Media, MediaKind, MediaSource, Menu, Peer, PhoneNumber,
-    Provider,
+    Place, Provider, Timestamp,
 };
 use ramal_meta::compose;
+use ramal_store::Schedule;
 use serde_json::Value;
 
 use crate::{AppError, Refusal};
 
 /// Longest text on a QR-paired number, in characters: what WhatsApp's own apps allow.
 const WEB_TEXT_MAX: usize = 65_536;
+/// Most bytes of media that a caller hands in with a message from a QR-paired number. What is larger is
+/// fetched from an address.
+const WEB_DATA_MAX: u64 = 16 * 1024 * 1024;
+/// How far ahead a message may be scheduled.
+const AHEAD_MAX: Duration = Duration::from_hours(366 * 24);
+/// Most labels of a message, and most characters of one.
+const LABELS_MAX: usize = 20;
+const LABEL_MAX: usize = 64;
 /// Longest address of media.
 const LINK_MAX: usize = 2_000;
 
 /// A message that a caller wants to send.
 #[derive(Clone, Debug, Default)]
 pub struct OutgoingMessage {
-    /// The recipient: E.164 with or without `+`, or, from an official number, the id that Meta gives a
-    /// business for a user.
-    pub to: String,
+    /// The recipient.
+    pub to: Destination,
     /// The text, or the words below media.
     pub text: Option<String>,
     /// An address, or a data URI in base64.
@@ -47,6 +55,30 @@ pub struct OutgoingMessage {
     pub list: Option<Menu>,
     /// Whether what this answers is marked as read; as the number's settings say when absent.
     pub mark_read: Option<bool>,
+    /// Not before this moment, as written.
+    pub deliver_at: Option<String>,
+    /// Not after this moment, as written.
+    pub deliver_until: Option<String>,
+    /// What the caller calls it.
+    pub labels: Vec<String>,
+}
+
+/// Where a message goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// A person: E.164 with or without `+`, or, from an official number, the id that Meta gives a
+    /// business for a user.
+    Person(String),
+    /// A group that the number is in: `…@g.us`.
+    Group(String),
+    /// A channel that the number owns: `…@newsletter`.
+    Newsletter(String),
+}
+
+impl Default for Destination {
+    fn default() -> Self {
+        Self::Person(String::new())
+    }
 }
 
 /// A button that a caller wants.
@@ -70,21 +102,75 @@ pub(crate) enum Ready {
 impl OutgoingMessage {
     /// The recipient.
     pub(crate) fn recipient(&self, provider: Provider) -> Result<Peer, AppError> {
-        if provider == Provider::Meta && is_user_id(&self.to) {
-            return Ok(Peer::Jid(self.to.clone()));
+        let crowd = |field: &str, text: &str| match Place::read(text, None) {
+            _ if !is_crowd_id(text) => None,
+            Some(Place::Group { .. }) if field == "groupId" => Some(Peer::Jid(text.to_owned())),
+            Some(Place::Newsletter { .. }) if field == "newsletterId" => {
+                Some(Peer::Jid(text.to_owned()))
+            }
+            _ => None,
+        };
+        let missing = |field: &str, ending: &str| {
+            AppError::invalid(format!("{field} is digits followed by {ending}"))
+        };
+        match &self.to {
+            Destination::Group(_) | Destination::Newsletter(_) if provider == Provider::Meta => {
+                let sentence = "an official number writes to people, not to groups or channels";
+                Err(Refusal::NotSupportedForMeta(sentence).into())
+            }
+            Destination::Group(id) => {
+                crowd("groupId", id).ok_or_else(|| missing("groupId", "@g.us"))
+            }
+            Destination::Newsletter(id) => {
+                crowd("newsletterId", id).ok_or_else(|| missing("newsletterId", "@newsletter"))
+            }
+            Destination::Person(to) if provider == Provider::Meta && is_user_id(to) => {
+                Ok(Peer::Jid(to.clone()))
+            }
+            Destination::Person(to) => {
+                let phone = to.parse::<PhoneNumber>();
+                let phone = phone
+                    .map_err(|error| AppError::invalid(format!("destinationNumber: {error}")))?;
+                Ok(Peer::Phone(phone))
+            }
         }
-        let phone: PhoneNumber = self
-            .to
-            .parse()
-            .map_err(|error| AppError::invalid(format!("destinationNumber: {error}")))?;
-        Ok(Peer::Phone(phone))
+    }
+
+    /// When it may leave.
+    pub(crate) fn schedule(&self, now: Timestamp) -> Result<Schedule, AppError> {
+        let time = |field: &str, text: &Option<String>| {
+            let parsed = text.as_deref().map(str::parse::<Timestamp>).transpose();
+            parsed.map_err(|error| AppError::invalid(format!("{field}: {error}")))
+        };
+        let not_before = time("deliverAt", &self.deliver_at)?;
+        let until = time("deliverUntil", &self.deliver_until)?;
+        if not_before.is_some_and(|at| at > now.after(AHEAD_MAX)) {
+            return Err(AppError::invalid("deliverAt is at most a year ahead"));
+        }
+        if until.is_some_and(|until| until <= now.max(not_before.unwrap_or(now))) {
+            return Err(AppError::invalid("deliverUntil lies in the future, and after deliverAt"));
+        }
+        Ok(Schedule { not_before: not_before.filter(|at| *at > now), until })
+    }
+
+    /// What the caller calls it.
+    pub(crate) fn checked_labels(&self) -> Result<&[String], AppError> {
+        let fits = |label: &String| {
+            (1..=LABEL_MAX).contains(&label.chars().count()) && !label.contains('\0')
+        };
+        if self.labels.len() > LABELS_MAX || !self.labels.iter().all(fits) {
+            let sentence =
+                format!("labels has at most {LABELS_MAX} items of 1 to {LABEL_MAX} characters");
+            return Err(AppError::invalid(sentence));
+        }
+        Ok(&self.labels)
     }
 
     /// What is sent from a number of `provider`.
     pub(crate) fn ready(&self, provider: Provider) -> Result<Ready, AppError> {
         self.check_modes()?;
         let ready = match provider {
-            Provider::Web => Ready::Content(self.web()?, None),
+            Provider::Web => self.web()?,
             Provider::Meta => self.meta()?,
         };
         if let Ready::Content(content, _) = &ready {
@@ -128,24 +214,41 @@ impl OutgoingMessage {
         self.text.clone().ok_or_else(|| AppError::invalid("text is required"))
     }
 
-    /// A QR-paired number sends texts, so far.
-    fn web(&self) -> Result<Content, AppError> {
+    /// A QR-paired number sends texts and media.
+    fn web(&self) -> Result<Ready, AppError> {
         let more = [
-            ("media", self.media.is_some()),
             ("templateId", self.template.is_some()),
             ("buttons", !self.buttons.is_empty()),
             ("list", self.list.is_some()),
         ];
         if let Some((field, _)) = more.into_iter().find(|(_, sent)| *sent) {
-            let sentence = format!("{field} is not supported yet on QR-paired numbers: send text");
+            let sentence = format!(
+                "{field}: WhatsApp delivers it from official numbers only; a QR-paired number sends \
+                 texts and media"
+            );
             return Err(Refusal::NotSupported(sentence).into());
         }
-        let body = self.text()?;
-        let length = body.chars().count();
-        if length == 0 || length > WEB_TEXT_MAX {
-            return Err(AppError::invalid(format!("text has 1 to {WEB_TEXT_MAX} characters")));
+        let Some(media) = &self.media else {
+            let body = self.text()?;
+            check_words(&body)?;
+            return Ok(Ready::Content(Content::Text { body }, None));
+        };
+        if matches!(self.to, Destination::Newsletter(_)) {
+            let sentence = "channels get texts only from this server";
+            return Err(Refusal::NotSupported(sentence.to_owned()).into());
         }
-        Ok(Content::Text { body })
+        let kind = self.kind()?;
+        let (media, bytes) =
+            read_media("media", media, kind, self.file_name.clone(), WEB_DATA_MAX)?;
+        let caption = self.text.clone().filter(|text| !text.is_empty());
+        if let Some(caption) = &caption {
+            check_words(caption)?;
+            if matches!(kind, MediaKind::Audio | MediaKind::Voice | MediaKind::Sticker) {
+                let sentence = format!("there are no words below media of type {}", kind.name());
+                return Err(AppError::invalid(sentence));
+            }
+        }
+        Ok(Ready::Content(Content::Media(Media { caption, ..media }), bytes))
     }
 
     fn meta(&self) -> Result<Ready, AppError> {
@@ -186,7 +289,8 @@ impl OutgoingMessage {
                 let kind = kind.ok_or_else(|| {
                     AppError::invalid("header.type is text, image, video or document")
                 })?;
-                let (media, bytes) = read_media("header.content", media, kind, None)?;
+                let (media, bytes) =
+                    read_media("header.content", media, kind, None, compose::size_max(kind))?;
                 (Some(Header::Media(media)), bytes)
             }
         };
@@ -196,16 +300,32 @@ impl OutgoingMessage {
         Ok(Ready::Content(content, bytes))
     }
 
-    fn read_media(&self, media: &str) -> Result<(Media, Option<Bytes>), AppError> {
-        let kind = match &self.media_type {
-            None => MediaKind::Image,
-            Some(name) => media_kind(name).ok_or_else(|| {
-                let kinds = MediaKind::ALL.map(MediaKind::name).join(", ");
-                AppError::invalid(format!("mediaType is one of {kinds}"))
-            })?,
-        };
-        read_media("media", media, kind, self.file_name.clone())
+    fn kind(&self) -> Result<MediaKind, AppError> {
+        let Some(name) = &self.media_type else { return Ok(MediaKind::Image) };
+        media_kind(name).ok_or_else(|| {
+            let kinds = MediaKind::ALL.map(MediaKind::name).join(", ");
+            AppError::invalid(format!("mediaType is one of {kinds}"))
+        })
     }
+
+    fn read_media(&self, media: &str) -> Result<(Media, Option<Bytes>), AppError> {
+        let kind = self.kind()?;
+        read_media("media", media, kind, self.file_name.clone(), compose::size_max(kind))
+    }
+}
+
+fn check_words(words: &str) -> Result<(), AppError> {
+    let length = words.chars().count();
+    if length == 0 || length > WEB_TEXT_MAX {
+        return Err(AppError::invalid(format!("text has 1 to {WEB_TEXT_MAX} characters")));
+    }
+    Ok(())
+}
+
+/// Digits, of old groups with a dash, before what kind of crowd it is.
+fn is_crowd_id(text: &str) -> bool {
+    let user = text.split('@').next().unwrap_or_default();
+    (1..=64).contains(&user.len()) && user.chars().all(|c| c.is_ascii_digit() || c == '-')
 }
 
 impl WishedButton {
@@ -238,6 +358,7 @@ fn read_media(
     media: &str,
     kind: MediaKind,
     file_name: Option<String>,
+    max: u64,
 ) -> Result<(Media, Option<Bytes>), AppError> {
     let media_of = |source| Media { kind, source, caption: None, file_name };
     let Some(data) = media.strip_prefix("data:") else {
@@ -251,7 +372,6 @@ fn read_media(
     let wrong = || AppError::invalid(format!("{field} is no data URI in base64"));
     let (mime, base64) = data.split_once(";base64,").ok_or_else(wrong)?;
     let bytes = BASE64.decode(base64).map_err(|_malformed| wrong())?;
-    let max = compose::size_max(kind);
     if bytes.is_empty() || u64::try_from(bytes.len()).unwrap_or(u64::MAX) > max {
         let sentence = format!("{field}: a file of this type has 1 to {max} bytes");
         return Err(AppError::invalid(sentence));

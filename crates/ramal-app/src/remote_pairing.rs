@@ -7,7 +7,7 @@ use ramal_domain::{
     PairingToken, Peer, Provider, TenantId, Timestamp, WireId, WrongPhonePolicy,
 };
 use ramal_session::Outcome;
-use ramal_store::{Draft, FoundLink, ListedLink, Number, PairingLink, Tx};
+use ramal_store::{Draft, FoundLink, ListedLink, Number, PairingLink, Schedule, Tx};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
@@ -540,6 +540,9 @@ async fn send_link(
         bytes: None,
         mark_read: false,
         origin: "API",
+        schedule: Schedule::default(),
+        template: None,
+        labels: &[],
     };
     tx.messages().accept(&draft, now).await?;
     Ok(Some(sender.id))

@@ -11,6 +11,8 @@ use crate::{AppError, Refusal};
 
 /// Longest text with which calls are rejected, in characters.
 const REJECT_TEXT_MAX: usize = 1_000;
+/// Highest pace that can be set: ten messages a second.
+const RATE_MAX: u32 = 600;
 
 /// How many days messages may be kept with `STORE_X_DAYS`.
 const RETENTION_DAYS: std::ops::RangeInclusive<i64> = 1..=3_650;
@@ -40,6 +42,9 @@ pub struct NumberSettings {
     pub ignore_groups: Option<bool>,
     /// Drop status posts.
     pub ignore_status: Option<bool>,
+    /// Send at most so many messages a minute, in uneven steps; 0: as many as there are. `None`: as the
+    /// server's configuration says. QR-paired numbers only.
+    pub messages_per_minute: Option<u32>,
 }
 
 impl Default for NumberSettings {
@@ -55,6 +60,7 @@ impl Default for NumberSettings {
             read_messages: None,
             ignore_groups: None,
             ignore_status: None,
+            messages_per_minute: None,
         }
     }
 }
@@ -84,6 +90,8 @@ pub struct SettingsPatch {
     ignore_groups: Option<Option<bool>>,
     #[serde(deserialize_with = "present")]
     ignore_status: Option<Option<bool>>,
+    #[serde(deserialize_with = "present")]
+    messages_per_minute: Option<Option<u32>>,
 }
 
 /// Tells an explicit `null` from an absent field.
@@ -220,6 +228,7 @@ impl SettingsPatch {
             || self.read_messages.is_some()
             || self.ignore_groups.is_some()
             || self.ignore_status.is_some()
+            || self.messages_per_minute.is_some()
     }
 
     /// Applies the change to `settings`.
@@ -234,6 +243,10 @@ impl SettingsPatch {
             let sentence = format!(
                 "settings.msgRejectCall has at most {REJECT_TEXT_MAX} characters, and no NUL"
             );
+            return Err(Refusal::Validation(sentence));
+        }
+        if self.messages_per_minute.flatten().is_some_and(|rate| rate > RATE_MAX) {
+            let sentence = format!("settings.messagesPerMinute is 0 to {RATE_MAX}");
             return Err(Refusal::Validation(sentence));
         }
         let old = settings.clone();
@@ -252,6 +265,7 @@ impl SettingsPatch {
             read_messages: self.read_messages.unwrap_or(old.read_messages),
             ignore_groups: self.ignore_groups.unwrap_or(old.ignore_groups),
             ignore_status: self.ignore_status.unwrap_or(old.ignore_status),
+            messages_per_minute: self.messages_per_minute.unwrap_or(old.messages_per_minute),
         })
     }
 }
@@ -278,6 +292,17 @@ mod tests {
 
     fn patch(json: &str) -> SettingsPatch {
         serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn a_pace_has_a_limit_and_may_be_none_at_all() {
+        let rate = |json: &str| {
+            let changed = patch(json).apply(&NumberSettings::default());
+            changed.map(|settings| settings.messages_per_minute)
+        };
+        assert_eq!(rate(r#"{"messagesPerMinute":0}"#), Ok(Some(0)));
+        assert_eq!(rate(r#"{"messagesPerMinute":null}"#), Ok(None));
+        assert!(rate(r#"{"messagesPerMinute":601}"#).is_err());
     }
 
     #[test]

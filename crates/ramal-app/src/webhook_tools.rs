@@ -196,7 +196,7 @@ impl App {
         tx.commit().await?;
         let inactive_since = now.before(self.webhooks.give_up_after);
         let old = now.before(self.webhooks.retention);
-        for step in [Sweep::Inactive, Sweep::Deleted, Sweep::Old, Sweep::Gone] {
+        for step in [Sweep::Inactive, Sweep::Deleted, Sweep::Old, Sweep::Gone, Sweep::Forgotten] {
             for _ in 0..PURGE_BATCHES_MAX {
                 let mut tx = self.store.begin().await?;
                 let swept = match step {
@@ -206,6 +206,7 @@ impl App {
                     Sweep::Deleted => tx.deliveries().sweep_deleted(PURGE_BATCH).await?,
                     Sweep::Old => tx.deliveries().purge(old, PURGE_BATCH).await?,
                     Sweep::Gone => tx.numbers().purge_events_due(now, PURGE_BATCH).await?,
+                    Sweep::Forgotten => tx.messages().forget_due(now, PURGE_BATCH).await?,
                 };
                 tx.commit().await?;
                 if swept < u64::from(PURGE_BATCH) {
@@ -228,6 +229,8 @@ enum Sweep {
     Old,
     /// What was said to numbers that are to be deleted for good.
     Gone,
+    /// Contents of messages that their numbers do not keep, or not any longer.
+    Forgotten,
 }
 
 /// `dlv_…`, or a log line's `dlv_…_3`.

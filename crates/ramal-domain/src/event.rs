@@ -64,6 +64,10 @@ kinds! {
     MessageGroup = "message.group";
     /// A channel that the number follows posted something.
     MessageNewsletter = "message.newsletter";
+    /// The author of a message changed what it says.
+    MessageEdited = "message.edited";
+    /// The author of a message deleted it for everybody.
+    MessageDeleted = "message.deleted";
     /// A customer tries a webhook; nothing happened.
     WebhookTest = "webhook.test";
 }
@@ -79,7 +83,26 @@ impl EventKind {
                 | Self::NumberHealthBlocked
                 | Self::NumberHealthDegraded
                 | Self::NumberRecovered
+                | Self::MessageEdited
+                | Self::MessageDeleted
                 | Self::WebhookTest
+        )
+    }
+
+    /// Whether it tells of a message, and so of what somebody said.
+    pub const fn is_about_message(self) -> bool {
+        matches!(
+            self,
+            Self::MessageSent
+                | Self::MessageDelivered
+                | Self::MessageRead
+                | Self::MessageFailed
+                | Self::MessageReceived
+                | Self::MessageReply
+                | Self::MessageGroup
+                | Self::MessageNewsletter
+                | Self::MessageEdited
+                | Self::MessageDeleted
         )
     }
 }
@@ -321,6 +344,16 @@ pub enum Peer {
     Phone(PhoneNumber),
     /// A WhatsApp id whose phone number is not known: a LID, a group, a newsletter.
     Jid(String),
+}
+
+impl Peer {
+    /// Where what is sent to it is said.
+    pub fn place(&self) -> Place {
+        match self {
+            Self::Phone(_) => Place::Direct,
+            Self::Jid(jid) => Place::read(jid, None).unwrap_or_default(),
+        }
+    }
 }
 
 impl fmt::Display for Peer {

@@ -12,6 +12,7 @@ mod health;
 mod id;
 mod key;
 mod link;
+mod media_token;
 mod message;
 mod pairing_token;
 mod passkey;
@@ -36,7 +37,8 @@ pub use id::{
 };
 pub use key::{ApiToken, KeyHash, KeyScope, TokenError, WebhookSecret, WebhookSecretError};
 pub use link::{CloseReason, Input, InvalidTransition, Link, Step, WireState};
-pub use message::{Direction, MessageStatus, Place, WireId};
+pub use media_token::MediaToken;
+pub use message::{Direction, MessageStatus, Place, WireId, conversation_id};
 pub use pairing_token::{PairingToken, PairingTokenError, PairingTokenHash};
 pub use passkey::{Action, ActionStep, Assertion, AssertionError, AssertionJson, PasskeyRequest};
 pub use people::{

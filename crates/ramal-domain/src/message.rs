@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::EventKind;
+use crate::{EventKind, NumberId, Peer};
 
 /// Which way a message went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,6 +186,17 @@ impl fmt::Display for WireId {
     }
 }
 
+/// The id of everything that a number says with one person, or in one group or channel: derived, so that
+/// nothing needs to be kept for it.
+pub fn conversation_id(number: NumberId, peer: &Peer, place: &Place) -> String {
+    let with = match place.id() {
+        "" => peer.to_string(),
+        place => place.to_owned(),
+    };
+    let digest = hex::encode(Sha256::digest(format!("{number}/{with}")));
+    format!("conv_{}", digest.get(..26).unwrap_or(&digest))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,6 +229,21 @@ mod tests {
 
         assert_eq!((id.as_str().len(), &id), (22, &WireId::derived("call 1")));
         assert_ne!(id, WireId::derived("call 2"));
+    }
+
+    #[test]
+    fn a_conversation_is_with_one_person_or_in_one_place() {
+        let (number, other) = (NumberId::mint(), NumberId::mint());
+        let person = |digits: &str| Peer::Phone(digits.parse().unwrap());
+        let (ana, bia) = (person("5511999990001"), person("5511999990002"));
+        let group = Place::read("120363@g.us", None).unwrap();
+        let direct = conversation_id(number, &ana, &Place::Direct);
+
+        assert_eq!(direct, conversation_id(number, &ana, &Place::Direct));
+        assert_ne!(direct, conversation_id(number, &bia, &Place::Direct));
+        assert_ne!(direct, conversation_id(other, &ana, &Place::Direct));
+        let ours = conversation_id(number, &ana, &group);
+        assert_eq!(ours, conversation_id(number, &bia, &group));
     }
 
     #[test]

@@ -141,6 +141,9 @@ impl Config {
         if self.secrets.master_key_file.as_os_str().is_empty() {
             self.secrets.master_key_file = self.data_dir.join("master.key");
         }
+        if self.whatsapp.scratch_dir.as_os_str().is_empty() {
+            self.whatsapp.scratch_dir = self.data_dir.join("tmp");
+        }
     }
 
     fn problems(&self) -> Vec<String> {

@@ -94,13 +94,17 @@ impl Server {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let wake = Arc::new(Notify::new());
         let clients = TaskTracker::new();
+        let address = listener.local_addr()?;
+        let public_url = public_url(config, address);
         let provider = WhatsApp::new(
             config.whatsapp.clone(),
             store.clone(),
             Arc::clone(&clock),
             Arc::clone(&wake),
             clients.clone(),
-        );
+            &public_url,
+        )
+        .context("the clients of WhatsApp")?;
         let supervisor = Supervisor::new(
             store.clone(),
             Arc::new(provider),
@@ -117,8 +121,7 @@ impl Server {
             Arc::clone(&wake),
         );
         release(&store).await.context("what a dead process held")?;
-        let address = listener.local_addr()?;
-        let app = app.with_limits(&config.limits).with_public_url(&public_url(config, address));
+        let app = app.with_limits(&config.limits).with_public_url(&public_url);
         let app = app.with_meta(&config.meta).context("the client of Meta's Cloud API")?;
         let first_key = app.ensure_tenant().await.context("the default tenant")?;
         let server = Self {

@@ -85,6 +85,8 @@ pub(crate) struct State {
     /// Until when nothing is sent, after the queue or the client failed in a way that another
     /// message would meet as well.
     paused_until: Option<Instant>,
+    /// Until when nothing is sent, so that the number keeps its pace.
+    paced_until: Option<Instant>,
     /// When the pairing code dies after the last QR code has.
     pairing_due: Option<Instant>,
     /// When the person that the pairing waits for is out of time: from the first step of the passkey
@@ -135,6 +137,8 @@ enum Woken {
     /// A probe ended: whether there is life.
     Probed(bool),
     PauseOver,
+    /// The next message may be sent.
+    PaceOver,
     /// Somebody says what to do with a phone that was not expected.
     Replied(Reply),
     Stopped,
@@ -164,6 +168,7 @@ impl Actor {
         let (outage_due, pairing_due) = (self.state.outage_due, self.state.pairing_due);
         let (action_due, recovery_due) = (self.state.action_due, self.state.recovery_due);
         let (retry_due, paused_until) = (self.state.retry_due, self.state.paused_until);
+        let paced_until = self.state.paced_until;
         let open = self.state.link == Some(Link::Open);
         let patience = self.context.options.probe_after;
         let probe_due = self.state.pulse.due(patience).filter(|_| open);
@@ -180,6 +185,7 @@ impl Actor {
             () = sleep_until(recovery_due) => Woken::RecoveryDue,
             () = sleep_until(retry_due) => Woken::RetryDue,
             () = sleep_until(paused_until) => Woken::PauseOver,
+            () = sleep_until(paced_until) => Woken::PaceOver,
             Some(reply) = self.replies.recv() => Woken::Replied(reply),
             () = self.nudge.notified() => Woken::Nudged,
         }
@@ -228,6 +234,10 @@ impl Actor {
             }
             Woken::PauseOver => {
                 self.state.paused_until = None;
+                Flow::Continue
+            }
+            Woken::PaceOver => {
+                self.state.paced_until = None;
                 Flow::Continue
             }
         }
@@ -546,7 +556,8 @@ impl Actor {
     /// Starts sending the head of the queue, when the link is open and nothing is in flight.
     async fn pump(&mut self) {
         let open = self.state.link == Some(Link::Open);
-        if !open || !self.state.sending.is_empty() || self.state.paused_until.is_some() {
+        let waits = self.state.paused_until.is_some() || self.state.paced_until.is_some();
+        if !open || !self.state.sending.is_empty() || waits {
             return;
         }
         let next = self.next_queued().await;
@@ -554,8 +565,7 @@ impl Actor {
             Ok(Some(message)) => {
                 let connection = Arc::clone(&self.connection);
                 self.state.sending.spawn(async move {
-                    let QueuedMessage { wire_id, to, text, .. } = &message;
-                    let result = connection.send_text(wire_id, to, text).await;
+                    let result = connection.send(&message).await;
                     (message, result)
                 });
             }
@@ -568,19 +578,36 @@ impl Actor {
         }
     }
 
-    /// The next message to send; when there is none, notes when there will be.
+    /// The next message to send, whose try has begun; when there is none, notes when there will be.
     async fn next_queued(&mut self) -> Result<Option<QueuedMessage>, StoreError> {
-        let now = self.context.clock.now();
-        let mut tx = self.context.store.read().await?;
-        let next = tx.messages().next_queued(self.number, now).await?;
-        if next.is_none() {
-            let due = tx.messages().next_due(self.number, now).await?;
-            self.state.retry_due = due.map(|due| Instant::now() + due.since(now));
+        loop {
+            let now = self.context.clock.now();
+            let mut tx = self.context.store.read().await?;
+            let Some(next) = tx.messages().next_queued(self.number, now).await? else {
+                let due = tx.messages().next_due(self.number, now).await?;
+                self.state.retry_due = due.map(|due| Instant::now() + due.since(now));
+                return Ok(None);
+            };
+            drop(tx);
+            let mut tx = self.context.store.begin().await?;
+            let begun = tx.messages().begin(next.id, now).await?;
+            tx.commit().await?;
+            // Else it was canceled in between.
+            if begun {
+                return Ok(Some(next));
+            }
         }
-        Ok(next)
+    }
+
+    /// Nothing is sent for a while after each message, so that the number does not look like a machine.
+    fn keep_pace(&mut self) {
+        let wait = self.conduct.pace(self.context.options.messages_per_minute);
+        self.state.paced_until = wait.map(|wait| Instant::now() + wait);
     }
 
     async fn settle(&mut self, message: &QueuedMessage, result: Result<(), SendError>) -> Flow {
+        // Also after a failure: WhatsApp has seen something of the try, as a rule.
+        self.keep_pace();
         let failure = match &result {
             Ok(()) => None,
             Err(error @ SendError::Offline(_)) => {
@@ -590,6 +617,7 @@ impl Actor {
             }
             Err(error @ SendError::UnknownRecipient) => Some(("WHATSAPP_NOT_EXIST", error)),
             Err(error @ SendError::Refused(_)) => Some(("INVALID_DESTINATION", error)),
+            Err(error @ SendError::Media(_)) => Some(("MEDIA_UNAVAILABLE", error)),
         };
         let failure = failure.map(|(code, error)| {
             self.log_send(message, error);

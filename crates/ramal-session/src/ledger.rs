@@ -5,7 +5,8 @@ use ramal_domain::{
     Peer, TenantId, Timestamp, WireId, WrongPhone,
 };
 use ramal_store::{
-    Adopted, AttemptNote, Draft, Epoch, Failure, Identity, Number, Receipt, Stepped, StoreError, Tx,
+    Adopted, AttemptNote, Draft, Epoch, Failure, Identity, Number, Receipt, Schedule, Stepped,
+    StoreError, Tx,
 };
 
 use crate::{Options, actor::Context};
@@ -70,6 +71,9 @@ impl Answer {
             bytes: None,
             mark_read: false,
             origin: "SYSTEM",
+            schedule: Schedule::default(),
+            template: None,
+            labels: &[],
         }
     }
 }

@@ -48,6 +48,9 @@ pub struct Options {
     /// How long an unhealthy number must have been open before it counts as recovered.
     #[serde(with = "humantime_serde")]
     pub recover_after: Duration,
+    /// How many messages a minute a number sends at most, in uneven steps, unless its own settings say
+    /// otherwise; 0: as many as there are. Numbers that write like a machine get banned.
+    pub messages_per_minute: u32,
     /// How long a stopping session may take to flush and disconnect.
     #[serde(with = "humantime_serde")]
     pub stop_timeout: Duration,
@@ -68,6 +71,7 @@ impl Default for Options {
             unstable_losses: 3,
             unstable_window: Duration::from_mins(10),
             recover_after: Duration::from_mins(5),
+            messages_per_minute: 20,
             stop_timeout: Duration::from_secs(10),
         }
     }

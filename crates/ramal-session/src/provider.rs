@@ -2,13 +2,14 @@
 //!
 //! `ramal-whatsapp` opens the real one; tests open scripted ones.
 
-use std::{fmt, time::Duration};
+use std::{fmt, fs::File, time::Duration};
 
 use async_trait::async_trait;
 use ramal_domain::{
-    Assertion, CloseReason, NumberId, PasskeyRequest, PhoneNumber, TenantId, Timestamp, WireId,
+    Assertion, CloseReason, NumberId, PasskeyRequest, Peer, PhoneNumber, TenantId, Timestamp,
+    WireId,
 };
-use ramal_store::{Epoch, Identity};
+use ramal_store::{Epoch, Identity, QueuedMessage, RemoteMedia};
 use serde::{Deserialize, Deserializer};
 use tokio::sync::mpsc;
 
@@ -25,6 +26,29 @@ pub trait Provider: fmt::Debug + Send + Sync {
     ///
     /// [`OpenError`] when the client cannot be built; nothing runs then.
     async fn open(&self, spec: OpenSpec) -> Result<Box<dyn Connection>, OpenError>;
+
+    /// Fetches media that came in, and decrypts them: into a file that is gone when it is dropped. No
+    /// session is needed for it.
+    ///
+    /// By default, for providers without media, there are none.
+    async fn open_media(&self, remote: &RemoteMedia) -> Result<File, MediaError> {
+        let _ = remote;
+        Err(MediaError::Gone("this provider has no media".into()))
+    }
+}
+
+/// Why media cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    /// WhatsApp does not have them any more, or what we know of them is not enough.
+    #[error("WhatsApp does not have the media any more")]
+    Gone(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// They have more bytes than this server takes.
+    #[error("the media have more than {0} bytes")]
+    TooLarge(u64),
+    /// WhatsApp's media servers do not answer, or what they have is not what was sent.
+    #[error("WhatsApp's media servers did not give the media")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// What to connect, and how.
@@ -189,16 +213,34 @@ pub enum ReceiptKind {
 /// One running client.
 #[async_trait]
 pub trait Connection: fmt::Debug + Send + Sync {
-    /// Hands a text to WhatsApp under `wire_id` and returns once its server has it.
+    /// Hands a message to WhatsApp under its wire id and returns once WhatsApp's server has it. Media
+    /// are fetched, encrypted and uploaded before.
     ///
-    /// Calling again with the same `wire_id` after an error sends at most one message: the server
-    /// drops the repeat.
-    async fn send_text(
-        &self,
-        wire_id: &WireId,
-        to: &PhoneNumber,
-        text: &str,
-    ) -> Result<(), SendError>;
+    /// Calling again with the same wire id after an error sends at most one message: the server drops
+    /// the repeat.
+    async fn send(&self, message: &QueuedMessage) -> Result<(), SendError>;
+
+    /// The groups that the number is in.
+    ///
+    /// By default, for clients that cannot ask, this fails.
+    async fn groups(&self) -> Result<Vec<Crowd>, LookupError> {
+        Err(LookupError("this client cannot ask".into()))
+    }
+
+    /// The channels that the number follows or owns.
+    ///
+    /// By default, for clients that cannot ask, this fails.
+    async fn newsletters(&self) -> Result<Vec<Crowd>, LookupError> {
+        Err(LookupError("this client cannot ask".into()))
+    }
+
+    /// Shows `to` that something is being written, or not any more.
+    ///
+    /// By default, for clients that show nothing of themselves, this fails.
+    async fn show_typing(&self, to: &Peer, typing: bool) -> Result<(), LookupError> {
+        let _ = (to, typing);
+        Err(LookupError("this client cannot show it".into()))
+    }
 
     /// Asks WhatsApp which of `phones` it knows; the answers are in their order, and name the number
     /// as WhatsApp has it.
@@ -266,6 +308,22 @@ pub enum SendError {
     /// WhatsApp refused this message for good.
     #[error("WhatsApp refused the message")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Its media cannot be had, or are none that WhatsApp takes, and waiting does not help.
+    #[error("the media cannot be sent: {0}")]
+    Media(String),
+}
+
+/// A group or a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Crowd {
+    /// Its JID, such as `120363000@g.us` or `120363000@newsletter`.
+    pub id: String,
+    /// What it is called.
+    pub name: String,
+    /// How many are in it, if that is known.
+    pub size: Option<u64>,
+    /// Whether the number may write to it.
+    pub writable: bool,
 }
 
 /// Why a step of the passkey gate was not taken.
@@ -318,6 +376,9 @@ pub struct Behaviour {
     pub history_import_enabled: bool,
     /// Tell customers of that history, too.
     pub webhook_historical_messages: bool,
+    /// Send at most so many messages a minute; 0: as many as there are; `None`: as the server's
+    /// configuration says. An extension of ours.
+    pub messages_per_minute: Option<u32>,
 }
 
 impl Default for Behaviour {
@@ -330,6 +391,7 @@ impl Default for Behaviour {
             ignore_newsletters: false,
             history_import_enabled: true,
             webhook_historical_messages: false,
+            messages_per_minute: None,
         }
     }
 }

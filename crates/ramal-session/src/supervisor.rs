@@ -8,6 +8,7 @@
 
 use std::{
     collections::HashMap,
+    fs::File,
     panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex, PoisonError,
@@ -18,9 +19,9 @@ use std::{
 
 use futures_util::FutureExt as _;
 use ramal_domain::{
-    Assertion, Backoff, Clock, CloseReason, Input, Link, NodeId, NumberId, PhoneNumber,
+    Assertion, Backoff, Clock, CloseReason, Input, Link, NodeId, NumberId, Peer, PhoneNumber,
 };
-use ramal_store::{Epoch, Number, NumberStage, Runnable, Store, StoreError};
+use ramal_store::{Epoch, Number, NumberStage, RemoteMedia, Runnable, Store, StoreError};
 use tokio::{
     sync::{Notify, mpsc, oneshot, watch},
     time::Instant,
@@ -28,8 +29,8 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    BehaveError, Behaviour, Connection, LookupError, Mode, OpenError, OpenSpec, Options, Outcome,
-    Pairing, PasskeyError, Provider, Registered, Signal,
+    BehaveError, Behaviour, Connection, Crowd, LookupError, MediaError, Mode, OpenError, OpenSpec,
+    Options, Outcome, Pairing, PasskeyError, Provider, Registered, Signal,
     actor::{Actor, Context, Reply, State},
     conduct::Conduct,
     turns::Turns,
@@ -530,6 +531,45 @@ impl Supervisor {
     ) -> Result<Option<Vec<Option<Registered>>>, LookupError> {
         let Some(running) = self.find(id) else { return Ok(None) };
         running.connection.lookup(phones).await.map(Some)
+    }
+
+    /// Asks WhatsApp in which groups a number is; `None` when it has no session here.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`].
+    pub async fn groups(&self, id: NumberId) -> Result<Option<Vec<Crowd>>, LookupError> {
+        let Some(running) = self.find(id) else { return Ok(None) };
+        running.connection.groups().await.map(Some)
+    }
+
+    /// Asks WhatsApp which channels a number follows or owns; `None` when it has no session here.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`].
+    pub async fn newsletters(&self, id: NumberId) -> Result<Option<Vec<Crowd>>, LookupError> {
+        let Some(running) = self.find(id) else { return Ok(None) };
+        running.connection.newsletters().await.map(Some)
+    }
+
+    /// Fetches media that came in.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaError`].
+    pub async fn open_media(&self, remote: &RemoteMedia) -> Result<File, MediaError> {
+        self.0.provider.open_media(remote).await
+    }
+
+    /// Shows `to` that something is being written; `None` when the number has no session here.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`].
+    pub async fn show_typing(&self, id: NumberId, to: &Peer) -> Result<Option<()>, LookupError> {
+        let Some(running) = self.find(id) else { return Ok(None) };
+        running.connection.show_typing(to, true).await.map(Some)
     }
 
     /// Has a number's client behave as its settings now say; `None` when it has no session here.

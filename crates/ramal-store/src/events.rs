@@ -1,9 +1,12 @@
 //! The record of what happened, and who is to be told.
 
-use ramal_domain::{DeliveryId, Event, EventKind, NumberId, WebhookId};
+use ramal_domain::{DeliveryId, Event, EventKind, NumberId, TenantId, WebhookId};
 use sqlx::Row as _;
 
-use crate::{Dialect, StoreError, Tx};
+use crate::{
+    Dialect, StoreError, Tx,
+    retention::{forget_event, relays},
+};
 
 /// Subscribes to every event.
 pub(crate) const EVERYTHING: &str = "*";
@@ -21,8 +24,16 @@ impl Events<'_> {
     /// [`StoreError`].
     pub async fn record(&mut self, event: &Event) -> Result<(), StoreError> {
         let seq = self.write(event).await?;
-        for webhook in self.audience(event).await? {
-            self.address(event, seq, &webhook, DeliveryId::mint()).await?;
+        let audience = self.audience(event).await?;
+        for webhook in &audience {
+            self.address(event, seq, webhook, DeliveryId::mint()).await?;
+        }
+        if audience.is_empty()
+            && event.kind.is_about_message()
+            && relays(self.0, event.number).await?
+        {
+            // Nobody will be told, so nothing is kept.
+            forget_event(self.0, seq, &event.body).await?;
         }
         Ok(())
     }
@@ -107,6 +118,25 @@ impl Events<'_> {
             }
         }
         Ok(audience)
+    }
+
+    /// What a number's events say, oldest first: for tests of what is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn bodies_of(
+        &mut self,
+        tenant: TenantId,
+        number: NumberId,
+    ) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar(
+            "select body from events where tenant_id = $1 and number_id = $2 order by seq",
+        )
+        .bind(tenant.to_string())
+        .bind(number.to_string())
+        .fetch_all(&mut *self.0.inner)
+        .await?)
     }
 
     /// The names of a number's events, oldest first: for tests and the timeline.

@@ -83,6 +83,7 @@ impl Messages<'_> {
         if let Some(kind) = told_as(inbound) {
             self.tell_of(id, kind, inbound.at).await?;
         }
+        self.forget_if_relayed(inbound.number, id).await?;
         Ok(true)
     }
 
@@ -105,6 +106,7 @@ impl Messages<'_> {
         if let Some(kind) = kind.filter(|_| past.told) {
             self.tell_of(id, kind, message.at).await?;
         }
+        self.forget_if_relayed(message.number, id).await?;
         Ok(true)
     }
 

@@ -9,6 +9,7 @@
 //! work never fails half-way for lack of it; [`Store::read`] never waits for a writer.
 #![deny(missing_docs)]
 
+mod amendments;
 mod audit;
 mod db;
 mod deliveries;
@@ -20,6 +21,7 @@ mod idempotency;
 mod inbound;
 mod keys;
 mod leases;
+mod message_log;
 mod messages;
 mod numbers;
 mod official;
@@ -28,7 +30,9 @@ mod overview;
 mod pairing_attempts;
 mod pairing_links;
 mod projects;
+mod queue;
 mod replays;
+mod retention;
 mod row;
 mod session_state;
 mod settling;
@@ -41,6 +45,7 @@ mod vault;
 mod webhooks;
 mod wrong_phone;
 
+pub use amendments::{Amendment, Author, Change};
 pub use audit::{Actor, Audit, AuditEntry, AuditFilter};
 pub use db::{Dialect, Options, Store, Tx};
 pub use deliveries::{
@@ -53,8 +58,9 @@ pub use idempotency::{Claim, Idempotency, StoredAnswer};
 pub use inbound::{InboundMedia, InboundMessage, PastMessage};
 pub use keys::{Key, Keys, NewKey};
 pub use leases::LeaseLimits;
+pub use message_log::{MessageFilter, MessagePage};
 pub use messages::{
-    Accepted, Draft, Failure, Message, Messages, QueuedMessage, Receipt, StoredMedia,
+    Accepted, Draft, Failure, Message, Messages, Receipt, RemoteMedia, Schedule, StoredMedia,
 };
 pub use numbers::{
     Choice, Identity, NewNumber, Number, NumberStage, Numbers, Reservation, Restored, Runnable,
@@ -68,6 +74,7 @@ pub use pairing_attempts::{
 };
 pub use pairing_links::{FoundLink, ListedLink, PairingLink, PairingLinks};
 pub use projects::{Project, Projects};
+pub use queue::{Canceled, QueuedMessage};
 pub use replays::{FoundMissed, Missed, MissedEvent, Replayed};
 pub use session_state::{Epoch, SessionState, SessionStateError, StateWrite};
 pub use settling::Settled;

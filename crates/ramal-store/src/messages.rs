@@ -1,6 +1,7 @@
-//! Messages, in and out: the queue of each number and the record of what was said.
+//! Messages, in and out: the record of what was said. `queue.rs` has what waits to be sent,
+//! `message_log.rs` what people look back at, `retention.rs` what is forgotten.
 
-use std::{cmp::Ordering, time::Duration};
+use std::cmp::Ordering;
 
 use ramal_domain::{
     Content, CorrelationId, Direction, EventKind, MediaSource, MessageEvent, MessageId,
@@ -15,14 +16,8 @@ use crate::{StoreError, Tx, row};
 pub(crate) const COLUMNS: &str = "id, tenant_id, number_id, direction, status, peer, wire_id, \
      correlation_id, kind, content, peer_name, origin, error_code, error_message, tries, \
      created_at_ms, sent_at_ms, delivered_at_ms, read_at_ms, place, place_name, pricing, \
-     quoted_id, media";
-
-/// How long a message waits for a connection before it is given up (contract C.21).
-const QUEUE_MAX_AGE: Duration = Duration::from_hours(7 * 24);
-
-/// How often a message is tried while its number is connected. With the session's backoff that is
-/// some minutes.
-const TRIES_MAX: i64 = 20;
+     quoted_id, media, not_before_ms, until_ms, template, labels, edited_at_ms, revoked_at_ms, \
+     redacted";
 
 /// The kinds that contract E.3 allows as `type`; others are left out of events.
 const KINDS: [&str; 9] =
@@ -73,6 +68,20 @@ pub struct Message {
     pub quoted: Option<WireId>,
     /// The media in it.
     pub media: Option<StoredMedia>,
+    /// When it may be sent, at the earliest.
+    pub not_before: Option<Timestamp>,
+    /// When it is no use any more.
+    pub until: Option<Timestamp>,
+    /// The name of the template that it was made from.
+    pub template: Option<String>,
+    /// What its sender calls it.
+    pub labels: Vec<String>,
+    /// When its author changed it.
+    pub edited_at: Option<Timestamp>,
+    /// When its author deleted it for everybody.
+    pub revoked_at: Option<Timestamp>,
+    /// Whether its contents are not kept, as the number's owner wishes.
+    pub redacted: bool,
 }
 
 /// What is kept of the media in a message.
@@ -94,6 +103,27 @@ pub struct StoredMedia {
     /// Meta's id of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub meta_id: Option<String>,
+    /// Where WhatsApp has it, and how it is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote: Option<RemoteMedia>,
+}
+
+/// Encrypted media on WhatsApp's servers. The bytes are hexadecimal.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RemoteMedia {
+    /// What WhatsApp calls its kind: the keys are derived for it.
+    pub kind: String,
+    /// Its path on any of WhatsApp's media hosts.
+    pub path: String,
+    /// What its keys are derived from.
+    pub key: String,
+    /// SHA-256 of the plain bytes.
+    pub sha256: String,
+    /// SHA-256 of the encrypted bytes.
+    pub enc_sha256: String,
+    /// How many plain bytes there are.
+    pub length: u64,
 }
 
 impl StoredMedia {
@@ -104,11 +134,11 @@ impl StoredMedia {
             MediaSource::Stored { mime } => (None, Some(mime.clone())),
         };
         let (caption, file_name) = (media.caption.clone(), media.file_name.clone());
-        Some(Self { link, mime, caption, file_name, meta_id: None })
+        Some(Self { link, mime, caption, file_name, ..Self::default() })
     }
 
     fn told(self) -> ToldMedia {
-        let Self { link, mime, caption, file_name, meta_id: _ } = self;
+        let Self { link, mime, caption, file_name, meta_id: _, remote: _ } = self;
         ToldMedia { link, mime, caption, file_name }
     }
 
@@ -150,6 +180,21 @@ pub struct Draft<'a> {
     pub mark_read: bool,
     /// Where it came from: `API`, …
     pub origin: &'static str,
+    /// When it may leave.
+    pub schedule: Schedule,
+    /// The name of the template that it was made from.
+    pub template: Option<&'a str>,
+    /// What its sender calls it.
+    pub labels: &'a [String],
+}
+
+/// When a message may leave: at once and at any time, if nothing is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Schedule {
+    /// Not before.
+    pub not_before: Option<Timestamp>,
+    /// Not after.
+    pub until: Option<Timestamp>,
 }
 
 /// An accepted message.
@@ -160,23 +205,6 @@ pub struct Accepted {
     /// What ties it to its request.
     pub correlation: CorrelationId,
     /// When.
-    pub created_at: Timestamp,
-}
-
-/// A message at the head of its number's queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QueuedMessage {
-    /// Our id.
-    pub id: MessageId,
-    /// WhatsApp's id.
-    pub wire_id: WireId,
-    /// The recipient.
-    pub to: PhoneNumber,
-    /// The text.
-    pub text: String,
-    /// How many tries have failed.
-    pub tries: u32,
-    /// When it was accepted.
     pub created_at: Timestamp,
 }
 
@@ -230,10 +258,12 @@ impl Messages<'_> {
     ) -> Result<u64, StoreError> {
         let sql = format!(
             "insert into messages (id, tenant_id, number_id, direction, status, peer, wire_id,
-               correlation_id, kind, content, origin, created_at_ms, payload, media, mark_read)
-             values ($1, $2, $3, 'out', 'QUEUED', $4, $5, $6, $7, $8, $9, $10, $11, $12,
-               $13){conflict}"
+               correlation_id, kind, content, origin, created_at_ms, payload, media, mark_read,
+               place, not_before_ms, until_ms, template, labels)
+             values ($1, $2, $3, 'out', 'QUEUED', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
+               $15, $16, $17, $18){conflict}"
         );
+        let Schedule { not_before, until } = draft.schedule;
         let done = sqlx::query(AssertSqlSafe(sql))
             .bind(draft.id.to_string())
             .bind(draft.tenant.to_string())
@@ -248,6 +278,11 @@ impl Messages<'_> {
             .bind(payload(draft.content))
             .bind(StoredMedia::of(draft.content).map(|media| media.written()))
             .bind(i64::from(draft.mark_read))
+            .bind(draft.to.place().id())
+            .bind(not_before.map_or(0, Timestamp::as_millis))
+            .bind(until.map(Timestamp::as_millis))
+            .bind(draft.template)
+            .bind(serde_json::to_string(draft.labels).unwrap_or_else(|_never| "[]".to_owned()))
             .execute(&mut *self.0.inner)
             .await?;
         if let Some(bytes) = draft.bytes
@@ -287,138 +322,6 @@ impl Messages<'_> {
         row.as_ref().map(message).transpose()
     }
 
-    /// The head of a number's queue: its oldest message that is due. A chat keeps its order: behind
-    /// a message that waits for its next try, those to the same recipient wait as well, and only
-    /// those.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
-    pub async fn next_queued(
-        &mut self,
-        number: NumberId,
-        now: Timestamp,
-    ) -> Result<Option<QueuedMessage>, StoreError> {
-        let row = sqlx::query(
-            "select id, wire_id, peer, content, tries, created_at_ms from messages m
-             where number_id = $1 and status = 'QUEUED' and due_at_ms <= $2
-               and exists (select 1 from numbers n
-                 where n.id = m.number_id and n.provider = 'PILOT_STATUS')
-               and not exists (select 1 from messages e where e.number_id = $1
-                 and e.status = 'QUEUED' and e.peer = m.peer and e.due_at_ms > $2
-                 and (e.created_at_ms, e.id) < (m.created_at_ms, m.id))
-             order by created_at_ms, id limit 1",
-        )
-        .bind(number.to_string())
-        .bind(now.as_millis())
-        .fetch_optional(&mut *self.0.inner)
-        .await?;
-        let Some(row) = row else { return Ok(None) };
-        let tries: i64 = row.try_get("tries")?;
-        let digits: String = row.try_get("peer")?;
-        Ok(Some(QueuedMessage {
-            id: row::parsed(&row, "messages.id")?,
-            wire_id: WireId::from_text(row.try_get::<String, _>("wire_id")?),
-            to: PhoneNumber::from_whatsapp(&digits)
-                .map_err(|_bad_shape| StoreError::Inconsistent { column: "messages.peer" })?,
-            text: row.try_get::<Option<String>, _>("content")?.unwrap_or_default(),
-            tries: u32::try_from(tries).unwrap_or(u32::MAX),
-            created_at: row::time(&row, "messages.created_at_ms")?,
-        }))
-    }
-
-    /// When the first message that waits for its next try is due; `None` when none waits.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
-    pub async fn next_due(
-        &mut self,
-        number: NumberId,
-        now: Timestamp,
-    ) -> Result<Option<Timestamp>, StoreError> {
-        let due: Option<i64> = sqlx::query_scalar(
-            "select min(due_at_ms) from messages
-             where number_id = $1 and status = 'QUEUED' and due_at_ms > $2",
-        )
-        .bind(number.to_string())
-        .bind(now.as_millis())
-        .fetch_one(&mut *self.0.inner)
-        .await?;
-        Ok(due.map(Timestamp::from_millis))
-    }
-
-    /// Notes a try that did not succeed, and when the next one is due. A message that was tried
-    /// too often is given up: `FAILED` and `message.failed`.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
-    pub async fn tried(
-        &mut self,
-        id: MessageId,
-        due: Timestamp,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        sqlx::query(
-            "update messages set tries = tries + 1, due_at_ms = $2
-             where id = $1 and status = 'QUEUED'",
-        )
-        .bind(id.to_string())
-        .bind(due.as_millis())
-        .execute(&mut *self.0.inner)
-        .await?;
-        let tries: Option<i64> =
-            sqlx::query_scalar("select tries from messages where id = $1 and status = 'QUEUED'")
-                .bind(id.to_string())
-                .fetch_optional(&mut *self.0.inner)
-                .await?;
-        if tries.is_some_and(|tries| tries >= TRIES_MAX) {
-            let failure = Failure {
-                code: "EXPIRED_AFTER_ATTEMPTS".to_owned(),
-                message: "WhatsApp did not take the message, however often it was tried".to_owned(),
-            };
-            self.failed(id, &failure, now).await?;
-        }
-        Ok(())
-    }
-
-    /// Makes every queued message of a number due at once.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
-    pub async fn hurry(&mut self, number: NumberId) -> Result<(), StoreError> {
-        sqlx::query(
-            "update messages set due_at_ms = 0
-             where number_id = $1 and status = 'QUEUED' and due_at_ms > 0",
-        )
-        .bind(number.to_string())
-        .execute(&mut *self.0.inner)
-        .await?;
-        Ok(())
-    }
-
-    /// Gives up what a removed number has not sent yet. Returns how many.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
-    pub async fn fail_queued(
-        &mut self,
-        number: NumberId,
-        failure: &Failure,
-        now: Timestamp,
-    ) -> Result<u64, StoreError> {
-        let ids: Vec<String> = sqlx::query_scalar(
-            "select id from messages where number_id = $1 and status = 'QUEUED' order by id",
-        )
-        .bind(number.to_string())
-        .fetch_all(&mut *self.0.inner)
-        .await?;
-        self.give_up(ids, failure, now).await
-    }
-
     /// Deletes every message of a number, and who its contacts are: what a purge promises.
     ///
     /// # Errors
@@ -434,22 +337,6 @@ impl Messages<'_> {
             .execute(&mut *self.0.inner)
             .await?;
         Ok(done.rows_affected())
-    }
-
-    async fn give_up(
-        &mut self,
-        ids: Vec<String>,
-        failure: &Failure,
-        now: Timestamp,
-    ) -> Result<u64, StoreError> {
-        let mut given_up = 0;
-        for id in ids {
-            let id = id
-                .parse()
-                .map_err(|_unparsable| StoreError::Inconsistent { column: "messages.id" })?;
-            given_up += u64::from(self.failed(id, failure, now).await?);
-        }
-        Ok(given_up)
     }
 
     /// WhatsApp's server has the message: `SENT` and `message.sent`, unless a receipt was faster.
@@ -523,26 +410,6 @@ impl Messages<'_> {
         Ok(moved)
     }
 
-    /// Gives up messages that waited too long without one try being possible. Returns how many.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
-    pub async fn expire_queued(&mut self, now: Timestamp) -> Result<u64, StoreError> {
-        let ids: Vec<String> = sqlx::query_scalar(
-            "select id from messages where status = 'QUEUED' and created_at_ms < $1
-             order by id limit 500",
-        )
-        .bind(now.before(QUEUE_MAX_AGE).as_millis())
-        .fetch_all(&mut *self.0.inner)
-        .await?;
-        let failure = Failure {
-            code: "NEVER_ATTEMPTED_MAX_AGE_EXCEEDED".to_owned(),
-            message: "the number was not connected for seven days".to_owned(),
-        };
-        self.give_up(ids, &failure, now).await
-    }
-
     pub(crate) async fn get(&mut self, id: MessageId) -> Result<Option<Message>, StoreError> {
         self.select(id, "").await
     }
@@ -570,7 +437,8 @@ impl Messages<'_> {
         if message.direction == Direction::Inbound || !message.status.may_become(target) {
             return Ok(false);
         }
-        if message.status == MessageStatus::Queued && message.media.is_some() {
+        let leaves_queue = message.status == MessageStatus::Queued;
+        if leaves_queue && message.media.is_some() {
             self.drop_bytes(message.id).await?;
         }
         for (status, kind) in way(message.status, target) {
@@ -587,11 +455,14 @@ impl Messages<'_> {
             self.tell(&message, kind, at).await?;
         }
         self.write_status(&message).await?;
+        if leaves_queue {
+            self.forget_if_relayed(message.number, message.id).await?;
+        }
         Ok(true)
     }
 
     /// The bytes of a message's media are kept until it has left the queue, however it left.
-    async fn drop_bytes(&mut self, id: MessageId) -> Result<(), StoreError> {
+    pub(crate) async fn drop_bytes(&mut self, id: MessageId) -> Result<(), StoreError> {
         sqlx::query("delete from outbound_media where message_id = $1")
             .bind(id.to_string())
             .execute(&mut *self.0.inner)
@@ -710,6 +581,20 @@ pub(crate) fn peer_text(peer: &Peer) -> String {
     }
 }
 
+pub(crate) fn peer_of(text: String) -> Peer {
+    PhoneNumber::from_whatsapp(&text).map_or(Peer::Jid(text), Peer::Phone)
+}
+
+/// What an outbound message says.
+pub(crate) fn content_of(row: &AnyRow) -> Result<Content, StoreError> {
+    if let Some(payload) = row.try_get::<Option<String>, _>("payload")? {
+        return serde_json::from_str(&payload)
+            .map_err(|_unreadable| StoreError::Inconsistent { column: "messages.payload" });
+    }
+    let body: Option<String> = row.try_get("content")?;
+    Ok(Content::Text { body: body.unwrap_or_default() })
+}
+
 fn media(row: &AnyRow) -> Result<Option<StoredMedia>, StoreError> {
     let Some(text) = row.try_get::<Option<String>, _>("media")? else { return Ok(None) };
     let media = serde_json::from_str(&text)
@@ -733,7 +618,7 @@ pub(crate) fn message(row: &AnyRow) -> Result<Message, StoreError> {
         number: row::parsed(row, "messages.number_id")?,
         direction,
         status: row::parsed(row, "messages.status")?,
-        peer: PhoneNumber::from_whatsapp(&peer).map_or(Peer::Jid(peer), Peer::Phone),
+        peer: peer_of(peer),
         place: Place::read(&place, row.try_get("place_name")?)
             .ok_or(StoreError::Inconsistent { column: "messages.place" })?,
         wire_id: WireId::from_text(row.try_get::<String, _>("wire_id")?),
@@ -750,5 +635,13 @@ pub(crate) fn message(row: &AnyRow) -> Result<Message, StoreError> {
         pricing: row.try_get("pricing")?,
         quoted: row.try_get::<Option<String>, _>("quoted_id")?.map(WireId::from_text),
         media: media(row)?,
+        not_before: row::time_opt(row, "messages.not_before_ms")?.filter(|at| at.as_millis() > 0),
+        until: row::time_opt(row, "messages.until_ms")?,
+        template: row.try_get("template")?,
+        labels: serde_json::from_str(row.try_get("labels")?)
+            .map_err(|_unreadable| StoreError::Inconsistent { column: "messages.labels" })?,
+        edited_at: row::time_opt(row, "messages.edited_at_ms")?,
+        revoked_at: row::time_opt(row, "messages.revoked_at_ms")?,
+        redacted: row::flag(row, "messages.redacted")?,
     })
 }

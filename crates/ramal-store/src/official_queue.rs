@@ -5,11 +5,15 @@
 //! but waits for a status of Meta's, and is given up when none comes.
 
 use ramal_domain::{
-    Content, MessageId, MessageStatus, NumberId, Peer, PhoneNumber, TenantId, Timestamp, WireId,
+    Content, MessageId, MessageStatus, NumberId, Peer, TenantId, Timestamp, WireId,
 };
 use sqlx::{Row as _, any::AnyRow};
 
-use crate::{Failure, Messages, StoreError, row};
+use crate::{
+    Failure, Messages, StoreError,
+    messages::{content_of, peer_of},
+    row,
+};
 
 /// A message whose try has begun.
 #[derive(Clone, Debug)]
@@ -70,10 +74,12 @@ impl Messages<'_> {
              from messages m join numbers n on n.id = m.number_id
              where m.status = 'QUEUED' and n.provider = 'META' and n.stage = 'live'
                and n.link = 'open' and m.due_at_ms <= $1 and m.began_at_ms is null
+               and m.not_before_ms <= $1 and (m.until_ms is null or m.until_ms > $1)
                and not exists (select 1 from messages f where f.number_id = m.number_id
                  and f.status = 'QUEUED' and f.began_at_ms is not null)
                and not exists (select 1 from messages e where e.number_id = m.number_id
                  and e.status = 'QUEUED' and (e.due_at_ms <= $1 or e.peer = m.peer)
+                 and e.not_before_ms <= $1 and (e.until_ms is null or e.until_ms > $1)
                  and (e.created_at_ms, e.id) < (m.created_at_ms, m.id))
              order by m.created_at_ms, m.id limit $2",
         )
@@ -108,7 +114,8 @@ impl Messages<'_> {
         let row = sqlx::query(
             "select m.id from messages m join numbers n on n.id = m.number_id
              where m.status = 'QUEUED' and n.provider = 'META' and n.stage = 'live'
-               and n.link = 'open' and m.due_at_ms <= $1 and m.began_at_ms is null limit 1",
+               and n.link = 'open' and m.due_at_ms <= $1 and m.began_at_ms is null
+               and m.not_before_ms <= $1 and (m.until_ms is null or m.until_ms > $1) limit 1",
         )
         .bind(now.as_millis())
         .fetch_optional(&mut *self.0.inner)
@@ -193,9 +200,10 @@ impl Messages<'_> {
         limit: u32,
     ) -> Result<Vec<BegunMessage>, StoreError> {
         let rows = sqlx::query(
-            "select id, number_id from messages
-             where status = 'QUEUED' and began_at_ms is not null and began_at_ms < $1
-             order by id limit $2",
+            "select m.id, m.number_id from messages m join numbers n on n.id = m.number_id
+             where m.status = 'QUEUED' and m.began_at_ms is not null and m.began_at_ms < $1
+               and n.provider = 'META'
+             order by m.id limit $2",
         )
         .bind(before.as_millis())
         .bind(i64::from(limit))
@@ -274,29 +282,6 @@ impl Messages<'_> {
         Ok(())
     }
 
-    /// Replaces the text of a message that came in: its sender has edited it.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
-    pub async fn edited(
-        &mut self,
-        number: NumberId,
-        wire_id: &WireId,
-        text: Option<&str>,
-    ) -> Result<(), StoreError> {
-        sqlx::query(
-            "update messages set content = $3
-             where number_id = $1 and wire_id = $2 and direction = 'in'",
-        )
-        .bind(number.to_string())
-        .bind(wire_id.as_str())
-        .bind(text)
-        .execute(&mut *self.0.inner)
-        .await?;
-        Ok(())
-    }
-
     /// WhatsApp's id of the last message that came in from `peer`, and whether it was marked as read.
     ///
     /// # Errors
@@ -340,20 +325,11 @@ impl Messages<'_> {
 }
 
 fn official_message(row: &AnyRow) -> Result<OfficialMessage, StoreError> {
-    let peer: String = row.try_get("peer")?;
-    let payload: Option<String> = row.try_get("payload")?;
-    let content = match payload {
-        Some(payload) => serde_json::from_str(&payload)
-            .map_err(|_unreadable| StoreError::Inconsistent { column: "messages.payload" })?,
-        None => {
-            Content::Text { body: row.try_get::<Option<String>, _>("content")?.unwrap_or_default() }
-        }
-    };
     Ok(OfficialMessage {
         id: row::parsed(row, "messages.id")?,
         number: row::parsed(row, "messages.number_id")?,
-        to: PhoneNumber::from_whatsapp(&peer).map_or(Peer::Jid(peer), Peer::Phone),
-        content,
+        to: peer_of(row.try_get("peer")?),
+        content: content_of(row)?,
         mark_read: row::flag(row, "messages.mark_read")?,
         tries: u32::try_from(row.try_get::<i64, _>("tries")?).unwrap_or(u32::MAX),
     })

@@ -12,6 +12,7 @@ use ramal_domain::{Timestamp, WebhookId};
 use crate::{
     AttemptRecord, Deliveries, Dialect, DisabledReason, StoreError, Verdict,
     leases::{padded, placeholder_rows, placeholders},
+    retention::forget_delivered,
 };
 
 /// A success that took longer proves nothing: endpoints that hold on to their slots must not have
@@ -101,6 +102,11 @@ impl Deliveries<'_> {
             return Ok(Settled::default());
         }
         self.log_attempts(&ours).await?;
+        for (record, verdict) in &ours {
+            if !matches!(verdict, Verdict::RetryAt(_)) && record.kind.starts_with("message.") {
+                forget_delivered(self.0, &record.delivery.to_string()).await?;
+            }
+        }
         let disabled = self.note_health(&ours, counts, failing_max).await?;
         Ok(Settled { count: ours.len(), disabled })
     }

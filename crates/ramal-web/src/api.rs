@@ -4,7 +4,10 @@
 //! being in the document.
 
 mod branding;
+mod crowds;
 mod keys;
+mod media;
+mod message_log;
 mod messages;
 mod numbers;
 mod official;
@@ -30,6 +33,9 @@ pub(crate) fn router() -> OpenApiRouter<Web> {
         .merge(branding::router())
         .merge(webhooks::router())
         .merge(messages::router())
+        .merge(message_log::router())
+        .merge(media::router())
+        .merge(crowds::router())
         .merge(projects::router())
         .merge(remote_pairing::router())
 }

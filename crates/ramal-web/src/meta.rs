@@ -10,7 +10,6 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use futures_util::StreamExt as _;
 use http::{
     HeaderMap, HeaderValue,
     header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
@@ -107,6 +106,5 @@ async fn media(State(web): State<Web>, Path(token): Path<String>) -> Result<Resp
     headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-    let bytes = media.bytes.map(|chunk| chunk.map_err(std::io::Error::other));
-    Ok((headers, AxumBody::from_stream(bytes)).into_response())
+    Ok((headers, AxumBody::from_stream(media.bytes)).into_response())
 }

@@ -9,25 +9,23 @@ use std::{
 };
 
 use async_trait::async_trait;
-use ramal_domain::{Assertion, CloseReason, NumberId, PhoneNumber, WireId};
+use ramal_domain::{Assertion, CloseReason, NumberId, Peer, PhoneNumber};
 use ramal_session::{
-    BehaveError, Behaviour, Call, Connection, LogoutError, LookupError, PasskeyError, ProbeError,
-    Registered, RejectError, SendError, Signal,
+    BehaveError, Behaviour, Call, Connection, Crowd, LogoutError, LookupError, PasskeyError,
+    ProbeError, Registered, RejectError, SendError, Signal,
 };
+use ramal_store::QueuedMessage;
 use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
-use wacore::{
-    iq::{devices::RemoveCompanionDeviceSpec, keepalive::KeepaliveSpec, spec::IqSpec as _},
-    proto_helpers::MessageBuilderExt as _,
-};
+use wacore::iq::{devices::RemoveCompanionDeviceSpec, keepalive::KeepaliveSpec, spec::IqSpec as _};
 use whatsapp_rust::{
-    Client, ErrorChainExt as _, IsOnWhatsAppResult, Jid, SendOptions, bot::Bot, send,
-    waproto::whatsapp::Message,
+    Client, ErrorChainExt as _, GroupMetadata, IsOnWhatsAppResult, Jid, NewsletterMetadata,
+    NewsletterRole, SendOptions, bot::Bot, send, wacore_binary::JidExt as _,
 };
 
 use crate::{
-    acks::Acks, identity::Identity, inbound::Inbox, manners::Manners, passkey, reporter::Reporter,
-    runtime::ClientRuntime,
+    acks::Acks, identity::Identity, inbound::Inbox, manners::Manners, outgoing::Desk, passkey,
+    reporter::Reporter, runtime::ClientRuntime,
 };
 
 /// How many recipients are remembered as existing. The oldest knowledge is not worth sorting out:
@@ -52,6 +50,7 @@ pub(crate) struct Running {
     /// Phone number to the JID that WhatsApp names for it.
     recipients: Mutex<HashMap<String, Jid>>,
     manners: Manners,
+    desk: Desk,
     /// Asks the client to stop.
     stop: CancellationToken,
     /// It has stopped, and nothing of it is left.
@@ -79,7 +78,13 @@ enum Trouble {
 
 impl Running {
     /// Starts the client's tasks.
-    pub(crate) fn start(line: Line, bot: Bot, inbox: Inbox, signals: mpsc::Sender<Signal>) -> Self {
+    pub(crate) fn start(
+        line: Line,
+        bot: Bot,
+        inbox: Inbox,
+        desk: Desk,
+        signals: mpsc::Sender<Signal>,
+    ) -> Self {
         let client = bot.client();
         let stop = CancellationToken::new();
         let stopped = CancellationToken::new();
@@ -87,7 +92,7 @@ impl Running {
         let manners = inbox.manners.clone();
         tasks.spawn(carry(Arc::clone(&line.reporter), Arc::clone(&client), inbox, signals));
         tasks.spawn(supervise(line.clone(), bot, stop.clone(), stopped.clone()));
-        Self { line, client, recipients: Mutex::default(), manners, stop, stopped }
+        Self { line, client, recipients: Mutex::default(), manners, desk, stop, stopped }
     }
 
     /// The JID that WhatsApp names for a phone number. Numbers of old Brazilian accounts have no
@@ -154,19 +159,18 @@ impl Running {
 
 #[async_trait]
 impl Connection for Running {
-    async fn send_text(
-        &self,
-        wire_id: &WireId,
-        to: &PhoneNumber,
-        text: &str,
-    ) -> Result<(), SendError> {
+    async fn send(&self, message: &QueuedMessage) -> Result<(), SendError> {
         if !self.client.is_logged_in() {
             return Err(offline(Trouble::NotConnected));
         }
-        let jid = self.recipient(to).await?;
-        let mut ack = self.line.acks.expect(wire_id.as_str());
-        let options = SendOptions::default().with_message_id(wire_id.as_str());
-        let sending = self.client.send_message_with_options(jid, Message::text(text), options);
+        let jid = match &message.to {
+            Peer::Phone(phone) => self.recipient(phone).await?,
+            Peer::Jid(jid) => jid.parse().map_err(|error| SendError::Refused(Box::new(error)))?,
+        };
+        let words = self.desk.ready(&self.client, message.id, &message.content).await?;
+        let mut ack = self.line.acks.expect(message.wire_id.as_str());
+        let options = SendOptions::default().with_message_id(message.wire_id.as_str());
+        let sending = self.client.send_message_with_options(jid, words, options);
         timeout(self.line.answer_timeout, sending)
             .await
             .map_err(|_elapsed| offline(Trouble::NoAnswer))?
@@ -179,6 +183,67 @@ impl Connection for Running {
         answer.map_err(|nack| {
             if nack.is_temporary() { offline(nack) } else { SendError::Refused(Box::new(nack)) }
         })
+    }
+
+    async fn groups(&self) -> Result<Vec<Crowd>, LookupError> {
+        let failed = |trouble: Trouble| LookupError(trouble.into());
+        if !self.client.is_logged_in() {
+            return Err(failed(Trouble::NotConnected));
+        }
+        let groups = self.client.groups();
+        let groups = timeout(self.line.answer_timeout, groups.get_participating())
+            .await
+            .map_err(|_elapsed| failed(Trouble::NoAnswer))?
+            .map_err(|error| LookupError(error.into()))?;
+        let own = [self.client.pn(), self.client.lid()];
+        let crowd = |group: GroupMetadata| {
+            let is_us = |jid: &Jid| own.iter().flatten().any(|own| own.is_same_user_as(jid));
+            let admin = group.participants.iter().any(|one| {
+                one.is_admin() && (is_us(&one.jid) || one.phone_number.as_ref().is_some_and(is_us))
+            });
+            Crowd {
+                id: group.id.to_string(),
+                name: group.subject,
+                size: u64::try_from(group.participants.len()).ok(),
+                writable: !group.is_announcement || admin,
+            }
+        };
+        Ok(groups.into_values().map(crowd).collect())
+    }
+
+    async fn newsletters(&self) -> Result<Vec<Crowd>, LookupError> {
+        let failed = |trouble: Trouble| LookupError(trouble.into());
+        if !self.client.is_logged_in() {
+            return Err(failed(Trouble::NotConnected));
+        }
+        let newsletters = self.client.newsletter();
+        let channels = timeout(self.line.answer_timeout, newsletters.list_subscribed())
+            .await
+            .map_err(|_elapsed| failed(Trouble::NoAnswer))?
+            .map_err(|error| LookupError(error.into()))?;
+        let crowd = |channel: NewsletterMetadata| Crowd {
+            id: channel.jid.to_string(),
+            name: channel.name,
+            size: Some(channel.subscriber_count),
+            writable: matches!(channel.role, Some(NewsletterRole::Owner | NewsletterRole::Admin)),
+        };
+        Ok(channels.into_iter().map(crowd).collect())
+    }
+
+    async fn show_typing(&self, to: &Peer, typing: bool) -> Result<(), LookupError> {
+        if !self.client.is_logged_in() {
+            return Err(LookupError(Trouble::NotConnected.into()));
+        }
+        let jid = match to {
+            Peer::Phone(phone) => {
+                self.recipient(phone).await.map_err(|error| LookupError(error.into()))?
+            }
+            Peer::Jid(jid) => jid.parse().map_err(|_malformed| LookupError("no JID".into()))?,
+        };
+        let chat = self.client.chatstate();
+        let shown =
+            if typing { chat.send_composing(&jid).await } else { chat.send_paused(&jid).await };
+        shown.map_err(|error| LookupError(error.into()))
     }
 
     async fn lookup(&self, phones: &[PhoneNumber]) -> Result<Vec<Option<Registered>>, LookupError> {
@@ -377,7 +442,7 @@ fn named_recipient(answers: Vec<IsOnWhatsAppResult>) -> Result<Jid, SendError> {
     Err(SendError::UnknownRecipient)
 }
 
-fn offline(error: impl Into<Box<dyn Error + Send + Sync>>) -> SendError {
+pub(crate) fn offline(error: impl Into<Box<dyn Error + Send + Sync>>) -> SendError {
     SendError::Offline(error.into())
 }
 

@@ -1,15 +1,41 @@
 //! What an inbound message says, in our vocabulary.
 
-use wacore::proto_helpers::MessageExt as _;
-use whatsapp_rust::waproto::{buffa::MessageField, whatsapp as wa};
+use ramal_store::RemoteMedia;
+use wacore::{download::Downloadable, proto_helpers::MessageExt as _};
+use whatsapp_rust::waproto::{
+    buffa::MessageField,
+    whatsapp::{self as wa, message::protocol_message::Type as ProtocolType},
+};
 
 /// A message, as far as customers are told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Content {
     /// A name of contract E.3, or `unknown`.
     pub(crate) kind: &'static str,
-    /// Text, caption, emoji. Never empty.
+    /// Text, caption, emoji, the name of a place or of people. Never empty.
     pub(crate) text: Option<String>,
+    /// The media in it, with what WhatsApp needs to give them.
+    pub(crate) media: Option<Part>,
+    /// WhatsApp's id of the message that it answers or that it is a reaction to.
+    pub(crate) quoted: Option<String>,
+}
+
+/// Media in a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) remote: RemoteMedia,
+    pub(crate) mime: Option<String>,
+    pub(crate) caption: Option<String>,
+    pub(crate) file_name: Option<String>,
+}
+
+/// What an author does to an earlier message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Amendment {
+    /// WhatsApp's id of that message.
+    pub(crate) of: String,
+    /// What it says now; `None` when it is deleted for everybody.
+    pub(crate) now: Option<Content>,
 }
 
 /// Wrappers inside wrappers that are still looked into; real ones have two or three.
@@ -22,18 +48,32 @@ pub(crate) fn read(message: &wa::Message) -> Option<Content> {
     if message.protocol_message.is_set() {
         return None;
     }
+    let quoted = quoted(message);
     let found = text(message).or_else(|| media(message)).or_else(|| other(message));
-    match found {
-        Some((kind, text)) => {
-            let text = text.filter(|text| !text.is_empty()).map(str::to_owned);
-            Some(Content { kind, text })
+    let (kind, text, media) = match found {
+        Some(found) => found,
+        None if is_bare(message) => return None,
+        None => ("unknown", None, None),
+    };
+    let text = text.filter(|text| !text.is_empty());
+    Some(Content { kind, text, media, quoted })
+}
+
+/// Reads what an author does to an earlier message, if that is what a message is.
+pub(crate) fn amendment(message: &wa::Message) -> Option<Amendment> {
+    let protocol = unwrap(message).protocol_message.as_option()?;
+    let of = protocol.key.as_option()?.id.clone().filter(|id| !id.is_empty())?;
+    match protocol.r#type? {
+        ProtocolType::REVOKE => Some(Amendment { of, now: None }),
+        ProtocolType::MESSAGE_EDIT => {
+            let now = read(protocol.edited_message.as_option()?)?;
+            Some(Amendment { of, now: Some(now) })
         }
-        None if is_bare(message) => None,
-        None => Some(Content { kind: "unknown", text: None }),
+        _ => None,
     }
 }
 
-type Found<'a> = Option<(&'static str, Option<&'a str>)>;
+type Found = Option<(&'static str, Option<String>, Option<Part>)>;
 
 /// Takes off what is wrapped around a message: disappearing, view once, sent by another device.
 fn unwrap(message: &wa::Message) -> &wa::Message {
@@ -59,54 +99,117 @@ fn unwrap(message: &wa::Message) -> &wa::Message {
     message
 }
 
-fn text(message: &wa::Message) -> Found<'_> {
+fn text(message: &wa::Message) -> Found {
     if let Some(text) = message.conversation.as_deref()
         && !text.is_empty()
     {
-        return Some(("text", Some(text)));
+        return Some(("text", Some(text.to_owned()), None));
     }
     let extended = message.extended_text_message.as_option()?;
-    Some(("text", extended.text.as_deref()))
+    Some(("text", extended.text.clone(), None))
 }
 
-fn media(message: &wa::Message) -> Found<'_> {
+fn media(message: &wa::Message) -> Found {
+    let kept = |kind, caption: &Option<String>, part| Some((kind, caption.clone(), part));
     if let Some(image) = message.image_message.as_option() {
-        return Some(("image", image.caption.as_deref()));
+        return kept(
+            "image",
+            &image.caption,
+            part("image", image, &image.mimetype, &image.caption),
+        );
     }
     if let Some(video) = message.video_message.as_option() {
-        return Some(("video", video.caption.as_deref()));
+        return kept(
+            "video",
+            &video.caption,
+            part("video", video, &video.mimetype, &video.caption),
+        );
     }
-    if message.ptv_message.is_set() {
-        return Some(("video", None));
+    if let Some(video) = message.ptv_message.as_option() {
+        return kept("video", &None, part("video", video, &video.mimetype, &None));
     }
-    if message.audio_message.is_set() {
-        return Some(("audio", None));
+    if let Some(audio) = message.audio_message.as_option() {
+        return kept("audio", &None, part("audio", audio, &audio.mimetype, &None));
     }
     if let Some(document) = message.document_message.as_option() {
-        return Some(("document", document.caption.as_deref()));
+        let part = part("document", document, &document.mimetype, &document.caption);
+        let file_name = document.file_name.clone().or_else(|| document.title.clone());
+        let part = part.map(|part| Part { file_name, ..part });
+        return kept("document", &document.caption, part);
     }
-    if message.sticker_message.is_set() {
-        return Some(("sticker", None));
+    if let Some(sticker) = message.sticker_message.as_option() {
+        return kept("sticker", &None, part("sticker", sticker, &sticker.mimetype, &None));
     }
     None
 }
 
-fn other(message: &wa::Message) -> Found<'_> {
+/// What is needed to fetch media; `None` if the sender has left it out.
+fn part(
+    kind: &str,
+    media: &dyn Downloadable,
+    mime: &Option<String>,
+    caption: &Option<String>,
+) -> Option<Part> {
+    let written = |bytes: Option<&[u8]>| bytes.map(hex::encode).unwrap_or_default();
+    let remote = RemoteMedia {
+        kind: kind.to_owned(),
+        path: media.direct_path().filter(|path| path.starts_with('/'))?.to_owned(),
+        key: written(media.media_key()),
+        sha256: written(media.file_sha256()),
+        enc_sha256: written(media.file_enc_sha256()),
+        length: media.file_length().unwrap_or_default(),
+    };
+    let (mime, caption) = (mime.clone(), caption.clone().filter(|text| !text.is_empty()));
+    Some(Part { remote, mime, caption, file_name: None })
+}
+
+fn other(message: &wa::Message) -> Found {
+    let said = |kind, text: Option<String>| Some((kind, text, None));
     if let Some(location) = message.location_message.as_option() {
-        return Some(("location", location.name.as_deref().or(location.address.as_deref())));
+        let named = location.name.clone().or_else(|| location.address.clone());
+        let named = named.filter(|name| !name.is_empty());
+        let text = named.or_else(|| {
+            Some(format!("{},{}", location.degrees_latitude?, location.degrees_longitude?))
+        });
+        return said("location", text);
     }
     if let Some(location) = message.live_location_message.as_option() {
-        return Some(("location", location.caption.as_deref()));
+        return said("location", location.caption.clone());
     }
     if let Some(contact) = message.contact_message.as_option() {
-        return Some(("contacts", contact.display_name.as_deref()));
+        return said("contacts", contact.display_name.clone());
     }
     if let Some(contacts) = message.contacts_array_message.as_option() {
-        return Some(("contacts", contacts.display_name.as_deref()));
+        return said("contacts", contacts.display_name.clone());
     }
     // An empty emoji takes a reaction back: the customer is told, without content.
     let reaction = message.reaction_message.as_option()?;
-    Some(("reaction", reaction.text.as_deref()))
+    said("reaction", reaction.text.clone())
+}
+
+/// WhatsApp's id of the message that this one answers, or reacts to.
+fn quoted(message: &wa::Message) -> Option<String> {
+    let stanza = |context: &MessageField<wa::ContextInfo>| context.as_option()?.stanza_id.clone();
+    macro_rules! of {
+        ($($field:ident),*) => {
+            None$(.or_else(|| stanza(&message.$field.as_option()?.context_info)))*
+        };
+    }
+    let answered: Option<String> = of!(
+        extended_text_message,
+        image_message,
+        video_message,
+        ptv_message,
+        audio_message,
+        document_message,
+        sticker_message,
+        location_message,
+        live_location_message,
+        contact_message,
+        contacts_array_message
+    );
+    let reacted = || message.reaction_message.as_option()?.key.as_option()?.id.clone();
+    answered.or_else(reacted).filter(|id| !id.is_empty())
 }
 
 /// Whether a message is only an envelope: keys and context, or votes on an earlier message.

@@ -7,8 +7,8 @@
 
 use std::{error::Error, sync::Arc, time::Duration};
 
-use ramal_domain::{MessageStatus, Timestamp, WireId};
-use ramal_store::{InboundMessage, PastMessage, StoreError};
+use ramal_domain::{MessageStatus, Timestamp};
+use ramal_store::{PastMessage, StoreError};
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 use wacore::types::events::{Event, LazyHistorySync};
@@ -17,7 +17,7 @@ use whatsapp_rust::{Client, Jid, waproto::whatsapp as wa};
 use crate::{
     content,
     identity::Identity,
-    inbound::{Inbox, Scene, storable},
+    inbound::{Heard, Inbox, Scene},
 };
 
 /// Chunks that may wait. A phone shares some dozens.
@@ -111,20 +111,15 @@ async fn store(inbox: &Inbox, client: &Client, messages: Vec<Past>) -> Result<()
         let other = Identity::named(&past.names).learned(client).await;
         let name = inbox.names.get(&past.chat).or_else(|| past.chat_name.clone());
         let jid = past.names.first().unwrap_or(&past.chat);
-        let message = InboundMessage {
-            tenant: inbox.tenant,
-            number: inbox.number,
-            wire_id: WireId::from_text(storable(&past.id)),
-            from: other.peer(jid),
-            lid: other.lid,
+        let message = inbox.row(Heard {
+            id: &past.id,
             place: past.scene.place(&past.chat, name.as_deref()),
-            kind: past.content.kind,
-            content: past.content.text.as_deref().map(storable).filter(|text| !text.is_empty()),
-            sender_name: past.sender_name.as_deref().map(storable),
+            other,
+            jid,
+            content: &past.content,
+            sender_name: past.sender_name.as_deref(),
             at: past.at,
-            quoted: None,
-            media: None,
-        };
+        });
         rows.push(PastMessage { message, sent: past.sent, told });
     }
     for batch in rows.chunks(BATCH) {

@@ -10,12 +10,20 @@ use std::{
     time::Duration,
 };
 
-use ramal_domain::{Clock, Link, NumberId, PhoneNumber, Place, TenantId, Timestamp, WireId};
+use ramal_domain::{
+    Clock, Link, MediaToken, MessageStatus, NumberId, Peer, PhoneNumber, Place, TenantId,
+    Timestamp, WireId,
+};
 use ramal_session::Behaviour;
-use ramal_store::{InboundMessage, Store, StoreError};
+use ramal_store::{
+    Amendment, Author, Change, InboundMedia, InboundMessage, PastMessage, Store, StoreError,
+    StoredMedia,
+};
 use tokio::sync::Notify;
 use wacore::types::{events::InboundMessage as Received, message::MessageInfo};
-use whatsapp_rust::{Client, InboundDurabilityHook, Jid, anyhow, wacore_binary::JidExt as _};
+use whatsapp_rust::{
+    Client, InboundDurabilityHook, Jid, anyhow, wacore_binary::JidExt as _, waproto::whatsapp as wa,
+};
 
 use crate::{content, identity::Identity, manners::Manners, names::Names, runtime::ClientRuntime};
 
@@ -49,6 +57,8 @@ pub(crate) struct Inbox {
     pub(crate) names: Names,
     /// Whether the client is known to be that of the number's phone.
     pub(crate) ours: Arc<AtomicBool>,
+    /// What links to media begin with.
+    pub(crate) public_url: Arc<str>,
 }
 
 impl fmt::Debug for Inbox {
@@ -79,10 +89,11 @@ impl Intake {
         }
         let mut chats: HashMap<(Jid, Option<Jid>), Vec<String>> = HashMap::new();
         for Received { info, .. } in batch {
-            let Some(scene) = scene(info).filter(|scene| scene.is_read(behaviour)) else {
+            let source = &info.source;
+            let theirs = scene(info).filter(|_| !source.is_from_me);
+            let Some(scene) = theirs.filter(|scene| scene.is_read(behaviour)) else {
                 continue;
             };
-            let source = &info.source;
             let author = (scene == Scene::Group).then(|| source.sender.clone());
             chats.entry((source.chat.clone(), author)).or_default().push(info.id.clone());
         }
@@ -155,32 +166,34 @@ impl Inbox {
             return Err(KeepError::NotOurs);
         }
         let behaviour = self.manners.now();
-        let mut wanted = Vec::with_capacity(batch.len());
-        for Received { info, message, .. } in batch {
-            if let Some(scene) = scene(info).filter(|scene| scene.is_wanted(behaviour))
-                && let Some(content) = content::read(message)
-            {
-                wanted.push((info, scene, content));
-            }
-        }
+        let wanted: Vec<_> = batch
+            .iter()
+            .filter_map(|Received { info, message, .. }| {
+                let scene = scene(info).filter(|scene| scene.is_wanted(behaviour))?;
+                Some((info, scene, Said::read(message)?))
+            })
+            .collect();
         let crowds = wanted.iter().filter(|(_, scene, _)| scene.is_named());
         let places: HashSet<&Jid> = crowds.map(|(info, _, _)| &info.source.chat).collect();
         self.names.ask(client, places).await;
-        let mut messages = Vec::with_capacity(wanted.len());
-        for (info, scene, content) in wanted {
-            let source = &info.source;
-            let names = std::iter::once(&source.sender).chain(&source.sender_alt);
-            let sender = Identity::named(names).learned(client).await;
-            messages.push(self.translate(info, scene, sender, &content));
+        let mut facts = Vec::with_capacity(wanted.len());
+        for (info, scene, said) in wanted {
+            let other = Identity::named(names(info, scene)).learned(client).await;
+            facts.push(self.translate(info, scene, other, said));
         }
-        if messages.is_empty() {
+        if facts.is_empty() {
             return Ok(());
         }
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         let mut news = 0_u32;
-        for message in &messages {
-            news += u32::from(tx.messages().receive(message, now).await?);
+        for fact in &facts {
+            let mut messages = tx.messages();
+            news += u32::from(match fact {
+                Fact::Received(message) => messages.receive(message, now).await?,
+                Fact::Sent(message) => messages.import(message, now).await?,
+                Fact::Amended(amendment) => messages.amend(amendment).await?,
+            });
         }
         tx.commit().await?;
         if news > 0 {
@@ -205,30 +218,134 @@ impl Inbox {
         self.keep(client, batch).await
     }
 
-    fn translate(
-        &self,
-        info: &MessageInfo,
-        scene: Scene,
-        sender: Identity,
-        content: &content::Content,
-    ) -> InboundMessage {
-        let chat = &info.source.chat;
-        let name = scene.is_named().then(|| self.names.get(chat)).flatten();
+    fn translate(&self, info: &MessageInfo, scene: Scene, other: Identity, said: Said) -> Fact {
+        let (source, at) =
+            (&info.source, Timestamp::from_millis(info.timestamp.timestamp_millis()));
+        let jid = if source.is_from_me { &source.chat } else { &source.sender };
+        let content = match said {
+            Said::Content(content) => content,
+            Said::Amended(content::Amendment { of, now }) => {
+                let author = if source.is_from_me {
+                    Author::Us
+                } else {
+                    let lid = other.lid.clone().map(Peer::Jid);
+                    Author::Them(std::iter::once(other.peer(jid)).chain(lid).collect())
+                };
+                let text = |now: content::Content| written(now.text.as_deref());
+                let change = now.map_or(Change::Deleted, |now| Change::Edited(text(now)));
+                let wire_id = WireId::from_text(storable(&of));
+                return Fact::Amended(Amendment {
+                    number: self.number,
+                    wire_id,
+                    author,
+                    change,
+                    at,
+                });
+            }
+        };
+        let name = scene.is_named().then(|| self.names.get(&source.chat)).flatten();
+        let message = self.row(Heard {
+            id: &info.id,
+            place: scene.place(&source.chat, name.as_deref()),
+            other,
+            jid,
+            content: &content,
+            sender_name: Some(info.push_name.as_str()).filter(|_| !source.is_from_me),
+            at,
+        });
+        if source.is_from_me {
+            let sent = Some(MessageStatus::Sent);
+            return Fact::Sent(PastMessage { message, sent, told: true });
+        }
+        Fact::Received(message)
+    }
+
+    /// What is stored of a message, fresh or past.
+    pub(crate) fn row(&self, heard: Heard<'_>) -> InboundMessage {
+        let Heard { id, place, other, jid, content, sender_name, at } = heard;
         InboundMessage {
             tenant: self.tenant,
             number: self.number,
-            wire_id: WireId::from_text(storable(&info.id)),
-            from: sender.peer(&info.source.sender),
-            lid: sender.lid,
-            place: scene.place(chat, name.as_deref()),
+            wire_id: WireId::from_text(storable(id)),
+            from: other.peer(jid),
+            lid: other.lid,
+            place,
             kind: content.kind,
-            content: content.text.as_deref().map(storable).filter(|text| !text.is_empty()),
-            sender_name: Some(storable(&info.push_name)).filter(|name| !name.is_empty()),
-            at: Timestamp::from_millis(info.timestamp.timestamp_millis()),
-            quoted: None,
-            media: None,
+            content: written(content.text.as_deref()),
+            sender_name: written(sender_name),
+            at,
+            quoted: content.quoted.as_deref().map(storable).map(WireId::from_text),
+            media: content.media.as_ref().map(|part| self.media(part)),
         }
     }
+
+    /// A link to media, which WhatsApp keeps until somebody follows it.
+    fn media(&self, part: &content::Part) -> InboundMedia {
+        let token = MediaToken::mint();
+        InboundMedia {
+            link_hash: token.hash(),
+            link_until: self.clock.now().after(MediaToken::LIFE),
+            media: StoredMedia {
+                link: Some(token.link(&self.public_url)),
+                mime: written(part.mime.as_deref()),
+                caption: written(part.caption.as_deref()),
+                file_name: written(part.file_name.as_deref()),
+                remote: Some(part.remote.clone()),
+                ..StoredMedia::default()
+            },
+        }
+    }
+}
+
+/// What is known of a message that is to be stored.
+pub(crate) struct Heard<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) place: Place,
+    /// The other side; of what we said in a crowd, the crowd.
+    pub(crate) other: Identity,
+    /// What the other side is called if nothing else is known of it.
+    pub(crate) jid: &'a Jid,
+    pub(crate) content: &'a content::Content,
+    pub(crate) sender_name: Option<&'a str>,
+    pub(crate) at: Timestamp,
+}
+
+/// What is in a message.
+enum Said {
+    Content(content::Content),
+    Amended(content::Amendment),
+}
+
+impl Said {
+    fn read(message: &wa::Message) -> Option<Self> {
+        let amended = content::amendment(message).map(Self::Amended);
+        amended.or_else(|| content::read(message).map(Self::Content))
+    }
+}
+
+/// What is to be stored.
+enum Fact {
+    Received(InboundMessage),
+    /// Said by the number itself, on its phone or another device.
+    Sent(PastMessage),
+    Amended(Amendment),
+}
+
+/// The names of the other side.
+fn names(info: &MessageInfo, scene: Scene) -> Vec<&Jid> {
+    let source = &info.source;
+    match (source.is_from_me, scene) {
+        (false, _) => std::iter::once(&source.sender).chain(&source.sender_alt).collect(),
+        (true, Scene::Direct) => std::iter::once(&source.chat)
+            .chain(&source.recipient)
+            .chain(&source.recipient_alt)
+            .collect(),
+        (true, Scene::Group | Scene::Newsletter | Scene::Status) => vec![&source.chat],
+    }
+}
+
+fn written(text: Option<&str>) -> Option<String> {
+    text.map(storable).filter(|text| !text.is_empty())
 }
 
 /// Where something is said, as far as we keep it.
@@ -291,15 +408,17 @@ impl Scene {
     }
 }
 
-/// Where a live message was said; `None` if it is not kept: our own, and those of no person.
+/// Where a live message was said; `None` if it is not kept: those of no person, and what we show or
+/// post to everybody.
 fn scene(info: &MessageInfo) -> Option<Scene> {
     let source = &info.source;
-    let scene = Scene::of(&source.chat).filter(|_| !source.is_from_me)?;
+    let scene = Scene::of(&source.chat)?;
     let by_person = source.sender.is_pn() || source.sender.is_lid();
     let crowd = matches!(scene, Scene::Group | Scene::Status);
     let fits = match scene {
-        Scene::Newsletter => true,
-        Scene::Direct | Scene::Group | Scene::Status => by_person && source.is_group == crowd,
+        Scene::Newsletter => !source.is_from_me,
+        Scene::Status => !source.is_from_me && by_person && source.is_group,
+        Scene::Direct | Scene::Group => by_person && source.is_group == crowd,
     };
     fits.then_some(scene)
 }
@@ -341,10 +460,10 @@ mod tests {
     }
 
     #[test]
-    fn lists_and_ourselves_have_none() {
+    fn lists_and_our_own_posts_have_none() {
         assert_eq!(scene(&info("123@broadcast", "5511999999999@s.whatsapp.net")), None);
-        let mut ours = info("900@lid", "901@lid");
-        ours.source.is_from_me = true;
+        let mut ours = info("status@broadcast", "901@lid");
+        (ours.source.is_from_me, ours.source.is_group) = (true, true);
         assert_eq!(scene(&ours), None);
         let mut odd = info("900@lid", "901@lid");
         odd.source.is_group = true;

@@ -1,6 +1,6 @@
 //! Configuration: section `[whatsapp]`.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 use wacore::net::WHATSAPP_WEB_WS_URL;
@@ -25,6 +25,19 @@ pub struct Options {
     /// How long flushing and disconnecting may take before a client is cut off.
     #[serde(with = "humantime_serde")]
     pub close_timeout: Duration,
+    /// Where media are sent to and fetched from, in place of the hosts that WhatsApp names: for an
+    /// offline server.
+    pub media_url: String,
+    /// How long the way of one file may take: from a customer's address, or to or from WhatsApp.
+    #[serde(with = "humantime_serde")]
+    pub media_timeout: Duration,
+    /// The most bytes that one file may have.
+    pub media_max: u64,
+    /// Where files are put on their way. They have no names there and are gone with the process.
+    pub scratch_dir: PathBuf,
+    /// Allows `http://` and addresses that are not on the public Internet as sources of media: for the
+    /// sandbox and tests.
+    pub media_allow_private: bool,
     /// What the phone shows in its list of linked devices.
     pub device_name: String,
 }
@@ -37,6 +50,11 @@ impl Default for Options {
             dial_timeout: Duration::from_secs(10),
             answer_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(10),
+            media_url: String::new(),
+            media_timeout: Duration::from_mins(2),
+            media_max: 100 * 1024 * 1024,
+            scratch_dir: std::env::temp_dir(),
+            media_allow_private: false,
             device_name: "Ramal".to_owned(),
         }
     }

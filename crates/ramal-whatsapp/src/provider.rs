@@ -2,14 +2,16 @@
 
 use std::{
     fmt,
+    fs::File,
     sync::{Arc, OnceLock, atomic::AtomicBool},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use ramal_domain::Clock;
-use ramal_session::{Connection, Mode, OpenError, OpenSpec, Provider};
-use ramal_store::{SessionStateError, Store, StoreError};
+use ramal_egress::{Fetcher, Policy};
+use ramal_session::{Connection, MediaError, Mode, OpenError, OpenSpec, Provider};
+use ramal_store::{RemoteMedia, SessionStateError, Store, StoreError};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wacore::store::{DevicePropsOverride, traits::DeviceStore as _};
@@ -22,11 +24,14 @@ use crate::{
     acks::Acks,
     connection::{Line, Running},
     events::Ears,
-    history, http,
+    history,
+    http::Http,
     inbound::{Inbox, Intake},
     keeping::Keeper,
     manners::Manners,
+    media::MediaDoor,
     names::Names,
+    outgoing::Desk,
     passkey::Gate,
     reporter::Reporter,
     runtime::ClientRuntime,
@@ -42,6 +47,11 @@ pub struct WhatsApp {
     wake: Arc<Notify>,
     /// Every task of every client is spawned here.
     tasks: TaskTracker,
+    desk: Desk,
+    media: MediaDoor,
+    http: Http,
+    /// What links to media begin with.
+    public_url: Arc<str>,
 }
 
 impl fmt::Debug for WhatsApp {
@@ -52,15 +62,30 @@ impl fmt::Debug for WhatsApp {
 
 impl WhatsApp {
     /// A provider whose clients keep their state in `store`, run on `tasks`, and ring `wake` after
-    /// inbound messages were committed.
-    pub const fn new(
+    /// inbound messages were committed. Links to media begin with `public_url`.
+    ///
+    /// # Errors
+    ///
+    /// The directory for files on their way cannot be made, or there is no TLS.
+    pub fn new(
         options: Options,
         store: Store,
         clock: Arc<dyn Clock>,
         wake: Arc<Notify>,
         tasks: TaskTracker,
-    ) -> Self {
-        Self { options, store, clock, wake, tasks }
+        public_url: &str,
+    ) -> Result<Self, OpenError> {
+        let scratch = options.scratch_dir.clone();
+        std::fs::create_dir_all(&scratch).map_err(build_error)?;
+        let policy = Policy { plain: true, private: options.media_allow_private };
+        let (patience, length_max) = (options.media_timeout, options.media_max);
+        let fetcher =
+            Fetcher::new(policy, scratch.clone(), patience, length_max).map_err(build_error)?;
+        let desk = Desk { store: store.clone(), fetcher, scratch, patience };
+        let media = MediaDoor::new(&options, tasks.clone());
+        let http = Http::new(&options.media_url, options.media_max);
+        let public_url = Arc::from(public_url.trim_end_matches('/'));
+        Ok(Self { options, store, clock, wake, tasks, desk, media, http, public_url })
     }
 }
 
@@ -133,7 +158,11 @@ impl Provider for WhatsApp {
         client.set_skip_history_sync(!spec.behaviour.history_import_enabled);
         let importing = history::import(inbox.clone(), client, self.tasks.clone(), chunks);
         drop(line.runtime.start(importing));
-        Ok(Box::new(Running::start(line, bot, inbox, spec.signals)))
+        Ok(Box::new(Running::start(line, bot, inbox, self.desk.clone(), spec.signals)))
+    }
+
+    async fn open_media(&self, remote: &RemoteMedia) -> Result<File, MediaError> {
+        self.media.open(remote).await
     }
 }
 
@@ -148,6 +177,7 @@ impl WhatsApp {
             manners: Manners::new(spec.behaviour),
             names: Names::default(),
             ours: Arc::default(),
+            public_url: Arc::clone(&self.public_url),
         }
     }
 
@@ -167,7 +197,7 @@ impl WhatsApp {
         let mut builder = Bot::builder()
             .with_backend(backend)
             .with_transport_factory(dialer)
-            .with_http_client(http::client())
+            .with_http_client(self.http.clone())
             .with_runtime(line.runtime.clone())
             .with_device_props(device)
             .with_event_handler(ears)

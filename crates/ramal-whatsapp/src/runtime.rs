@@ -41,6 +41,16 @@ impl ClientRuntime {
     }
 }
 
+/// For work that belongs to no client.
+pub(crate) fn bare(tasks: TaskTracker) -> ClientRuntime {
+    ClientRuntime {
+        tasks,
+        cut: CancellationToken::new(),
+        reporter: Arc::new(Reporter::new()),
+        gate: Gate::new(),
+    }
+}
+
 #[async_trait::async_trait]
 impl Runtime for ClientRuntime {
     fn spawn(&self, future: Task) -> AbortHandle {
@@ -80,12 +90,7 @@ mod tests {
     use super::*;
 
     fn runtime() -> ClientRuntime {
-        ClientRuntime {
-            tasks: TaskTracker::new(),
-            cut: CancellationToken::new(),
-            reporter: Arc::new(Reporter::new()),
-            gate: Gate::new(),
-        }
+        bare(TaskTracker::new())
     }
 
     #[tokio::test]

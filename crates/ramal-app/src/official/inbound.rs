@@ -4,28 +4,23 @@
 //! is recognised when it comes again: messages by their id, statuses because they only go forward, the
 //! rest by a key of its own.
 
-use std::time::Duration;
-
 use ramal_domain::{
-    Ailment, CloseReason, Input, Link, MessageStatus, NumberId, Peer, PhoneNumber, Place, Provider,
-    TenantId, Timestamp, WireId,
+    Ailment, CloseReason, Input, Link, MediaToken, MessageStatus, NumberId, Peer, PhoneNumber,
+    Place, Provider, TenantId, Timestamp, WireId,
 };
 use ramal_meta::{
     message_error_code,
     webhook::{self, AccountNews, Change, DeliveryStatus, Incoming, IncomingKind, News, PastItem},
 };
 use ramal_store::{
-    Failure, InboundMedia, InboundMessage, Number, OfficialStatus, PastMessage, StoredMedia, Tx,
+    Amendment, Author, Change as AuthorsChange, Failure, InboundMedia, InboundMessage, Number,
+    OfficialStatus, PastMessage, StoredMedia, Tx,
 };
 use secrecy::{ExposeSecret as _, SecretString};
-use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::look::{close, fall_ill, recover};
 use crate::{App, AppError, NumberSettings, Refusal, auth::parse_number_id};
-
-/// How long a link to media is good: as long as Meta keeps what came in.
-const MEDIA_LIFE: Duration = Duration::from_hours(7 * 24);
 
 /// Whose news a webhook may bring.
 #[derive(Clone, Copy, Debug)]
@@ -175,12 +170,14 @@ impl App {
     ) -> Result<(), AppError> {
         match &incoming.kind {
             IncomingKind::Edited { original, text } => {
-                let (original, text) = (WireId::from_text(original), text.as_deref().map(clean));
-                tx.messages().edited(to.number.id, &original, text.as_deref()).await?;
-                return Ok(());
+                let change = AuthorsChange::Edited(text.as_deref().map(clean));
+                return self.amend(tx, to, incoming, original, change, now).await;
             }
-            // WhatsApp's own words about somebody, and what is taken back: nobody wrote.
-            IncomingKind::System { .. } | IncomingKind::Revoked { .. } => return Ok(()),
+            IncomingKind::Revoked { original } => {
+                return self.amend(tx, to, incoming, original, AuthorsChange::Deleted, now).await;
+            }
+            // WhatsApp's own words about somebody: nobody wrote.
+            IncomingKind::System { .. } => return Ok(()),
             IncomingKind::Text { .. }
             | IncomingKind::Media { .. }
             | IncomingKind::Location { .. }
@@ -194,6 +191,29 @@ impl App {
         if let Some(message) = self.inbound(to, incoming, now) {
             tx.messages().receive(&message, now).await?;
         }
+        Ok(())
+    }
+
+    /// Does to an earlier message what its author did.
+    async fn amend(
+        &self,
+        tx: &mut Tx,
+        to: &Recipient,
+        incoming: &Incoming,
+        original: &str,
+        change: AuthorsChange,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let Some(message) = self.inbound(to, incoming, now) else { return Ok(()) };
+        let names = std::iter::once(message.from).chain(message.lid.map(Peer::Jid)).collect();
+        let amendment = Amendment {
+            number: to.number.id,
+            wire_id: WireId::from_text(clean(original)),
+            author: Author::Them(names),
+            change,
+            at: incoming.at,
+        };
+        tx.messages().amend(&amendment).await?;
         Ok(())
     }
 
@@ -266,24 +286,20 @@ impl App {
 
     fn media(&self, kind: &IncomingKind, now: Timestamp) -> Option<InboundMedia> {
         let IncomingKind::Media { id, mime, caption, file_name, .. } = kind else { return None };
-        let secret = hex::encode(rand::random::<[u8; 24]>());
+        let token = MediaToken::mint();
         Some(InboundMedia {
-            link_hash: media_hash(&secret),
-            link_until: now.after(MEDIA_LIFE),
+            link_hash: token.hash(),
+            link_until: now.after(MediaToken::LIFE),
             media: StoredMedia {
-                link: Some(format!("{}/media/{secret}", self.public_url)),
+                link: Some(token.link(&self.public_url)),
                 mime: mime.as_deref().map(clean),
                 caption: caption.as_deref().map(clean),
                 file_name: file_name.as_deref().map(clean),
                 meta_id: Some(clean(id)),
+                ..StoredMedia::default()
             },
         })
     }
-}
-
-/// What the secret of a link to media is found by.
-pub(crate) fn media_hash(secret: &str) -> String {
-    hex::encode(Sha256::digest(secret.as_bytes()))
 }
 
 /// PostgreSQL takes no NUL in texts.

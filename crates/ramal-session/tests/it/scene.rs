@@ -8,7 +8,8 @@ use ramal_domain::{
 };
 use ramal_session::{Options, Outcome, Pairing, Supervisor};
 use ramal_store::{
-    Draft, Epoch, MasterKey, Message, NewNumber, Number, Reservation, Store, Tenant, Vault,
+    Draft, Epoch, MasterKey, Message, NewNumber, Number, Reservation, Schedule, Store, Tenant,
+    Vault,
 };
 use tokio::{
     sync::{Notify, mpsc, watch},
@@ -36,6 +37,7 @@ pub(crate) fn brisk() -> Options {
         retry_cap: Duration::from_millis(20),
         dial_failures_max: 2,
         stop_timeout: Duration::from_secs(5),
+        messages_per_minute: 0,
         ..Options::default()
     }
 }
@@ -286,6 +288,9 @@ impl Scene {
             bytes: None,
             mark_read: false,
             origin: "API",
+            schedule: Schedule::default(),
+            template: None,
+            labels: &[],
         };
         let now = self.clock.now();
         let mut tx = self.store.begin().await.unwrap();

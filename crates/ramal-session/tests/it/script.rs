@@ -7,12 +7,12 @@ use std::{
 };
 
 use async_trait::async_trait;
-use ramal_domain::{Assertion, CloseReason, NumberId, PhoneNumber, WireId};
+use ramal_domain::{Assertion, CloseReason, NumberId, Peer, PhoneNumber, WireId};
 use ramal_session::{
     Account, BehaveError, Behaviour, Call as Ring, Connection, LogoutError, Mode, OpenError,
     OpenSpec, PasskeyError, ProbeError, Provider, RejectError, SendError, Signal,
 };
-use ramal_store::{Epoch, SessionState, StateWrite, Store};
+use ramal_store::{Epoch, QueuedMessage, SessionState, StateWrite, Store};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -244,16 +244,12 @@ impl fmt::Debug for Line {
 
 #[async_trait]
 impl Connection for Line {
-    async fn send_text(
-        &self,
-        wire_id: &WireId,
-        to: &PhoneNumber,
-        text: &str,
-    ) -> Result<(), SendError> {
+    async fn send(&self, message: &QueuedMessage) -> Result<(), SendError> {
         self.script.trip(self.number, Call::SendText);
         let (answer, answered) = oneshot::channel();
-        let (wire_id, to, text) = (wire_id.clone(), to.clone(), text.to_owned());
-        let sending = Sending { wire_id, to, text, answer };
+        let Peer::Phone(to) = message.to.clone() else { return Err(offline()) };
+        let text = message.content.words().unwrap_or_default().to_owned();
+        let sending = Sending { wire_id: message.wire_id.clone(), to, text, answer };
         self.sends.send(sending).await.map_err(|_no_client| offline())?;
         answered.await.map_err(|_no_answer| offline())?
     }

@@ -4,7 +4,7 @@ use ramal_domain::{
     Content, CorrelationId, Direction, EventKind, MessageId, MessageStatus, NumberId, Peer, Place,
     TenantId, WireId,
 };
-use ramal_store::{Draft, InboundMessage, Message, PastMessage, Store};
+use ramal_store::{Draft, InboundMessage, Message, PastMessage, Schedule, Store};
 
 use crate::{
     db::Db,
@@ -254,6 +254,9 @@ fn draft<'a>(home: &Home, wire_id: &'a WireId, to: &'a Peer, content: &'a Conten
         bytes: None,
         mark_read: false,
         origin: "SYSTEM",
+        schedule: Schedule::default(),
+        template: None,
+        labels: &[],
     }
 }
 

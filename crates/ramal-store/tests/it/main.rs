@@ -27,6 +27,7 @@ macro_rules! on_both_databases {
 }
 
 mod accounts;
+mod correspondence;
 mod db;
 mod deliveries;
 mod delivery_stats;

@@ -5,7 +5,7 @@ use ramal_domain::{
     Content, CorrelationId, Direction, EventKind, MessageId, MessageStatus, NumberId, Peer, Place,
     TenantId, Timestamp, WireId,
 };
-use ramal_store::{Draft, Failure, InboundMessage, Message, Receipt, Store};
+use ramal_store::{Draft, Failure, InboundMessage, Message, Receipt, Schedule, Store};
 
 use crate::{
     db::Db,
@@ -68,6 +68,9 @@ impl Sender {
             bytes: None,
             mark_read: false,
             origin: "API",
+            schedule: Schedule::default(),
+            template: None,
+            labels: &[],
         };
         let accepted = committed!(store, |tx| tx.messages().accept(&draft, now));
         assert_eq!((accepted.id, accepted.created_at), (id, now));
@@ -81,7 +84,8 @@ impl Sender {
 
     /// What the head of the queue says.
     async fn head(&self, store: &Store, now: Timestamp) -> Option<String> {
-        read!(store, |tx| tx.messages().next_queued(self.number, now)).map(|head| head.text)
+        read!(store, |tx| tx.messages().next_queued(self.number, now))
+            .map(|head| head.content.words().unwrap_or_default().to_owned())
     }
 
     async fn next_due(&self, store: &Store, now: Timestamp) -> Option<Timestamp> {
@@ -163,7 +167,7 @@ async fn a_queue_is_worked_off_in_order(Db { store, .. }: Db) {
 
     for (text, (id, wire_id)) in ["one", "two", "three"].iter().zip(accepted) {
         let head = read!(store, |tx| tx.messages().next_queued(sender.number, at(5))).unwrap();
-        assert_eq!((head.text.as_str(), head.id, head.wire_id), (*text, id, wire_id));
+        assert_eq!((head.content.words(), head.id, head.wire_id), (Some(*text), id, wire_id));
         assert_eq!((head.to, head.tries), (phone(9_999), 0));
         assert!(committed!(store, |tx| tx.messages().sent(id, at(5))));
     }

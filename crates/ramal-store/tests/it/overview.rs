@@ -3,7 +3,7 @@
 use ramal_domain::{
     Content, CorrelationId, EventKind, MessageId, NumberId, Peer, TenantId, Timestamp, WireId,
 };
-use ramal_store::{Draft, Number, PastEvent, Store};
+use ramal_store::{Draft, Number, PastEvent, Schedule, Store};
 
 use crate::{
     db::Db,
@@ -87,6 +87,9 @@ async fn the_last_messages_come_first(Db { store, .. }: Db) {
             bytes: None,
             mark_read: false,
             origin: "API",
+            schedule: Schedule::default(),
+            template: None,
+            labels: &[],
         };
         committed!(store, |tx| tx.messages().accept(&draft, when));
     }

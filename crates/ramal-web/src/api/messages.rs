@@ -1,4 +1,4 @@
-//! `/v1/messages` (contract C.21), as far as they are offered.
+//! `/v1/messages` (contract C.21): send, show typing, look up one. `message_log.rs` lists them.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use axum::{
     response::Response,
 };
 use http::{HeaderMap, StatusCode};
-use ramal_app::{AppError, OutgoingMessage, Refusal, Sent, WishedButton};
-use ramal_domain::{Direction, Menu, MenuRow, MenuSection, Peer, Provider, Timestamp};
+use ramal_app::{AppError, Destination, OutgoingMessage, Refusal, Sent, WishedButton};
+use ramal_domain::{Direction, Menu, MenuRow, MenuSection, Peer, Timestamp};
 use ramal_store::Message;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -47,18 +47,13 @@ pub(crate) fn router() -> OpenApiRouter<Web> {
 struct SendBody {
     /// E.164, with or without `+`; from an official number also the id that Meta gives a business for a
     /// user, such as `BR.13491208655302741918`.
-    #[schema(
-        required = true,
-        nullable = false,
-        min_length = 4,
-        max_length = 140,
-        example = "+5511999999999"
-    )]
+    #[schema(nullable = false, min_length = 4, max_length = 140, example = "+5511999999999")]
     destination_number: Option<String>,
     /// The text, or the words below media.
     #[schema(nullable = false, min_length = 1, max_length = 65536)]
     text: Option<String>,
-    /// Official numbers: an http(s) address that Meta fetches, or a data URI in base64.
+    /// An http(s) address that is fetched when the message is sent (by Meta, from an official number), or a
+    /// data URI in base64, of up to 16 MiB.
     #[schema(nullable = false, min_length = 1)]
     media: Option<String>,
     /// `image` (the default), `video`, `document`, `audio`, `voice` or `sticker`.
@@ -79,27 +74,39 @@ struct SendBody {
     /// Below buttons or a list.
     #[schema(nullable = false, min_length = 1, max_length = 60)]
     footer: Option<String>,
-    /// Official numbers: up to three that reply, or one that opens an address.
+    /// Official numbers: up to three that reply, or one that opens an address. WhatsApp delivers them from
+    /// no others.
     #[schema(nullable = false)]
     buttons: Option<Vec<ButtonBody>>,
-    /// Official numbers: a menu.
+    /// Official numbers: a menu. WhatsApp delivers them from no others.
     #[schema(nullable = false)]
     list: Option<ListBody>,
     /// Official numbers: whether what this answers is marked as read; as `markReadOnSend` says when
     /// absent.
     mark_read: Option<bool>,
-    #[schema(ignore)]
-    group_id: Option<Value>,
-    #[schema(ignore)]
-    newsletter_id: Option<Value>,
+    /// In place of `destinationNumber`, from a QR-paired number: a group that it is in.
+    #[schema(
+        nullable = false,
+        pattern = r"^[0-9-]{1,64}@g\.us$",
+        example = "120363000000000000@g.us"
+    )]
+    group_id: Option<String>,
+    /// In place of `destinationNumber`, from a QR-paired number: a channel that it owns. Texts only.
+    #[schema(nullable = false, pattern = r"^[0-9]{1,64}@newsletter$")]
+    newsletter_id: Option<String>,
+    /// Not before this moment, at most a year ahead; at once when it is past.
+    #[schema(nullable = false, format = DateTime)]
+    deliver_at: Option<String>,
+    /// Not after this moment: then it fails with `MESSAGE_EXPIRED`.
+    #[schema(nullable = false, format = DateTime)]
+    deliver_until: Option<String>,
+    /// What you call it, to find it again: `GET /v1/messages?label=…`.
+    #[schema(nullable = false, max_items = 20)]
+    labels: Option<Vec<String>>,
     #[schema(ignore)]
     carousel: Option<Value>,
     #[schema(ignore)]
     flow: Option<Value>,
-    #[schema(ignore)]
-    deliver_at: Option<Value>,
-    #[schema(ignore)]
-    deliver_until: Option<Value>,
 }
 
 /// What stands above buttons.
@@ -186,25 +193,24 @@ impl From<ListBody> for Menu {
 }
 
 impl SendBody {
-    fn wish(self, provider: Provider) -> Result<OutgoingMessage, Refusal> {
-        if provider == Provider::Meta && (self.group_id.is_some() || self.newsletter_id.is_some()) {
-            let sentence = "an official number writes to people, not to groups or channels";
-            return Err(Refusal::NotSupportedForMeta(sentence));
-        }
-        let unsupported = [
-            ("groupId", self.group_id.is_some()),
-            ("newsletterId", self.newsletter_id.is_some()),
-            ("carousel", self.carousel.is_some()),
-            ("flow", self.flow.is_some()),
-            ("deliverAt", self.deliver_at.is_some()),
-            ("deliverUntil", self.deliver_until.is_some()),
-        ];
+    fn wish(self) -> Result<OutgoingMessage, Refusal> {
+        let unsupported = [("carousel", self.carousel.is_some()), ("flow", self.flow.is_some())];
         if let Some((field, _)) = unsupported.into_iter().find(|(_, sent)| *sent) {
-            return Err(Refusal::NotSupported(format!("{field} is not supported yet")));
+            return Err(Refusal::NotSupported(format!("{field} is not offered by this server")));
         }
-        let to = self
-            .destination_number
-            .ok_or_else(|| Refusal::Validation("destinationNumber is required".to_owned()))?;
+        let to = match (self.destination_number, self.group_id, self.newsletter_id) {
+            (Some(number), None, None) => Destination::Person(number),
+            (None, Some(group), None) => Destination::Group(group),
+            (None, None, Some(newsletter)) => Destination::Newsletter(newsletter),
+            (None, None, None) => {
+                let sentence = "destinationNumber is required, or groupId, or newsletterId";
+                return Err(Refusal::Validation(sentence.to_owned()));
+            }
+            _ => {
+                let sentence = "send one of destinationNumber, groupId and newsletterId";
+                return Err(Refusal::Validation(sentence.to_owned()));
+            }
+        };
         let button = |it: ButtonBody| WishedButton { kind: it.kind, label: it.label, url: it.url };
         Ok(OutgoingMessage {
             to,
@@ -219,6 +225,9 @@ impl SendBody {
             buttons: self.buttons.unwrap_or_default().into_iter().map(button).collect(),
             list: self.list.map(Into::into),
             mark_read: self.mark_read,
+            deliver_at: self.deliver_at,
+            deliver_until: self.deliver_until,
+            labels: self.labels.unwrap_or_default(),
         })
     }
 }
@@ -272,7 +281,7 @@ async fn send(
     body: Body<SendBody>,
 ) -> Result<Response, ApiError> {
     let Body { value, raw } = body;
-    let wish = value.wish(scoped.number.provider)?;
+    let wish = value.wish()?;
     let (app, sender) = (web.app.clone(), scoped.clone());
     let work = move |claimed| async move {
         let memo = idempotent::memo(claimed, sent_answer);
@@ -307,7 +316,7 @@ struct TypingBody {
 
 /// Shows the other side that something is being written.
 ///
-/// For 25 seconds, or until it comes. Official numbers only; Meta also marks what the other side wrote
+/// For 25 seconds, or until it comes. From an official number, Meta also marks what the other side wrote
 /// last as read.
 #[utoipa::path(
     post,
@@ -318,8 +327,8 @@ struct TypingBody {
     request_body(content = TypingBody, example = json!({"destinationNumber": "+5511999999999"})),
     responses((status = 200, description = "It is shown", body = Done)),
     extensions(("x-errors" = json!([
-        "VALIDATION_ERROR", "FEATURE_NOT_SUPPORTED", "TENANT_SCOPE_NOT_ALLOWED",
-        "NUMBER_NOT_FOUND", "MESSAGE_NOT_FOUND", "META_CREDENTIALS_INVALID",
+        "VALIDATION_ERROR", "TENANT_SCOPE_NOT_ALLOWED", "NUMBER_NOT_FOUND",
+        "WHATSAPP_INSTANCE_NOT_CONNECTED", "MESSAGE_NOT_FOUND", "META_CREDENTIALS_INVALID",
         "META_PERMISSION_MISSING", "META_REFUSED", "UPSTREAM_ERROR", "UPSTREAM_TIMEOUT"
     ]))),
 )]
@@ -328,7 +337,8 @@ async fn typing(
     OnNumber(scoped): OnNumber,
     body: Body<TypingBody>,
 ) -> Result<Json<Done>, ApiError> {
-    web.app.show_typing(&scoped, body.value.destination_number).await?;
+    let to = Destination::Person(body.value.destination_number);
+    web.app.show_typing(&scoped, to).await?;
     Ok(Json(Done::OK))
 }
 
@@ -360,7 +370,7 @@ async fn detail(
 /// What was sent, and how far it got.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct MessageDetail {
+pub(super) struct MessageDetail {
     #[schema(example = "msg_01kdhz4q6yf5svj7g2m9n3t8xw")]
     id: String,
     /// WhatsApp's id, once WhatsApp has the message.
@@ -370,7 +380,12 @@ struct MessageDetail {
     #[schema(example = "DELIVERED")]
     status: &'static str,
     correlation_id: String,
+    /// Or a group, or a channel.
     destination_number: String,
+    /// The template that it was made from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    template: Option<String>,
     #[schema(format = DateTime)]
     created_at: String,
     #[schema(required = true, format = DateTime)]
@@ -391,7 +406,7 @@ struct MessageDetail {
 }
 
 impl MessageDetail {
-    fn new(message: &Message, own: &str) -> Self {
+    pub(super) fn new(message: &Message, own: &str) -> Self {
         let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
         let destination_number = match (message.direction, &message.peer) {
             (Direction::Inbound, _) => own.to_owned(),
@@ -406,6 +421,7 @@ impl MessageDetail {
             status: message.status.name(),
             correlation_id: message.correlation.to_string(),
             destination_number,
+            template: message.template.clone(),
             created_at: message.created_at.to_string(),
             sent_at: time(message.sent_at),
             delivered_at: time(message.delivered_at),

@@ -86,6 +86,9 @@ pub(super) struct SettingsChange {
     read_messages: Option<bool>,
     ignore_groups: Option<bool>,
     ignore_status: Option<bool>,
+    /// 0: as many as there are.
+    #[schema(maximum = 600)]
+    messages_per_minute: Option<u32>,
 }
 
 /// Creates a QR-paired number.

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ramal_domain::{Assertion, CloseReason, PasskeyRequest, PhoneNumber, WireId};
+use ramal_domain::{Assertion, CloseReason, PasskeyRequest, PhoneNumber};
 use ramal_session::{
     Account, Connection, LogoutError, OpenError, OpenSpec, PasskeyError, ProbeError, Provider,
     SendError, Signal,
 };
+use ramal_store::QueuedMessage;
 use tokio::sync::mpsc;
 
 /// A phone number that WhatsApp cannot be reached for.
@@ -62,12 +63,7 @@ struct Client {
 
 #[async_trait]
 impl Connection for Client {
-    async fn send_text(
-        &self,
-        _wire_id: &WireId,
-        _to: &PhoneNumber,
-        _text: &str,
-    ) -> Result<(), SendError> {
+    async fn send(&self, _message: &QueuedMessage) -> Result<(), SendError> {
         Ok(())
     }
 

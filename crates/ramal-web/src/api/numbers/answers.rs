@@ -238,6 +238,9 @@ struct Settings {
     ignore_groups: Option<bool>,
     #[schema(required = true)]
     ignore_status: Option<bool>,
+    /// An extension of ours.
+    #[schema(required = true)]
+    messages_per_minute: Option<u32>,
     applies_to: AppliesTo,
 }
 
@@ -258,6 +261,7 @@ impl Settings {
             read_messages: settings.read_messages,
             ignore_groups: settings.ignore_groups,
             ignore_status: settings.ignore_status,
+            messages_per_minute: settings.messages_per_minute,
             applies_to: AppliesTo { history: "all", advanced, sending },
         }
     }

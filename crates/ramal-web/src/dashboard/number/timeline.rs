@@ -106,6 +106,8 @@ fn of_event(event: &PastEvent, language: Language) -> Happened {
         | K::MessageReply
         | K::MessageGroup
         | K::MessageNewsletter
+        | K::MessageEdited
+        | K::MessageDeleted
         | K::WebhookTest => (t.other, Tone::Plain),
     };
     let mut details: Vec<String> = Vec::new();

@@ -1,0 +1,102 @@
+//! What people look back at: the messages of a number, page by page.
+
+use ramal_domain::{MessageStatus, NumberId, Peer, TenantId, Timestamp};
+use sqlx::AssertSqlSafe;
+
+use crate::{
+    Message, Messages, StoreError,
+    messages::{COLUMNS, message, peer_text},
+};
+
+/// Which messages are wanted; everything, if nothing is said.
+#[derive(Clone, Debug, Default)]
+pub struct MessageFilter {
+    /// Said at this moment or later.
+    pub from: Option<Timestamp>,
+    /// Said at this moment or earlier.
+    pub to: Option<Timestamp>,
+    /// Only those that were sent through us: not what came in, was typed on the phone, or is of the past.
+    pub requested: bool,
+    /// Only those that have come so far.
+    pub status: Option<MessageStatus>,
+    /// Only those with this person, group or channel.
+    pub peer: Option<Peer>,
+    /// Only those that their sender calls so.
+    pub label: Option<String>,
+    /// Only those that wait for a time that is still to come at this moment.
+    pub scheduled_at: Option<Timestamp>,
+}
+
+/// A page of messages, newest first.
+#[derive(Clone, Debug, Default)]
+pub struct MessagePage {
+    /// Its messages.
+    pub messages: Vec<Message>,
+    /// How many there are on all pages.
+    pub total: u64,
+}
+
+impl MessageFilter {
+    /// The condition on `messages`, after the two parameters that name the tenant and the number. Every
+    /// parameter is always bound: one statement for all wishes.
+    const CONDITION: &str = "tenant_id = $1 and number_id = $2
+        and created_at_ms >= $3 and created_at_ms <= $4
+        and ($5 = 0 or origin is not null) and ($6 = '' or status = $6)
+        and ($7 = '' or peer = $7 or place = $7) and ($8 = '' or labels like $8 escape '!')
+        and ($9 < 0 or (status = 'QUEUED' and not_before_ms > $9))";
+
+    fn label_pattern(&self) -> String {
+        let Some(label) = &self.label else { return String::new() };
+        // As JSON has it, in quotes, with the pattern's own signs made plain.
+        let quoted = serde_json::to_string(label).unwrap_or_default();
+        let plain = quoted.replace('!', "!!").replace('%', "!%").replace('_', "!_");
+        format!("%{plain}%")
+    }
+}
+
+macro_rules! bound {
+    ($query:expr, $tenant:expr, $number:expr, $filter:expr) => {
+        $query
+            .bind($tenant.to_string())
+            .bind($number.to_string())
+            .bind($filter.from.map_or(i64::MIN, Timestamp::as_millis))
+            .bind($filter.to.map_or(i64::MAX, Timestamp::as_millis))
+            .bind(i64::from($filter.requested))
+            .bind($filter.status.map_or("", MessageStatus::name))
+            .bind($filter.peer.as_ref().map(peer_text).unwrap_or_default())
+            .bind($filter.label_pattern())
+            .bind($filter.scheduled_at.map_or(-1, Timestamp::as_millis))
+    };
+}
+
+impl Messages<'_> {
+    /// A page of a number's messages, newest first; `page` counts from 0.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn page(
+        &mut self,
+        tenant: TenantId,
+        number: NumberId,
+        filter: &MessageFilter,
+        (page, size): (u32, u32),
+    ) -> Result<MessagePage, StoreError> {
+        let condition = MessageFilter::CONDITION;
+        let count = format!("select count(*) from messages where {condition}");
+        let total: i64 = bound!(sqlx::query_scalar(AssertSqlSafe(count)), tenant, number, filter)
+            .fetch_one(&mut *self.0.inner)
+            .await?;
+        let sql = format!(
+            "select {COLUMNS} from messages where {condition}
+             order by created_at_ms desc, id desc limit $10 offset $11"
+        );
+        let rows = bound!(sqlx::query(AssertSqlSafe(sql)), tenant, number, filter)
+            .bind(i64::from(size))
+            .bind(i64::from(page) * i64::from(size))
+            .fetch_all(&mut *self.0.inner)
+            .await?;
+        let messages = rows.iter().map(message).collect::<Result<_, _>>()?;
+        Ok(MessagePage { messages, total: u64::try_from(total).unwrap_or_default() })
+    }
+}
