@@ -241,7 +241,8 @@ mod tests {
             .route("/round", get(|| async { Redirect::temporary("/round") }));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
+        drop(tokio::spawn(async move { axum::serve(listener, app).await.unwrap() }));
         format!("http://{address}")
     }
 

@@ -111,6 +111,8 @@ impl Policy {
     /// name server can do.
     pub fn client_with(self, lookup: Lookup) -> ClientBuilder {
         let allow_private = self.private;
+        // The whole process has one; whoever is first says which.
+        drop(rustls::crypto::ring::default_provider().install_default());
         Client::builder()
             .user_agent(concat!("Ramal/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())

@@ -23,6 +23,7 @@ mod keys;
 mod leases;
 mod message_log;
 mod messages;
+mod migrations;
 mod numbers;
 mod official;
 mod official_queue;
