@@ -99,7 +99,7 @@ pub(crate) struct State {
     restricted_until: Option<Timestamp>,
     dial_failures: u32,
     /// The message in flight: at most one.
-    sending: JoinSet<(QueuedMessage, Result<(), SendError>)>,
+    sending: JoinSet<(Box<QueuedMessage>, Result<(), SendError>)>,
     /// A phone that was not expected, while a person is asked about it.
     asked: Option<Asked>,
     /// Whether the client is logged in, as far as it has said.
@@ -125,7 +125,7 @@ pub(crate) enum Flow {
 
 enum Woken {
     Signal(Option<Signal>),
-    Sent(Result<(QueuedMessage, Result<(), SendError>), JoinError>),
+    Sent(Result<(Box<QueuedMessage>, Result<(), SendError>), JoinError>),
     Nudged,
     OutageDue,
     PairingDue,
@@ -564,6 +564,7 @@ impl Actor {
         match next {
             Ok(Some(message)) => {
                 let connection = Arc::clone(&self.connection);
+                let message = Box::new(message);
                 self.state.sending.spawn(async move {
                     let result = connection.send(&message).await;
                     (message, result)

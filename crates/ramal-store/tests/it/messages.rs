@@ -168,7 +168,7 @@ async fn a_queue_is_worked_off_in_order(Db { store, .. }: Db) {
     for (text, (id, wire_id)) in ["one", "two", "three"].iter().zip(accepted) {
         let head = read!(store, |tx| tx.messages().next_queued(sender.number, at(5))).unwrap();
         assert_eq!((head.content.words(), head.id, head.wire_id), (Some(*text), id, wire_id));
-        assert_eq!((head.to, head.tries), (phone(9_999), 0));
+        assert_eq!((head.to, head.tries), (Peer::Phone(phone(9_999)), 0));
         assert!(committed!(store, |tx| tx.messages().sent(id, at(5))));
     }
     assert_eq!(read!(store, |tx| tx.messages().next_queued(sender.number, at(5))), None);
