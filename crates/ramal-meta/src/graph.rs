@@ -130,6 +130,8 @@ impl Graph {
     /// [`BuildError`], when the options are no good or the machine has no certificates.
     pub fn new(options: &Options) -> Result<Self, BuildError> {
         let base = Url::parse(&options.graph_url).map_err(BuildError::Url)?;
+        // The whole process has one; whoever is first says which.
+        drop(rustls::crypto::ring::default_provider().install_default());
         let client = Client::builder()
             .user_agent(concat!("Ramal/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())

@@ -5,7 +5,6 @@ use std::time::Duration;
 use sqlx::{
     Any, AnyPool, Transaction,
     any::{AnyConnectOptions, AnyPoolOptions},
-    migrate::Migrator,
 };
 
 use ramal_domain::NumberId;
@@ -13,11 +12,8 @@ use ramal_domain::NumberId;
 use crate::{
     Audit, Deliveries, Epoch, Events, Idempotency, Keys, Messages, Numbers, OfficialNumbers,
     PairingAttempts, PairingLinks, Projects, SessionState, SignupLinks, StoreError, TenantChoices,
-    Tenants, Users, Vault, Webhooks,
+    Tenants, Users, Vault, Webhooks, migrations::migrator,
 };
-
-static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
-static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// How long a request waits for a connection or a lock: well below any client's patience.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -78,11 +74,7 @@ impl Store {
                 (pool.clone(), pool)
             }
         };
-        let migrator = match dialect {
-            Dialect::Sqlite => &SQLITE,
-            Dialect::Postgres => &POSTGRES,
-        };
-        migrator.run(&writer).await.map_err(StoreError::Migrate)?;
+        migrator(dialect).run(&writer).await.map_err(StoreError::Migrate)?;
         Ok(Self { writer, reader, dialect, vault })
     }
 

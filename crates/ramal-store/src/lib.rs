@@ -21,6 +21,7 @@ mod inbound;
 mod keys;
 mod leases;
 mod messages;
+mod migrations;
 mod numbers;
 mod official;
 mod official_queue;

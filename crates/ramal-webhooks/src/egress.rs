@@ -161,6 +161,8 @@ impl Egress {
 
     fn with_lookup(options: &Options, lookup: Lookup) -> Result<Self, EgressError> {
         let allow_private = options.allow_private;
+        // The whole process has one; whoever is first says which.
+        drop(rustls::crypto::ring::default_provider().install_default());
         let client = Client::builder()
             .user_agent(concat!("Ramal/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())

@@ -6,6 +6,7 @@ use std::{
 };
 
 use ramal_tests::{Delivery, within};
+use sqlx::{FromRow, sqlite::SqliteRow};
 use serde_json::Value;
 
 use crate::{Town, WATCHER, life::Fate, life::Story};
@@ -26,12 +27,19 @@ pub(crate) struct Counts {
 }
 
 /// An event as it is recorded.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 struct Fact {
     id: String,
     number_id: String,
     kind: String,
     body: String,
+}
+
+impl FromRow<'_, SqliteRow> for Fact {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        let (id, number_id, kind, body) = FromRow::from_row(row)?;
+        Ok(Self { id, number_id, kind, body })
+    }
 }
 
 pub(crate) async fn judge(town: &Town, stories: &[Story]) -> Counts {

@@ -85,6 +85,8 @@ impl GraphServer {
         if !options.listen.ip().is_loopback() {
             return Err(std::io::Error::other("this server listens on loopback addresses only"));
         }
+        // The whole process has one; whoever is first says which.
+        drop(rustls::crypto::ring::default_provider().install_default());
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
