@@ -18,6 +18,8 @@ mod content;
 mod crashes;
 #[path = "official/credentials.rs"]
 mod credentials;
+#[path = "official/examples.rs"]
+mod examples;
 #[path = "official/health.rs"]
 mod health;
 #[path = "official/isolation.rs"]

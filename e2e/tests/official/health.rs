@@ -211,7 +211,12 @@ async fn an_owner_who_disconnects_closes_the_number_and_what_is_queued_waits() {
     closed(&world, &line, "META_DISCONNECTED").await;
     let id = send(&line.api, json!({"text": "patience"})).await;
     assert_eq!(world.graph.received(FRIEND_ID).await, [] as [String; 0]);
-    let again = reconnect(&world, &line, json!({})).await;
+    // Meta took its right away with it.
+    let path = format!("/v1/numbers/{}/meta/reconnect", line.id);
+    let refused = world.api().post(&path, json!({})).await;
+    refused.refused(400, "META_CREDENTIALS_INVALID");
+    let token = fresh_token(&world, &line).await;
+    let again = reconnect(&world, &line, json!({"metaAccessToken": token})).await;
     assert_eq!(again["instance"]["state"], "OPEN");
     wait_for_status(&line.api, &id, "DELIVERED").await;
     world.end().await;

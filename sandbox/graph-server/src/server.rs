@@ -164,11 +164,12 @@ async fn serve(
         let error = GraphError::parameter("The request is too large.");
         return graph::json_response(StatusCode::PAYLOAD_TOO_LARGE, &error.body());
     };
-    let (call, mishap) = server.with(|state| {
+    let (call, id, mishap) = server.with(|state| {
         let (route, id) = state.route(parts.uri.path());
         let call = record(&parts, &body, &route, state.clock.millis());
         let id_of_call = state.calls.begin(call);
-        (id_of_call, state.take_fault(parts.method.as_str(), &route, &id))
+        let mishap = state.take_fault(parts.method.as_str(), &route, &id);
+        (id_of_call, id, mishap)
     });
     match &mishap {
         Some(Mishap::Hang(_)) => {
@@ -182,7 +183,13 @@ async fn serve(
             return (status, "<html><body>Sorry, something went wrong.</body></html>")
                 .into_response();
         }
-        Some(Mishap::Code(_) | Mishap::Fail(_) | Mishap::Drop(Cutting::After)) | None => {}
+        Some(
+            Mishap::Code(_)
+            | Mishap::Subcode { .. }
+            | Mishap::Fail(_)
+            | Mishap::Drop(Cutting::After),
+        )
+        | None => {}
     }
     if parts.uri.path().starts_with(graph::DOWNLOADS) {
         let bearer = header_text(&parts.headers, header::AUTHORIZATION);
@@ -195,6 +202,13 @@ async fn serve(
     }
     let answered = match &mishap {
         Some(Mishap::Code(code)) => Err(GraphError::scripted(*code)),
+        Some(Mishap::Subcode { code: 100, subcode: 33 }) => {
+            let method = parts.method.as_str().to_lowercase();
+            Err(GraphError::unknown_object(&method, &id))
+        }
+        Some(Mishap::Subcode { code, subcode }) => {
+            Err(GraphError::scripted(*code).subcode(*subcode))
+        }
         other => {
             let fail = if let Some(Mishap::Fail(code)) = other { Some(*code) } else { None };
             match Request::read(parts.method, &parts.uri, &parts.headers, &body).await {
