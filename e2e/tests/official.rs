@@ -46,7 +46,7 @@ mod signup;
 mod statuses;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use ramal_tests::{Api, Business, Line, Official, eventually};
+use ramal_tests::{Api, Business, Line, Official, client, eventually};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio::{
@@ -103,7 +103,7 @@ async fn ask_meta(world: &Official, business: &Business, path: &str, body: Value
     mac.update(business.token.as_bytes());
     let proof = hex::encode(mac.finalize().into_bytes());
     let url = format!("{}/v25.0/{path}?appsecret_proof={proof}", world.graph.url);
-    let mut request = reqwest::Client::new().post(url).bearer_auth(&business.token);
+    let mut request = client().post(url).bearer_auth(&business.token);
     if !body.is_null() {
         request = request.header("content-type", "application/json").body(body.to_string());
     }
@@ -141,7 +141,7 @@ async fn when_the_callback_is_tried(
 fn fault_later(world: &Official, wish: Value) -> impl Future<Output = ()> + Send + 'static {
     let url = format!("{}/__emu/faults", world.graph.url);
     async move {
-        let answer = reqwest::Client::new().post(url).body(wish.to_string()).send().await;
+        let answer = client().post(url).body(wish.to_string()).send().await;
         assert!(answer.expect("an answer").status().is_success());
     }
 }
