@@ -186,7 +186,8 @@ async fn killed_while_it_leaves_a_number_leaves_meta_all_the_same() {
 #[tokio::test(flavor = "multi_thread")]
 async fn dead_for_longer_than_it_waits_it_hears_what_became_of_a_message() {
     let waits = Duration::from_secs(2);
-    let mut world = Official::with(&[("META__CONFIRM_WITHIN", "2s")]).await;
+    let mut world =
+        Official::with(&[("META__TIMEOUT", "1s"), ("META__CONFIRM_WITHIN", "2s")]).await;
     let line = world.line(NUMBER).await;
     friend_writes(&world, &line, "hello?").await;
     // Meta repeats what nobody has heard, long enough.

@@ -374,7 +374,7 @@ async fn a_callback_that_its_owner_changes_is_noticed_and_set_again() {
     let detail = world.detail(&line.id).await;
     assert_eq!((step(&detail, "subscribe"), step(&detail, "verify")), ("done", "done"));
     let number = world.graph.number(&line.phone).await;
-    assert_eq!(number["callback"]["url"], line.body["webhookUrl"], "{number}");
+    assert_eq!(number["callback"][1]["url"], line.body["webhookUrl"], "{number}");
     world.end().await;
 }
 

@@ -158,16 +158,16 @@ async fn all_has_left(world: &Official) {
 async fn a_number_that_another_tenant_has_as_well_is_left_to_them() {
     let world = Official::start().await;
     let mine = world.line(NUMBER).await;
-    let theirs = world.connect_by(&world.product.second_tenant(), &mine.business).await;
+    let second = world.product.second_tenant();
+    let theirs = world.connect_by(&second, &mine.business).await;
+    second.webhook(&theirs.id, &world.receiver.url("theirs"), &["*"]).await;
 
     world.api().delete(&format!("/v1/numbers/{}/purge", mine.id)).await.expect(200);
 
     all_has_left(&world).await;
     let (callback, registered) = at_meta(&world, &mine.business).await;
-    assert_eq!(callback["url"], theirs.body["webhookUrl"], "{callback}");
+    assert_eq!(callback[1]["url"], theirs.body["webhookUrl"], "{callback}");
     assert!(registered && subscribed(&world, &mine.business).await);
-    let second = world.product.second_tenant();
-    second.webhook(&theirs.id, &world.receiver.url("theirs"), &["*"]).await;
     world.graph.write(&theirs.phone, json!({"from": FRIEND, "text": "still there?"})).await;
     let is_it = |data: &Value| data["content"] == "still there?";
     world.receiver.wait_for("theirs", "message.received", is_it).await;
@@ -190,7 +190,7 @@ async fn a_number_that_is_created_anew_while_the_old_one_leaves_stays() {
 
     all_has_left(&world).await;
     let (callback, registered) = at_meta(&world, &line.business).await;
-    assert_eq!(callback["url"], again.body["webhookUrl"], "{callback}");
+    assert_eq!(callback[1]["url"], again.body["webhookUrl"], "{callback}");
     assert!(registered && subscribed(&world, &line.business).await);
     assert_eq!(world.graph.calls("POST", "deregister").await.len(), 1);
     world.end().await;
