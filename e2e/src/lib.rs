@@ -23,7 +23,7 @@ mod receiver;
 mod wait;
 mod world;
 
-pub use api::{Answer, Api, Created};
+pub use api::{Answer, Api, Created, client};
 pub use database::Database;
 pub use front::{Exchange, Front};
 pub use graph::{Business, Graph};

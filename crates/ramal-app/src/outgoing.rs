@@ -73,9 +73,7 @@ impl OutgoingMessage {
         if provider == Provider::Meta && is_user_id(&self.to) {
             return Ok(Peer::Jid(self.to.clone()));
         }
-        let phone: PhoneNumber = self
-            .to
-            .parse()
+        let phone = PhoneNumber::of_provider(provider, &self.to)
             .map_err(|error| AppError::invalid(format!("destinationNumber: {error}")))?;
         Ok(Peer::Phone(phone))
     }

@@ -418,9 +418,9 @@ mod tests {
     #[test]
     fn every_language_has_a_sentence_for_every_field_s_error() {
         let [first, rest @ ..] = [
-            ramal_app::Language::English,
-            ramal_app::Language::Portuguese,
-            ramal_app::Language::Spanish,
+            Language::English,
+            Language::Portuguese,
+            Language::Spanish,
         ]
         .map(SignupTexts::of);
         for texts in rest {
