@@ -12,7 +12,7 @@ import { client } from "./http.mjs";
 import { eventually } from "./wait.mjs";
 
 export const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..");
-const BINARY = process.env.FB_SANDBOX || path.join(repository, "target/debug/ramal-sandbox");
+const BINARY = path.join(repository, "target/debug/ramal-sandbox");
 
 export async function startSandbox() {
   if (!existsSync(BINARY)) {
