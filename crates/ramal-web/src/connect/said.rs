@@ -103,14 +103,8 @@ const PORTUGUESE: Forms = &[
         "the number is not verified at Meta yet: verify it in WhatsApp Manager first",
         "O número ainda não foi verificado na Meta.",
     ),
-    (
-        "Meta does not answer as it should; nothing was changed, try again shortly",
-        "A Meta não responde como devia.",
-    ),
-    (
-        "Meta did not answer in time; nothing was changed, try again shortly",
-        "A Meta não respondeu a tempo.",
-    ),
+    ("Meta does not answer as it should; try again shortly", "A Meta não responde como devia."),
+    ("Meta did not answer in time; try again shortly", "A Meta não respondeu a tempo."),
 ];
 
 const SPANISH: Forms = &[
@@ -172,14 +166,8 @@ const SPANISH: Forms = &[
         "the number is not verified at Meta yet: verify it in WhatsApp Manager first",
         "El número aún no está verificado en Meta.",
     ),
-    (
-        "Meta does not answer as it should; nothing was changed, try again shortly",
-        "Meta no responde como debería.",
-    ),
-    (
-        "Meta did not answer in time; nothing was changed, try again shortly",
-        "Meta no respondió a tiempo.",
-    ),
+    ("Meta does not answer as it should; try again shortly", "Meta no responde como debería."),
+    ("Meta did not answer in time; try again shortly", "Meta no respondió a tiempo."),
 ];
 
 #[cfg(test)]

@@ -417,12 +417,8 @@ mod tests {
 
     #[test]
     fn every_language_has_a_sentence_for_every_field_s_error() {
-        let [first, rest @ ..] = [
-            Language::English,
-            Language::Portuguese,
-            Language::Spanish,
-        ]
-        .map(SignupTexts::of);
+        let [first, rest @ ..] =
+            [Language::English, Language::Portuguese, Language::Spanish].map(SignupTexts::of);
         for texts in rest {
             let codes = |texts: &SignupTexts| {
                 let form: Vec<_> = texts.form.problems.iter().map(|(c, f, _)| (*c, *f)).collect();
