@@ -16,9 +16,10 @@ export async function end(sandbox, browser) {
   }
 }
 
-async function checkSecrets(sandbox, heard) {
+/** Fails when a page was told a secret, or the log tells one. */
+export async function checkSecrets(sandbox, heard) {
   const { hidden, pins, verifyTokens } = await secretsOfMeta(sandbox.graph);
-  assert.ok(hidden.size > 0 && verifyTokens.size > 0, "there are secrets to look for");
+  assert.ok(hidden.size > 0, "there are secrets to look for");
   const ours = heard.filter(({ url }) => url.startsWith(sandbox.url));
   assert.ok(ours.some(({ text }) => text.includes("<html")), "there are pages to look at");
   for (const { url, text } of ours) {
