@@ -164,7 +164,7 @@ async fn a_number_that_moves_to_meta_keeps_its_id_and_no_session_moves_it(Db { s
     assert_eq!((row.provider, row.link), (Provider::Meta, Link::Open));
     let runnable = read!(store, |tx| tx.numbers().runnable());
     assert_eq!(runnable, [], "no session runs for it");
-    committed!(store, |tx| tx.numbers().recover(ramal_domain::NodeId::mint(), at(4)));
+    committed!(store, |tx| tx.numbers().recover(NodeId::mint(), at(4)));
     let row = read!(store, |tx| tx.numbers().get(id)).unwrap();
     assert_eq!(row.link, Link::Open, "a restart changes nothing");
 }
