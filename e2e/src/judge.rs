@@ -326,17 +326,29 @@ mod tests {
     #[test]
     fn the_description_knows_the_answers_of_every_kind_of_call() {
         let Some(description) = Description::of_meta() else { return };
-        let call = |method: &str, route: &str, answer: Value| json!({"method": method, "route": route, "path": "/x", "status": 200, "answer": answer});
+        // What is asked is judged as well where the description has it: of a registration.
+        let asked = json!({"messaging_product": "whatsapp", "pin": "123456"});
+        let call = |method: &str, route: &str, answer: Value| json!({"method": method, "route": route, "path": "/x", "status": 200, "body": asked, "answer": answer});
         let success = json!({"success": true});
         for (method, route, good) in [
             ("GET", "waba", json!({"id": "1", "name": "Shop"})),
-            ("GET", "phone_numbers", json!({"data": [{"id": "1", "verified_name": "Shop"}]})),
+            (
+                "GET",
+                "phone_numbers",
+                json!({"data": [{"id": "1", "verified_name": "Shop", "display_phone_number": "+1 555",
+                    "quality_rating": "GREEN"}]}),
+            ),
             ("POST", "subscribed_apps", success.clone()),
             ("DELETE", "subscribed_apps", success.clone()),
             ("POST", "register", success.clone()),
             ("POST", "deregister", success.clone()),
             ("POST", "phone", success),
-            ("GET", "phone", json!({"id": "1", "verified_name": "Shop"})),
+            (
+                "GET",
+                "phone",
+                json!({"id": "1", "verified_name": "Shop", "display_phone_number": "+1 555",
+                    "quality_rating": "GREEN"}),
+            ),
             ("POST", "media", json!({"id": "1"})),
             (
                 "GET",

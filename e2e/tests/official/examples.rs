@@ -22,7 +22,8 @@ fn expected(name: &str) -> Option<(&'static str, &'static str, &'static str)> {
         "Button Message" => ("message.reply", "text", "Unsubscribe"),
         "Interactive List Reply Message" => ("message.reply", "text", "Priority Mail Express"),
         "Interactive Button Reply Message" => ("message.reply", "text", "Cancel"),
-        "Order Message" => ("message.received", "order", ""),
+        // Of an order it is told that there is one: the contract has no word for it.
+        "Order Message" => ("message.received", "", ""),
         "Unsupported Message" | "System Message" => return None,
         group if group.starts_with("Group") => return None,
         other => panic!("an example that this test does not know: {other}"),
@@ -68,9 +69,10 @@ async fn every_example_of_meta_is_accepted_and_what_was_written_is_told() {
         let Some((event, kind, content)) = expected(name) else { continue };
         let is_it = |data: &Value| data["messageId"] == id.as_str();
         let data = world.receiver.wait_for("line", event, is_it).await.data();
+        let said = |key: &str| data[key].as_str().unwrap_or_default().to_owned();
         assert_eq!(
-            (&data["type"], &data["content"]),
-            (&json!(kind), &json!(content)),
+            (said("type"), said("content")),
+            (kind.to_owned(), content.to_owned()),
             "{name}: {data}"
         );
         assert_eq!(

@@ -141,8 +141,8 @@ async fn codes_are_not_for_official_numbers_nor_is_the_check_of_phones() {
     let connect = world.api().get(&format!("/v1/numbers/{}/connect", line.id)).await;
     connect.refused(400, "NOT_SUPPORTED_FOR_META");
     let pairing = format!("/v1/numbers/{}/remote-pairing", line.id);
-    let link = world.api().post(&pairing, json!({})).await;
-    link.refused(400, "NOT_SUPPORTED_FOR_META");
+    let paired = world.api().post(&pairing, json!({})).await;
+    paired.refused(400, "NOT_SUPPORTED_FOR_META");
     let check = line.api.post("/v1/numbers/check", json!({"numbers": [FRIEND]})).await;
     check.refused(400, "NOT_SUPPORTED_FOR_META");
     let group = json!({"groupId": "120363000@g.us", "text": "x"});

@@ -220,13 +220,13 @@ async fn a_number_that_others_have_at_meta_is_known_to_be_shared(Db { store, .. 
     let shared = async || read!(store, |tx| tx.official().sharing(&at_meta(mine, 1)));
     assert_eq!(shared().await, Sharing { phone: false, account: false });
 
-    let again = reserve(&store, owner, 1).await;
+    let again = reserve(&store, owner, 1, at(2)).await;
     let theirs = official(&store, neighbour, 3).await;
     for other in [again, theirs] {
         committed!(store, |tx| tx.official().put(&at_meta(other, 1)));
         assert_eq!(shared().await, Sharing { phone: true, account: true }, "on its way, too");
         committed!(store, |tx| tx.official().set_aside(other));
-        assert_eq!(shared().await, Sharing { phone: false, account: false });
+        assert!(!shared().await.phone, "it never came to be");
     }
     let phone_id = at_meta(mine, 1).phone_id;
     let taken = async || read!(store, |tx| tx.official().is_taken(neighbour, &phone_id, mine));
@@ -238,7 +238,7 @@ async fn a_number_that_others_have_at_meta_is_known_to_be_shared(Db { store, .. 
 }
 
 /// An official number that is being created.
-async fn reserve(store: &Store, owner: TenantId, last: u32) -> NumberId {
+async fn reserve(store: &Store, owner: TenantId, last: u32, now: Timestamp) -> NumberId {
     let id = NumberId::mint();
     let phone = phone(last);
     let new = NewNumber {
@@ -250,7 +250,7 @@ async fn reserve(store: &Store, owner: TenantId, last: u32) -> NumberId {
         provider: Provider::Meta,
     };
     let node = NodeId::mint();
-    let done = committed!(store, |tx| tx.numbers().reserve(&new, node, NOW));
+    let done = committed!(store, |tx| tx.numbers().reserve(&new, node, now));
     assert!(matches!(done, Reservation::Reserved(_)), "{done:?}");
     committed!(store, |tx| tx.official().put(&at_meta(id, last)));
     id
@@ -260,7 +260,7 @@ async fn what_was_left_half_done_at_meta_is_set_aside_and_its_pin_kept_for_a_whi
     Db { store, .. }: Db,
 ) {
     let owner = tenant(&store).await;
-    let (dead, old) = (reserve(&store, owner, 1).await, reserve(&store, owner, 2).await);
+    let (dead, old) = (reserve(&store, owner, 1, NOW).await, reserve(&store, owner, 2, NOW).await);
     let mut without_pin = at_meta(old, 2);
     without_pin.credentials.pin = None;
     committed!(store, |tx| tx.official().put(&without_pin));
@@ -281,14 +281,14 @@ async fn what_was_left_half_done_at_meta_is_set_aside_and_its_pin_kept_for_a_whi
     let pin = async |of| read!(store, |tx| tx.official().known_pin(of, &phone_id));
     assert_eq!(pin(owner).await.unwrap().expose_secret(), "123456", "for whoever tries again");
     assert!(pin(tenant(&store).await).await.is_none(), "nobody else");
-    let again = reserve(&store, owner, 1).await;
+    let again = reserve(&store, owner, 1, late).await;
     committed!(store, |tx| tx.official().set_pin(again, &"654321".into()));
     assert_eq!(pin(owner).await.unwrap().expose_secret(), "654321", "the newest");
     committed!(store, |tx| tx.numbers().abandon(again));
     committed!(store, |tx| tx.numbers().purge_due(late.after(Duration::from_hours(31 * 24))));
     assert!(pin(owner).await.is_none());
 
-    let dead = reserve(&store, owner, 3).await;
+    let dead = reserve(&store, owner, 3, NOW).await;
     assert_eq!(committed!(store, |tx| tx.numbers().recover(NodeId::mint(), at(1))).0, 1);
     assert_eq!(read!(store, |tx| tx.official().leaving(at(1), 10))[0].official.number, dead);
 }
