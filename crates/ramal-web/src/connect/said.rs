@@ -73,6 +73,18 @@ const PORTUGUESE: Forms = &[
     ),
     ("the WhatsApp Business account has no phone number", "A conta não tem nenhum número."),
     (
+        "metaAppId is required: Meta does not say which app the token is of",
+        "Falta a identificação do aplicativo: a Meta não diz de qual é o token.",
+    ),
+    (
+        "Meta does not know the number any more, or the token may not see it",
+        "A Meta não conhece mais o número, ou o token não o alcança.",
+    ),
+    (
+        "the number is registered; Meta has not described it since",
+        "O número está registrado; a Meta ainda não o descreveu desde então.",
+    ),
+    (
         "Meta refuses the access token or the app secret",
         "A Meta recusa o token de acesso ou a chave secreta do aplicativo",
     ),
@@ -135,6 +147,18 @@ const SPANISH: Forms = &[
         "El número con el identificador {} no es de la cuenta {}.",
     ),
     ("the WhatsApp Business account has no phone number", "La cuenta no tiene ningún número."),
+    (
+        "metaAppId is required: Meta does not say which app the token is of",
+        "Falta el identificador de la aplicación: Meta no dice de cuál es el token.",
+    ),
+    (
+        "Meta does not know the number any more, or the token may not see it",
+        "Meta ya no conoce el número, o el token no lo alcanza.",
+    ),
+    (
+        "the number is registered; Meta has not described it since",
+        "El número está registrado; Meta aún no lo ha descrito desde entonces.",
+    ),
     (
         "Meta refuses the access token or the app secret",
         "Meta rechaza el token de acceso o la clave secreta de la aplicación",

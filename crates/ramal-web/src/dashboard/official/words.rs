@@ -139,6 +139,9 @@ texts! {
         id: "De 5 a 20 dígitos.", "5 to 20 digits.", "De 5 a 20 dígitos.";
         secret: "Copie-o inteiro, sem espaços.", "Copy all of it, without spaces.", "Cópielo entero, sin espacios.";
         six_digits: "Seis dígitos.", "Six digits.", "Seis dígitos.";
+        which_app: "A Meta não diz de qual aplicativo é o token. Pela API, com metaAppId, o número conecta.",
+            "Meta does not say which app the token is of. By the API, with metaAppId, the number connects.",
+            "Meta no dice de qué aplicación es el token. Por la API, con metaAppId, el número se conecta.";
     }
 }
 
@@ -272,6 +275,8 @@ fn of_words(words: &str, t: &ProblemTexts) -> Option<(&'static str, &'static str
         ("metaAccessToken", "token", t.secret),
         ("metaAppSecret", "secret", t.secret),
         ("metaPin", "pin", t.six_digits),
+        // These forms do not ask for it.
+        ("metaAppId is required", "", t.which_app),
     ];
     let found = known.into_iter().find(|(begins, ..)| words.starts_with(begins));
     found.map(|(_, field, text)| (field, text, None))
@@ -387,6 +392,7 @@ mod tests {
             (Refusal::MetaNumberNotVerified, "number"),
             (Refusal::MetaTimeout, ""),
             (Refusal::Validation(words("metaPin has six digits")), "pin"),
+            (Refusal::Validation(words("metaAppId is required: Meta …")), ""),
             (Refusal::Validation(words("name has 1 to 100 characters")), "name"),
             (Refusal::NumberAlreadyActive, "number"),
         ] {
