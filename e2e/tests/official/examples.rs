@@ -10,7 +10,7 @@ fn expected(name: &str) -> Option<(&'static str, &'static str, &'static str)> {
     Some(match name {
         "Text Message" => ("message.received", "text", "Does it come in another color?"),
         "Text Message with Context (Product Inquiry)" => {
-            ("message.received", "text", "Is this still available?")
+            ("message.reply", "text", "Is this still available?")
         }
         "Text Message from Click to WhatsApp Ad" => {
             ("message.received", "text", "Hello! Can I get more info on this?")
@@ -22,9 +22,9 @@ fn expected(name: &str) -> Option<(&'static str, &'static str, &'static str)> {
         "Button Message" => ("message.reply", "text", "Unsubscribe"),
         "Interactive List Reply Message" => ("message.reply", "text", "Priority Mail Express"),
         "Interactive Button Reply Message" => ("message.reply", "text", "Cancel"),
-        // Of an order it is told that there is one: the contract has no word for it.
-        "Order Message" => ("message.received", "", ""),
-        "Unsupported Message" | "System Message" => return None,
+        // It is told that there is one: the contract has no word for it.
+        "Order Message" | "Unsupported Message" => ("message.received", "", ""),
+        "System Message" => return None,
         group if group.starts_with("Group") => return None,
         other => panic!("an example that this test does not know: {other}"),
     })
