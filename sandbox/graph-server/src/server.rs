@@ -192,10 +192,12 @@ async fn serve(
         | None => {}
     }
     if parts.uri.path().starts_with(graph::DOWNLOADS) {
-        let bearer = header_text(&parts.headers, header::AUTHORIZATION);
-        let bearer = bearer.and_then(|text| text.strip_prefix("Bearer "));
+        let header = header_text(&parts.headers, header::AUTHORIZATION);
         let query = parts.uri.query().unwrap_or_default();
-        let response = server.with(|state| graph::download(state, query, bearer));
+        let response = server.with(|state| {
+            let bearer = header.and_then(|text| text.strip_prefix("Bearer "));
+            graph::download(state, query, bearer)
+        });
         let status = response.status().as_u16();
         server.with(|state| state.calls.finish(call, status, Value::Null));
         return response;
@@ -203,19 +205,12 @@ async fn serve(
     let answered = match &mishap {
         Some(Mishap::Code(code)) => Err(GraphError::scripted(*code)),
         Some(Mishap::Subcode { code: 100, subcode: 33 }) => {
-            let method = parts.method.as_str().to_lowercase();
-            Err(GraphError::unknown_object(&method, &id))
+            Err(GraphError::unknown_object(&parts.method.as_str().to_lowercase(), &id))
         }
         Some(Mishap::Subcode { code, subcode }) => {
             Err(GraphError::scripted(*code).subcode(*subcode))
         }
-        other => {
-            let fail = if let Some(Mishap::Fail(code)) = other { Some(*code) } else { None };
-            match Request::read(parts.method, &parts.uri, &parts.headers, &body).await {
-                Ok(request) => graph::answer(&server, &request, fail).await,
-                Err(error) => Err(error),
-            }
-        }
+        other => asked(&server, parts, &body, other.as_ref()).await,
     };
     let (status, body, response) = match answered {
         Ok(graph::Reply::Json(body)) => {
@@ -229,6 +224,18 @@ async fn serve(
     };
     server.with(|state| state.calls.finish(call, status.as_u16(), body));
     if matches!(mishap, Some(Mishap::Drop(Cutting::After))) { hang_up(&cut) } else { response }
+}
+
+/// What Graph answers, if no script says otherwise.
+async fn asked(
+    server: &GraphServer,
+    parts: axum::http::request::Parts,
+    body: &axum::body::Bytes,
+    mishap: Option<&Mishap>,
+) -> Result<graph::Reply, GraphError> {
+    let fail = if let Some(Mishap::Fail(code)) = mishap { Some(*code) } else { None };
+    let request = Request::read(parts.method, &parts.uri, &parts.headers, body).await?;
+    graph::answer(server, &request, fail).await
 }
 
 /// Nothing of the answer gets through.
