@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use ramal_domain::{Backoff, NumberId};
-use ramal_meta::{ErrorClass, GraphError};
+use ramal_meta::{Access, ErrorClass, GraphError, Phone, PhoneId};
 use ramal_store::LeavingNumber;
 
-use super::{delivers_to, stored_ids};
+use super::{Meta, delivers_to, stored_ids};
 use crate::{App, AppError};
 
 /// How many numbers leave in one round.
@@ -74,13 +74,7 @@ impl App {
         }
         let (phone_id, waba) = stored_ids(official)?;
         let access = meta.access(official);
-        let phone = match meta.graph.phone(&access, &phone_id).await {
-            Ok(phone) => Some(phone),
-            Err(error) => gone_is_done(Err(error)).map(|()| None)?,
-        };
-        if phone.as_ref().is_some_and(|phone| delivers_to(phone, official.number)) {
-            gone_is_done(meta.graph.set_callback(&access, &phone_id, None).await)?;
-        }
+        let phone = forget_callback(meta, &access, &phone_id, official.number).await?;
         if number.half_done {
             // Who else uses account and number is not known: they were not ours yet.
             return Ok(());
@@ -93,6 +87,24 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// Has Meta deliver nothing to our number `id` any more; an address that is not ours stays. Returns the
+/// phone number as it was, if Meta still has it.
+pub(super) async fn forget_callback(
+    meta: &Meta,
+    access: &Access,
+    phone_id: &PhoneId,
+    id: NumberId,
+) -> Result<Option<Phone>, AppError> {
+    let phone = match meta.graph.phone(access, phone_id).await {
+        Ok(phone) => phone,
+        Err(error) => return gone_is_done(Err(error)).map(|()| None),
+    };
+    if delivers_to(&phone, id) {
+        gone_is_done(meta.graph.set_callback(access, phone_id, None).await)?;
+    }
+    Ok(Some(phone))
 }
 
 /// What is not there, or not ours any more, needs no leaving. Everything else is tried again.

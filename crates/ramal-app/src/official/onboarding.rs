@@ -12,7 +12,11 @@ use ramal_store::{Credentials, OfficialNumber};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use super::{Meta, delivers_to, leave::gone_is_done, refusal_of, stored_ids};
+use super::{
+    Meta,
+    leave::{forget_callback, gone_is_done},
+    refusal_of, stored_ids,
+};
 use crate::{App, AppError, Refusal};
 
 /// What a token must be allowed to do.
@@ -305,7 +309,8 @@ impl App {
         let walker = self.walker(official, Walk::Lenient)?;
         let sharing = self.store.read().await?.official().sharing(official).await?;
         if touched.callback && !sharing.phone {
-            walker.forget_callback(official.number).await?;
+            let (meta, access) = (walker.meta, &walker.access);
+            forget_callback(meta, access, &walker.phone_id, official.number).await?;
         }
         if touched.account && !sharing.account {
             gone_is_done(self.meta()?.graph.unsubscribe(&walker.access, &walker.waba_id).await)?;
@@ -451,18 +456,6 @@ impl Walker<'_> {
         let found = self.meta.graph.subscriptions(&self.access, &self.waba_id).await;
         let found = found.map_err(|error| refusal_of(&error))?;
         Ok(found.into_iter().map(|it| it.app_id).collect())
-    }
-
-    /// Has Meta deliver nothing to our number `id` any more. An address that is not ours stays.
-    async fn forget_callback(&self, id: NumberId) -> Result<(), AppError> {
-        let graph = &self.meta.graph;
-        match graph.phone(&self.access, &self.phone_id).await {
-            Ok(phone) if delivers_to(&phone, id) => {
-                gone_is_done(graph.set_callback(&self.access, &self.phone_id, None).await)
-            }
-            Ok(_elsewhere) => Ok(()),
-            Err(error) => gone_is_done(Err(error)),
-        }
     }
 
     async fn register(
