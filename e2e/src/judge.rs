@@ -70,13 +70,36 @@ impl Description {
         if answer.is_null() {
             return;
         }
-        let answered = match route {
-            _ if call["status"] != 200 => "GraphAPIError",
-            "messages" if body["status"].is_string() => "MarkMessageResponsePayload",
-            "messages" => "MessageResponsePayload",
-            _ => return,
-        };
-        self.check(answered, answer, &format!("the answer to {what}"));
+        let what = format!("the answer to {what}");
+        match route {
+            _ if call["status"] != 200 => self.check("GraphAPIError", answer, &what),
+            "messages" if body["status"].is_string() => {
+                self.check("MarkMessageResponsePayload", answer, &what);
+            }
+            "messages" => self.check("MessageResponsePayload", answer, &what),
+            _ => {
+                if let Some(path) = path_of(route) {
+                    self.check_answer(path, method, answer, &what);
+                }
+            }
+        }
+    }
+
+    /// Judges an answer by the operation that it is of: `path` without the version.
+    fn check_answer(&self, path: &str, method: &str, answer: &Value, what: &str) {
+        let (path, method) = (format!("/{{Version}}/{path}"), method.to_lowercase());
+        let answers = &self.document["paths"][&path][&method]["responses"];
+        let schema = &answers["200"]["content"]["application/json"]["schema"];
+        assert!(schema.is_object(), "the description has no {method} {path}");
+        self.validate(&format!("answer of {method} {path}"), schema, answer, what);
+    }
+
+    /// Meta's examples of webhooks, by name.
+    pub(crate) fn webhooks(&self) -> Vec<(String, Value)> {
+        let operation = &self.document["paths"]["/whatsapp/webhooks"]["post"];
+        let examples = &operation["requestBody"]["content"]["application/json"]["examples"];
+        let examples = examples.as_object().expect("examples");
+        examples.iter().map(|(name, example)| (name.clone(), example["value"].clone())).collect()
     }
 
     /// Judges a webhook; the description covers messages and their statuses.
@@ -98,12 +121,17 @@ impl Description {
     }
 
     fn check(&self, schema: &str, value: &Value, what: &str) {
+        let named = json!({ "$ref": format!("#/components/schemas/{schema}") });
+        self.validate(schema, &named, value, what);
+    }
+
+    fn validate(&self, name: &str, schema: &Value, value: &Value, what: &str) {
         let validator = {
             let mut known = self.validators.lock().expect("nobody panicked while holding it");
-            Arc::clone(known.entry(schema.to_owned()).or_insert_with(|| {
+            Arc::clone(known.entry(name.to_owned()).or_insert_with(|| {
                 let whole = json!({
                     "$schema": "https://json-schema.org/draft/2020-12/schema",
-                    "$ref": format!("#/components/schemas/{schema}"),
+                    "allOf": [schema],
                     "components": self.document["components"],
                 });
                 Arc::new(jsonschema::validator_for(&whole).expect("a schema"))
@@ -113,8 +141,26 @@ impl Description {
             .iter_errors(value)
             .map(|error| format!("{}: {error}", error.instance_path()))
             .collect();
-        assert!(errors.is_empty(), "{what} is no {schema}: {errors:#?}\n{value:#}");
+        assert!(errors.is_empty(), "{what} is no {name}: {errors:#?}\n{value:#}");
     }
+}
+
+/// The path of an operation, as the description writes it; `None` where it does not cover a route. Messages
+/// are judged by what was asked.
+fn path_of(route: &str) -> Option<&'static str> {
+    Some(match route {
+        "waba" => "{WABA-ID}",
+        "phone_numbers" => "{WABA-ID}/phone_numbers",
+        "subscribed_apps" => "{WABA-ID}/subscribed_apps",
+        "message_templates" => "{WABA-ID}/message_templates",
+        "phone" => "{Phone-Number-ID}",
+        "register" => "{Phone-Number-ID}/register",
+        "deregister" => "{Phone-Number-ID}/deregister",
+        "media" => "{Phone-Number-ID}/media",
+        "whatsapp_business_profile" => "{Phone-Number-ID}/whatsapp_business_profile",
+        "media_node" => "{Media-ID}",
+        _ => return None,
+    })
 }
 
 /// What must not be read anywhere.
@@ -275,5 +321,45 @@ mod tests {
         bad["text"] = json!({"boddy": "x"});
         let bad = call(bad);
         assert!(std::panic::catch_unwind(|| description.call(&bad)).is_err());
+    }
+
+    #[test]
+    fn the_description_knows_the_answers_of_every_kind_of_call() {
+        let Some(description) = Description::of_meta() else { return };
+        // What is asked is judged as well where the description has it: of a registration.
+        let asked = json!({"messaging_product": "whatsapp", "pin": "123456"});
+        let call = |method: &str, route: &str, answer: Value| json!({"method": method, "route": route, "path": "/x", "status": 200, "body": asked, "answer": answer});
+        let success = json!({"success": true});
+        for (method, route, good) in [
+            ("GET", "waba", json!({"id": "1", "name": "Shop"})),
+            (
+                "GET",
+                "phone_numbers",
+                json!({"data": [{"id": "1", "verified_name": "Shop", "display_phone_number": "+1 555",
+                    "quality_rating": "GREEN"}]}),
+            ),
+            ("POST", "subscribed_apps", success.clone()),
+            ("DELETE", "subscribed_apps", success.clone()),
+            ("POST", "register", success.clone()),
+            ("POST", "deregister", success.clone()),
+            ("POST", "phone", success),
+            (
+                "GET",
+                "phone",
+                json!({"id": "1", "verified_name": "Shop", "display_phone_number": "+1 555",
+                    "quality_rating": "GREEN"}),
+            ),
+            ("POST", "media", json!({"id": "1"})),
+            (
+                "GET",
+                "media_node",
+                json!({"messaging_product": "whatsapp", "id": "1", "url": "https://x.example/"}),
+            ),
+        ] {
+            description.call(&call(method, route, good));
+            let bad = call(method, route, json!([true]));
+            let judged = std::panic::catch_unwind(|| description.call(&bad));
+            assert!(judged.is_err(), "{method} {route} takes anything");
+        }
     }
 }

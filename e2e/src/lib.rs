@@ -23,12 +23,12 @@ mod receiver;
 mod wait;
 mod world;
 
-pub use api::{Answer, Api, Created};
+pub use api::{Answer, Api, Created, client};
 pub use database::Database;
 pub use front::{Exchange, Front};
 pub use graph::{Business, Graph};
 pub use mortal::{Insisted, Mortal, asked_for};
-pub use official::{Line, Official};
+pub use official::{Line, Official, examples_of_meta};
 pub use phones::Phones;
 pub use process::{Process, binary, repository};
 pub use qr::decode_qr;

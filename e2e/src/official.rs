@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 use crate::{
     Answer, Api, Business, Front, Graph, Phones, Product, Receiver, WhatsApp,
+    api::client,
     judge::{Description, Secrets},
+    receiver::hmac,
 };
 
 /// Nothing listens there: official numbers need no WhatsApp Web.
@@ -225,6 +227,18 @@ impl Official {
         line
     }
 
+    /// Delivers a webhook to a number's address, signed as Meta does it; returns how it was answered.
+    pub async fn deliver(&self, line: &Line, body: &str) -> u16 {
+        let address = line.body["webhookUrl"].as_str().expect("an address");
+        let signature = hex::encode(hmac(line.secret.as_bytes(), &[body.as_bytes()]));
+        let request = client()
+            .post(address)
+            .header("content-type", "application/json")
+            .header("x-hub-signature-256", format!("sha256={signature}"))
+            .body(body.to_owned());
+        request.send().await.expect("an answer").status().as_u16()
+    }
+
     /// A number, as the API tells it.
     pub async fn detail(&self, id: &str) -> Value {
         self.api().get(&format!("/v1/numbers/{id}")).await.expect(200)
@@ -280,6 +294,11 @@ impl Official {
         assert!(log.contains("DEBUG"), "the log is complete");
         secrets.check_log(&log);
     }
+}
+
+/// Meta's own examples of webhooks, by name; `None` where its description is not, which is said then.
+pub fn examples_of_meta() -> Option<Vec<(String, Value)>> {
+    Description::of_meta().map(Description::webhooks)
 }
 
 impl Drop for Official {

@@ -79,7 +79,7 @@ impl Delivery {
     }
 }
 
-fn hmac(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn hmac(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any key length will do");
     for part in parts {
         mac.update(part);

@@ -11,14 +11,23 @@ const NUMBER: &str = "+5511999990001";
 const FRIEND: &str = "+5511999990002";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_ready_file_has_its_five_keys_and_all_addresses_are_on_this_machine() {
+async fn the_ready_file_has_its_keys_and_all_addresses_are_on_this_machine() {
     let sandbox = Sandbox::start().await;
 
     let ready = sandbox.ready.as_object().expect("an object");
     let keys: BTreeSet<&str> = ready.keys().map(String::as_str).collect();
-    let expected = ["apiUrl", "dashboardUrl", "sandboxUrl", "tenantKey", "whatsappUrl"];
+    let expected = [
+        "apiUrl",
+        "dashboardUrl",
+        "graphControlUrl",
+        "graphUrl",
+        "meta",
+        "sandboxUrl",
+        "tenantKey",
+        "whatsappUrl",
+    ];
     assert_eq!(keys, BTreeSet::from(expected));
-    for url in ["apiUrl", "dashboardUrl", "sandboxUrl"] {
+    for url in ["apiUrl", "dashboardUrl", "graphControlUrl", "graphUrl", "sandboxUrl"] {
         let value = ready[url].as_str().expect("a text");
         assert!(value.starts_with("http://127.0.0.1:"), "{url}: {value}");
     }
@@ -62,7 +71,7 @@ async fn the_lines_that_it_prints_work_as_printed() {
     let log = sandbox.log();
     let lines: Vec<&str> =
         log.lines().map(str::trim).filter(|line| line.contains("curl -s")).collect();
-    assert_eq!(lines.len(), 4, "create, scan, send, read: {log}");
+    assert_eq!(lines.len(), 5, "create, scan, send, read; create an official one: {log}");
     let curl = Command::new("/bin/sh").args(["-c", "command -v curl"]).output();
     assert!(curl.is_ok_and(|output| output.status.success()), "the lines need curl; install it");
 
@@ -75,8 +84,10 @@ async fn the_lines_that_it_prints_work_as_printed() {
     }
 
     let numbers = sandbox.api.numbers().await;
-    assert_eq!(numbers.len(), 1);
-    sandbox.api.wait_until_open(numbers[0]["id"].as_str().expect("an id")).await;
+    assert_eq!(numbers.len(), 2, "a QR-paired one and an official one");
+    for number in &numbers {
+        sandbox.api.wait_until_open(number["id"].as_str().expect("an id")).await;
+    }
     sandbox.phones.wait_for_text("+5511999990002", "Hello!").await;
     let drawn = sandbox.log();
     assert!(drawn.contains('\u{2588}') && drawn.contains("Pairing code:"), "no QR code is drawn");

@@ -183,10 +183,10 @@ pub enum Refusal {
     #[error("Meta refused: {0}")]
     MetaRefused(String),
     /// Meta cannot be reached, or fails.
-    #[error("Meta does not answer as it should; nothing was changed, try again shortly")]
+    #[error("Meta does not answer as it should; try again shortly")]
     MetaUnavailable,
     /// Meta does not answer in time.
-    #[error("Meta did not answer in time; nothing was changed, try again shortly")]
+    #[error("Meta did not answer in time; try again shortly")]
     MetaTimeout,
     /// The operator has not set up what is needed.
     #[error("{0}")]

@@ -114,8 +114,8 @@ impl Wanted {
 impl CreateNumber {
     pub(crate) fn check(self, provider: Provider) -> Result<Wanted, AppError> {
         let name = check_name(&self.name)?;
-        let phone =
-            self.number.parse().map_err(|error| AppError::invalid(format!("number: {error}")))?;
+        let phone = PhoneNumber::of_provider(provider, &self.number)
+            .map_err(|error| AppError::invalid(format!("number: {error}")))?;
         Ok(Wanted {
             id: NumberId::mint(),
             name,
@@ -292,7 +292,8 @@ impl App {
     ///
     /// # Errors
     ///
-    /// [`Refusal::NumberNotFound`], [`Refusal::MetaUnavailable`] and [`Refusal::MetaTimeout`].
+    /// [`Refusal::NumberNotFound`], [`Refusal::MetaUnavailable`] and [`Refusal::MetaTimeout`]. What else
+    /// Meta refuses is written down, and the number says it itself.
     pub async fn refresh_number(&self, caller: &Caller, id: &str) -> Result<NumberView, AppError> {
         let number = self.find_number(caller, parse_number_id(id)?).await?;
         if number.provider == Provider::Meta {

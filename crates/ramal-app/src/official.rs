@@ -18,7 +18,7 @@ mod view;
 use std::sync::Arc;
 
 use ramal_domain::NumberId;
-use ramal_meta::{Access, BuildError, ErrorClass, Graph, GraphError, PhoneId, WabaId};
+use ramal_meta::{Access, BuildError, ErrorClass, Graph, GraphError, Phone, PhoneId, WabaId};
 use ramal_session::Turns;
 use ramal_store::OfficialNumber;
 use tokio::sync::Notify;
@@ -35,6 +35,9 @@ pub use signup::{
 };
 pub use view::OfficialView;
 
+/// Where the callbacks of numbers are, below the public address.
+const CALLBACKS: &str = "/webhooks/meta/";
+
 /// Meta's Cloud API, as the use cases have it.
 #[derive(Debug)]
 pub(crate) struct Meta {
@@ -46,8 +49,11 @@ pub(crate) struct Meta {
     pub(crate) wake_upkeep: Notify,
     /// What Meta said of templates lately.
     pub(crate) templates: templates::Templates,
-    /// Whoever holds a number's turn is alone with it at Meta.
+    /// Whoever holds a number's turn is alone with our row of it.
     pub(crate) turns: Turns,
+    /// Whoever holds the turn of Meta's id of a phone number is alone with it at Meta: several rows may
+    /// be the same number there. It is taken after a number's own turn.
+    pub(crate) phone_turns: Turns<String>,
 }
 
 impl Meta {
@@ -59,6 +65,7 @@ impl Meta {
             wake_upkeep: Notify::new(),
             templates: templates::Templates::default(),
             turns: Turns::default(),
+            phone_turns: Turns::default(),
         })
     }
 
@@ -85,7 +92,12 @@ impl App {
 
     /// The address that Meta delivers a number's webhooks to.
     pub fn meta_callback(&self, id: NumberId) -> String {
-        format!("{}/webhooks/meta/{id}", self.public_url)
+        format!("{}{id}", self.meta_callbacks())
+    }
+
+    /// What all those addresses begin with.
+    fn meta_callbacks(&self) -> String {
+        format!("{}{CALLBACKS}", self.public_url)
     }
 
     /// Whether the operator has an app for Embedded Signup.
@@ -106,6 +118,12 @@ impl App {
             meta.wake_upkeep.notify_one();
         }
     }
+}
+
+/// Whether Meta delivers what concerns this phone to the callback of our number `id`, be it at an address
+/// that we had before.
+fn delivers_to(phone: &Phone, id: NumberId) -> bool {
+    phone.callback_number.as_deref().is_some_and(|url| url.ends_with(&format!("{CALLBACKS}{id}")))
 }
 
 /// Ids of Meta's that were checked before they were stored.

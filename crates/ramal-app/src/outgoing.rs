@@ -128,8 +128,7 @@ impl OutgoingMessage {
                 Ok(Peer::Jid(to.clone()))
             }
             Destination::Person(to) => {
-                let phone = to.parse::<PhoneNumber>();
-                let phone = phone
+                let phone = PhoneNumber::of_provider(provider, to)
                     .map_err(|error| AppError::invalid(format!("destinationNumber: {error}")))?;
                 Ok(Peer::Phone(phone))
             }

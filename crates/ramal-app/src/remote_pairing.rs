@@ -251,7 +251,8 @@ impl App {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Validation`], [`Refusal::NumberNotFound`] and [`Refusal::NumberAlreadyConnected`].
+    /// [`Refusal::Validation`], [`Refusal::NumberNotFound`], [`Refusal::NumberAlreadyConnected`] and
+    /// [`Refusal::NotSupportedForMeta`].
     pub async fn renew_pairing_link(
         &self,
         caller: &Caller,
@@ -262,6 +263,10 @@ impl App {
         let mut tx = self.store.begin().await?;
         let number = tx.numbers().find_to_change(caller.tenant(), id).await?;
         let number = number.ok_or(Refusal::NumberNotFound)?;
+        if number.provider == Provider::Meta {
+            let sentence = "no phone pairs an official number: reconnect it with its credentials";
+            return Err(Refusal::NotSupportedForMeta(sentence).into());
+        }
         if number.link == Link::Open {
             return Err(Refusal::NumberAlreadyConnected.into());
         }

@@ -140,7 +140,8 @@ impl CloseReason {
                  the account as an asset, then reconnect"
             }
             Self::MetaDisconnected => {
-                "the owner disconnected the number from the app at Meta; connect it again"
+                "the owner disconnected the number from the app at Meta, or it is gone there; connect it \
+                 again"
             }
             Self::MetaNotRegistered => {
                 "the number is not registered with the Cloud API; reconnect it, with its PIN if it \

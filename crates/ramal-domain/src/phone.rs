@@ -2,8 +2,12 @@
 
 use std::{fmt, str::FromStr};
 
+use crate::Provider;
+
 /// Fewest digits that a QR-paired number may have (contract C.1: "min 10 digits").
 const MIN_DIGITS: usize = 10;
+/// Fewest digits that an official number, and whom it writes to, may have ("min 8 for META").
+const MIN_DIGITS_OFFICIAL: usize = 8;
 /// Most digits that E.164 allows.
 const MAX_DIGITS: usize = 15;
 
@@ -24,6 +28,9 @@ pub enum PhoneError {
     /// Too short or too long.
     #[error("a phone number has 10 to 15 digits, country code included")]
     Length,
+    /// The same for official numbers.
+    #[error("a phone number has 8 to 15 digits, country code included")]
+    OfficialLength,
     /// No numbering plan has such a number.
     #[error("no country's numbering plan has this phone number")]
     Unassigned,
@@ -75,11 +82,47 @@ impl PhoneNumber {
     ///
     /// As [`FromStr`].
     pub fn from_any_format(text: &str) -> Result<Self, PhoneError> {
+        Self::of_provider_in_any_format(Provider::Web, text)
+    }
+
+    /// The same for numbers of `provider`.
+    ///
+    /// # Errors
+    ///
+    /// As [`FromStr`].
+    pub fn of_provider_in_any_format(provider: Provider, text: &str) -> Result<Self, PhoneError> {
         let plain: String = text
             .chars()
             .filter(|c| !c.is_whitespace() && !['-', '.', '/', '(', ')'].contains(c))
             .collect();
-        plain.strip_prefix("00").unwrap_or(&plain).parse()
+        Self::of_provider(provider, plain.strip_prefix("00").unwrap_or(&plain))
+    }
+
+    /// Reads `+5511999999999` or `5511999999999`, as numbers of `provider` may be: official ones may be
+    /// shorter.
+    ///
+    /// # Errors
+    ///
+    /// As [`FromStr`].
+    pub fn of_provider(provider: Provider, text: &str) -> Result<Self, PhoneError> {
+        match provider {
+            Provider::Web => Self::read(text, MIN_DIGITS, PhoneError::Length),
+            Provider::Meta => Self::read(text, MIN_DIGITS_OFFICIAL, PhoneError::OfficialLength),
+        }
+    }
+
+    fn read(text: &str, fewest: usize, wrong_length: PhoneError) -> Result<Self, PhoneError> {
+        let digits = text.strip_prefix('+').unwrap_or(text);
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(PhoneError::NotDigits);
+        }
+        if !(fewest..=MAX_DIGITS).contains(&digits.len()) {
+            return Err(wrong_length);
+        }
+        // The plan check is on the country code and the shape only: WhatsApp has numbers that
+        // number plans lag behind (Brazil's ninth digit among them), so `is_valid` is too strict.
+        phonenumber::parse(None, format!("+{digits}")).map_err(|_source| PhoneError::Unassigned)?;
+        Ok(Self(digits.to_owned()))
     }
 
     /// `55`, two digits of area code, then nine digits that start with a 9: the 9 goes.
@@ -124,17 +167,7 @@ impl FromStr for PhoneNumber {
 
     /// Reads `+5511999999999` or `5511999999999`.
     fn from_str(text: &str) -> Result<Self, PhoneError> {
-        let digits = text.strip_prefix('+').unwrap_or(text);
-        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(PhoneError::NotDigits);
-        }
-        if !(MIN_DIGITS..=MAX_DIGITS).contains(&digits.len()) {
-            return Err(PhoneError::Length);
-        }
-        // The plan check is on the country code and the shape only: WhatsApp has numbers that
-        // number plans lag behind (Brazil's ninth digit among them), so `is_valid` is too strict.
-        phonenumber::parse(None, format!("+{digits}")).map_err(|_source| PhoneError::Unassigned)?;
-        Ok(Self(digits.to_owned()))
+        Self::of_provider(Provider::Web, text)
     }
 }
 
@@ -175,6 +208,16 @@ mod tests {
         ] {
             assert_eq!(text.parse::<PhoneNumber>(), Err(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn official_numbers_may_be_shorter() {
+        let official = |text| PhoneNumber::of_provider(Provider::Meta, text);
+        assert_eq!(official("+29012345").unwrap().digits(), "29012345");
+        assert_eq!(official("+2901234"), Err(PhoneError::OfficialLength));
+        let plain = PhoneNumber::of_provider_in_any_format(Provider::Meta, "+290 12-345");
+        assert_eq!(plain, official("29012345"));
+        assert_eq!("+29012345".parse::<PhoneNumber>(), Err(PhoneError::Length), "QR-paired");
     }
 
     #[test]

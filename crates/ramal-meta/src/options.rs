@@ -41,7 +41,7 @@ pub struct Options {
     pub sdk_url: String,
     /// Where the messages of Meta's dialog may come from: `https://host` or `https://*.host`.
     pub login_origins: Vec<String>,
-    /// How often official numbers that are unwell or in review are looked at.
+    /// How often Meta is asked about each official number.
     #[serde(with = "humantime_serde")]
     pub poll_every: Duration,
     /// How long a status is waited for after a send that Meta did not answer, before it counts as failed.

@@ -96,6 +96,7 @@ impl Messages<'_> {
     pub async fn import(&mut self, past: &PastMessage, now: Timestamp) -> Result<bool, StoreError> {
         let message = &past.message;
         if past.sent.is_some() && self.is_ours(message.number, &message.wire_id).await? {
+            self.fill_in(message, Direction::Outbound, &message.from).await?;
             return Ok(false);
         }
         let Some(id) = self.keep(message, past.sent, now).await? else { return Ok(false) };
@@ -173,7 +174,40 @@ impl Messages<'_> {
         .bind(message.media.as_ref().map(|media| media.link_until.as_millis()))
         .execute(&mut *self.0.inner)
         .await?;
-        Ok((done.rows_affected() > 0).then_some(id))
+        if done.rows_affected() == 0 {
+            self.fill_in(message, direction, &peer).await?;
+            return Ok(None);
+        }
+        Ok(Some(id))
+    }
+
+    /// What stood for a message whose content was still to come gets it. Meta shares media of the past so.
+    async fn fill_in(
+        &mut self,
+        message: &InboundMessage,
+        direction: Direction,
+        peer: &Peer,
+    ) -> Result<(), StoreError> {
+        let Some(media) = &message.media else { return Ok(()) };
+        sqlx::query(
+            "update messages set kind = $6, content = $7, media = $8, media_hash = $9,
+               media_until_ms = $10
+             where number_id = $1 and wire_id = $3 and direction = $4 and place = $5
+               and (peer = $2 or direction = 'out') and kind = 'unsupported' and media is null",
+        )
+        .bind(message.number.to_string())
+        .bind(peer_text(peer))
+        .bind(message.wire_id.as_str())
+        .bind(if direction == Direction::Outbound { "out" } else { "in" })
+        .bind(message.place.id())
+        .bind(message.kind)
+        .bind(message.content.clone())
+        .bind(media.media.written())
+        .bind(media.link_hash.clone())
+        .bind(media.link_until.as_millis())
+        .execute(&mut *self.0.inner)
+        .await?;
+        Ok(())
     }
 
     /// The message whose media a link leads to, while it is good and its number is listed.

@@ -67,7 +67,7 @@ pub use numbers::{
     Choice, Identity, NewNumber, Number, NumberStage, Numbers, Reservation, Restored, Runnable,
     Stepped,
 };
-pub use official::{Credentials, LeavingNumber, OfficialNumber, OfficialNumbers};
+pub use official::{Credentials, LeavingNumber, OfficialNumber, OfficialNumbers, Sharing};
 pub use official_queue::{BegunMessage, OfficialMessage, OfficialStatus};
 pub use overview::PastEvent;
 pub use pairing_attempts::{

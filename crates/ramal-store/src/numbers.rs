@@ -201,7 +201,8 @@ pub struct Numbers<'a>(pub(crate) &'a mut Tx);
 /// Meta has let them go, their webhooks have heard all.
 const DUE: &str = "select n.id from numbers n
     where n.stage = 'removed' and n.restorable_until_ms <= $1 and n.unlink_pending = 0
-      and not exists (select 1 from official_numbers o where o.number_id = n.id and o.leaving = 1)
+      and not exists (select 1 from official_numbers o where o.number_id = n.id
+                      and (o.leaving in (1, 2) or (o.leaving = 3 and o.look_due_ms > $1)))
       and not exists (select 1 from deliveries d join webhooks w on w.id = d.webhook_id
                       where w.number_id = n.id and d.state = 'pending')";
 /// What was said and written, and no webhook waits for. What happened to the number itself stays as
@@ -314,7 +315,43 @@ impl Numbers<'_> {
         Ok(())
     }
 
-    /// Undoes what dead processes left half-done: reservations of other owners are deleted, and
+    /// Undoes a reservation of an official number of which something may be left at Meta: its row
+    /// stays, removed for good, until that is taken back.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn set_aside(&mut self, id: NumberId, now: Timestamp) -> Result<(), StoreError> {
+        let done = sqlx::query(
+            "update numbers set stage = 'removed', link = 'closed', close_reason = $2,
+               link_since_ms = $3, removed_at_ms = $3, restorable_until_ms = $3, updated_at_ms = $3
+             where id = $1 and stage = 'reserved'",
+        )
+        .bind(id.to_string())
+        .bind(CloseReason::NotPaired.code())
+        .bind(now.as_millis())
+        .execute(&mut *self.0.inner)
+        .await?;
+        if done.rows_affected() > 0 {
+            self.0.official().set_aside(id).await?;
+        }
+        Ok(())
+    }
+
+    /// The same for reservations of official numbers that nobody undid.
+    async fn set_dead_aside(
+        &mut self,
+        rows: Vec<AnyRow>,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        for row in &rows {
+            self.set_aside(row::parsed(row, "numbers.id")?, now).await?;
+        }
+        Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
+    }
+
+    /// Undoes what dead processes left half-done: reservations of other owners are deleted or, where
+    /// something may be left at Meta, set aside; so are moves to Meta. And
     /// what was open is open no longer until its new session says so. Returns how many of each.
     /// Pairings are left to the new sessions: only they can tell whether a phone had answered. A
     /// number that was told that our version is too old is tried again: this may be a newer one.
@@ -327,6 +364,15 @@ impl Numbers<'_> {
         living: NodeId,
         now: Timestamp,
     ) -> Result<(u64, u64), StoreError> {
+        let dead = sqlx::query(
+            "select n.id from numbers n join official_numbers o on o.number_id = n.id
+             where n.stage = 'reserved' and n.owner <> $1",
+        )
+        .bind(living.to_string())
+        .fetch_all(&mut *self.0.inner)
+        .await?;
+        let aside = self.set_dead_aside(dead, now).await?;
+        self.0.official().set_dead_moves_aside(living).await?;
         let reserved = sqlx::query("delete from numbers where stage = 'reserved' and owner <> $1")
             .bind(living.to_string())
             .execute(&mut *self.0.inner)
@@ -352,7 +398,7 @@ impl Numbers<'_> {
         .bind(CloseReason::ClientOutdated.code())
         .execute(&mut *self.0.inner)
         .await?;
-        Ok((reserved.rows_affected(), open.rows_affected()))
+        Ok((reserved.rows_affected() + aside, open.rows_affected()))
     }
 
     /// A listed number of `tenant`.
@@ -723,16 +769,24 @@ impl Numbers<'_> {
         Ok(purged)
     }
 
-    /// Deletes reservations that nobody undid, and removed numbers whose restore window is over, whose device is unlinked and whose
+    /// Deletes reservations that nobody undid (or sets them aside, as [`Numbers::recover`]), and removed numbers whose restore window is over, whose device is unlinked and whose
     /// last events have been delivered or given up. Returns how many.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
     pub async fn purge_due(&mut self, now: Timestamp) -> Result<u64, StoreError> {
-        let fresh = "delete from numbers where stage = 'reserved' and created_at_ms < $1";
-        sqlx::query(fresh)
-            .bind(now.before(RESERVATION_MAX).as_millis())
+        let fresh = now.before(RESERVATION_MAX).as_millis();
+        let dead = sqlx::query(
+            "select n.id from numbers n join official_numbers o on o.number_id = n.id
+             where n.stage = 'reserved' and n.created_at_ms < $1",
+        )
+        .bind(fresh)
+        .fetch_all(&mut *self.0.inner)
+        .await?;
+        self.set_dead_aside(dead, now).await?;
+        sqlx::query("delete from numbers where stage = 'reserved' and created_at_ms < $1")
+            .bind(fresh)
             .execute(&mut *self.0.inner)
             .await?;
         let due = format!("{DUE} and not exists ({TOLD} and e.number_id = n.id)");

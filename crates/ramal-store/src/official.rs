@@ -1,7 +1,9 @@
 //! What official numbers are at Meta: ids, credentials, how far their onboarding has come, and what Meta
 //! says of them.
 
-use ramal_domain::{NumberId, TenantId, Timestamp};
+use std::time::Duration;
+
+use ramal_domain::{NodeId, NumberId, TenantId, Timestamp};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
 
@@ -10,6 +12,17 @@ use crate::{StoreError, Tx, row};
 const COLUMNS: &str = "o.number_id, o.phone_id, o.waba_id, o.app_id, o.operators_app, o.token, \
      o.app_secret, o.pin, o.verify_token, o.token_expires_at_ms, o.onboarding, o.snapshot, \
      o.looked_at_ms";
+
+/// The column `leaving`: whether a number is to go from Meta. It stays.
+const STAYS: i64 = 0;
+/// It was removed: to be unsubscribed and deregistered.
+const LEAVES: i64 = 1;
+/// It never came to be: what was set on the way is to be taken back.
+const HALF_DONE: i64 = 2;
+/// That is done, but it may have been registered: its PIN is kept until `look_due_ms`.
+const PIN_KEPT: i64 = 3;
+/// How long the PIN of a number that never came to be is kept, for whoever tries again.
+const PIN_LIFE: Duration = Duration::from_hours(30 * 24);
 
 /// What is needed to act for an official number at Meta. `Debug` shows no secret.
 #[derive(Clone, Debug)]
@@ -49,16 +62,24 @@ pub struct OfficialNumber {
     pub looked_at: Option<Timestamp>,
 }
 
-/// A removed number that Meta still delivers for.
+/// A number that is at Meta still, and should not be.
 #[derive(Clone, Debug)]
 pub struct LeavingNumber {
     /// What it is at Meta.
     pub official: OfficialNumber,
-    /// Whether other listed numbers, whoever's, use the same WhatsApp Business account with the same
-    /// app, as far as it is known.
-    pub account_shared: bool,
+    /// Whether it never came to be: its creation, or its move from QR, ended half way.
+    pub half_done: bool,
     /// How often leaving was tried in vain.
     pub tries: i64,
+}
+
+/// What a number has in common with others, whoever's, that are listed or on their way to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sharing {
+    /// Another one is the same number at Meta: what is set there is theirs, too.
+    pub phone: bool,
+    /// Another one uses the same WhatsApp Business account with the same app, as far as it is known.
+    pub account: bool,
 }
 
 /// Official numbers.
@@ -291,20 +312,117 @@ impl OfficialNumbers<'_> {
         Ok(())
     }
 
+    /// Whether another number of `tenant`, listed or on its way to be, is the same one at Meta.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn is_taken(
+        &mut self,
+        tenant: TenantId,
+        phone_id: &str,
+        except: NumberId,
+    ) -> Result<bool, StoreError> {
+        let others: i64 = sqlx::query_scalar(
+            "select count(*) from official_numbers o join numbers n on n.id = o.number_id
+             where o.phone_id = $1 and n.tenant_id = $2 and n.id <> $3 and n.stage <> 'removed'
+               and o.leaving = 0",
+        )
+        .bind(phone_id)
+        .bind(tenant.to_string())
+        .bind(except.to_string())
+        .fetch_one(&mut *self.0.inner)
+        .await?;
+        Ok(others > 0)
+    }
+
+    /// The PIN that a number was given here before, be it by a row of its owner's that is no more.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn known_pin(
+        &mut self,
+        tenant: TenantId,
+        phone_id: &str,
+    ) -> Result<Option<SecretString>, StoreError> {
+        let sql = format!(
+            "select {COLUMNS} from official_numbers o join numbers n on n.id = o.number_id
+             where o.phone_id = $1 and n.tenant_id = $2 and o.pin is not null
+             order by n.created_at_ms desc, n.id desc limit 1"
+        );
+        let row = sqlx::query(AssertSqlSafe(sql))
+            .bind(phone_id)
+            .bind(tenant.to_string())
+            .fetch_optional(&mut *self.0.inner)
+            .await?;
+        let known = row.as_ref().map(|row| self.official(row)).transpose()?;
+        Ok(known.and_then(|known| known.credentials.pin))
+    }
+
+    /// Notes a number's PIN, before Meta is asked to take it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn set_pin(&mut self, id: NumberId, pin: &SecretString) -> Result<(), StoreError> {
+        let number = id.to_string();
+        let sealed = self.seal(&number, "pin", pin)?;
+        sqlx::query("update official_numbers set pin = $2 where number_id = $1")
+            .bind(number)
+            .bind(sealed)
+            .execute(&mut *self.0.inner)
+            .await?;
+        Ok(())
+    }
+
     /// A removed number is to be unsubscribed and deregistered, at once.
     pub(crate) async fn leave(&mut self, id: NumberId) -> Result<(), StoreError> {
         sqlx::query(
-            "update official_numbers set leaving = 1, leave_tries = 0, look_due_ms = 0
+            "update official_numbers set leaving = $2, leave_tries = 0, look_due_ms = 0
              where number_id = $1 and exists
                (select 1 from numbers n where n.id = $1 and n.provider = 'META')",
         )
         .bind(id.to_string())
+        .bind(LEAVES)
         .execute(&mut *self.0.inner)
         .await?;
         Ok(())
     }
 
-    /// Removed numbers that are to leave Meta now.
+    /// What was done at Meta for a number that did not come to be is to be taken back, at once.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn set_aside(&mut self, id: NumberId) -> Result<(), StoreError> {
+        sqlx::query(
+            "update official_numbers set leaving = $2, leave_tries = 0, look_due_ms = 0
+             where number_id = $1",
+        )
+        .bind(id.to_string())
+        .bind(HALF_DONE)
+        .execute(&mut *self.0.inner)
+        .await?;
+        Ok(())
+    }
+
+    /// The same for whatever moves from QR dead processes left half way.
+    pub(crate) async fn set_dead_moves_aside(&mut self, living: NodeId) -> Result<(), StoreError> {
+        sqlx::query(
+            "update official_numbers set leaving = $2, leave_tries = 0, look_due_ms = 0
+             where leaving = $3 and number_id in
+               (select id from numbers where provider = 'PILOT_STATUS' and owner <> $1)",
+        )
+        .bind(living.to_string())
+        .bind(HALF_DONE)
+        .bind(STAYS)
+        .execute(&mut *self.0.inner)
+        .await?;
+        Ok(())
+    }
+
+    /// Numbers that are to leave Meta now.
     ///
     /// # Errors
     ///
@@ -315,16 +433,14 @@ impl OfficialNumbers<'_> {
         limit: u32,
     ) -> Result<Vec<LeavingNumber>, StoreError> {
         let sql = format!(
-            "select {COLUMNS}, o.leave_tries, (select count(*) from official_numbers s
-                 join numbers m on m.id = s.number_id
-                 where s.waba_id = o.waba_id and m.stage = 'live' and m.provider = 'META'
-                   and coalesce(s.app_id, o.app_id, '') = coalesce(o.app_id, s.app_id, ''))
-                 as sharing
-             from official_numbers o where o.leaving = 1 and o.look_due_ms <= $1
-             order by o.look_due_ms, o.number_id limit $2"
+            "select {COLUMNS}, o.leaving, o.leave_tries from official_numbers o
+             where o.leaving in ($2, $3) and o.look_due_ms <= $1
+             order by o.look_due_ms, o.number_id limit $4"
         );
         let rows = sqlx::query(AssertSqlSafe(sql))
             .bind(now.as_millis())
+            .bind(LEAVES)
+            .bind(HALF_DONE)
             .bind(i64::from(limit))
             .fetch_all(&mut *self.0.inner)
             .await?;
@@ -332,11 +448,35 @@ impl OfficialNumbers<'_> {
             .map(|row| {
                 Ok(LeavingNumber {
                     official: self.official(row)?,
-                    account_shared: row.try_get::<i64, _>("sharing")? > 0,
+                    half_done: row.try_get::<i64, _>("leaving")? == HALF_DONE,
                     tries: row.try_get("leave_tries")?,
                 })
             })
             .collect()
+    }
+
+    /// What a number has in common with others.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn sharing(&mut self, official: &OfficialNumber) -> Result<Sharing, StoreError> {
+        let row = sqlx::query(
+            "select coalesce(sum(case when s.phone_id = $2 then 1 else 0 end), 0) as phones,
+               coalesce(sum(case when s.waba_id = $3 and coalesce(s.app_id, $4, '') =
+                 coalesce($4, s.app_id, '') then 1 else 0 end), 0) as accounts
+             from official_numbers s join numbers m on m.id = s.number_id
+             where s.number_id <> $1 and m.stage <> 'removed' and s.leaving = 0
+               and (s.phone_id = $2 or s.waba_id = $3)",
+        )
+        .bind(official.number.to_string())
+        .bind(&official.phone_id)
+        .bind(&official.waba_id)
+        .bind(official.credentials.app_id.clone())
+        .fetch_one(&mut *self.0.inner)
+        .await?;
+        let some = |column| Ok::<_, StoreError>(row.try_get::<i64, _>(column)? > 0);
+        Ok(Sharing { phone: some("phones")?, account: some("accounts")? })
     }
 
     /// Leaving did not succeed; when to try again.
@@ -347,25 +487,44 @@ impl OfficialNumbers<'_> {
     pub async fn leave_again(&mut self, id: NumberId, due: Timestamp) -> Result<(), StoreError> {
         sqlx::query(
             "update official_numbers set leave_tries = leave_tries + 1, look_due_ms = $2
-             where number_id = $1 and leaving = 1",
+             where number_id = $1 and leaving in ($3, $4)",
         )
         .bind(id.to_string())
         .bind(due.as_millis())
+        .bind(LEAVES)
+        .bind(HALF_DONE)
         .execute(&mut *self.0.inner)
         .await?;
         Ok(())
     }
 
-    /// A number has left Meta.
+    /// A number has left Meta. One that never came to be, and has no PIN that may be needed again, is
+    /// forgotten.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn left(&mut self, id: NumberId) -> Result<(), StoreError> {
-        sqlx::query("update official_numbers set leaving = 0 where number_id = $1")
-            .bind(id.to_string())
-            .execute(&mut *self.0.inner)
-            .await?;
+    pub async fn left(&mut self, id: NumberId, now: Timestamp) -> Result<(), StoreError> {
+        sqlx::query(
+            "update official_numbers set look_due_ms = $2,
+               leaving = case when leaving = $3 and pin is not null then $4 else $5 end
+             where number_id = $1",
+        )
+        .bind(id.to_string())
+        .bind(now.after(PIN_LIFE).as_millis())
+        .bind(HALF_DONE)
+        .bind(PIN_KEPT)
+        .bind(STAYS)
+        .execute(&mut *self.0.inner)
+        .await?;
+        sqlx::query(
+            "delete from official_numbers where number_id = $1 and leaving = $2 and exists
+               (select 1 from numbers n where n.id = $1 and n.provider = 'PILOT_STATUS')",
+        )
+        .bind(id.to_string())
+        .bind(STAYS)
+        .execute(&mut *self.0.inner)
+        .await?;
         Ok(())
     }
 

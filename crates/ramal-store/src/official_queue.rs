@@ -89,7 +89,14 @@ impl Messages<'_> {
         .await?;
         let mut begun = Vec::with_capacity(rows.len());
         for row in &rows {
-            let message = official_message(row)?;
+            let message = match official_message(row) {
+                // It holds up nothing but itself.
+                Err(StoreError::Inconsistent { column: "messages.payload" }) => {
+                    self.failed(row::parsed(row, "messages.id")?, &unreadable(), now).await?;
+                    continue;
+                }
+                read => read?,
+            };
             let done = sqlx::query(
                 "update messages set began_at_ms = $2
                  where id = $1 and status = 'QUEUED' and began_at_ms is null",
@@ -234,11 +241,26 @@ impl Messages<'_> {
             return Ok(false);
         };
         self.name_official(id, wire_id).await?;
+        if *status != MessageStatus::Failed {
+            self.find_again(id).await?;
+        }
         let Some(mut message) = self.lock(id).await? else { return Ok(false) };
         if *status == MessageStatus::Failed {
             message.failure.clone_from(failure);
         }
         self.advance(message, *status, *at).await
+    }
+
+    /// Meta has a message that was given up because it said nothing: it goes on from where it was.
+    async fn find_again(&mut self, id: MessageId) -> Result<(), StoreError> {
+        sqlx::query(
+            "update messages set status = 'QUEUED', error_code = null, error_message = null
+             where id = $1 and status = 'FAILED' and error_code = 'DELIVERED_NOT_CONFIRMED'",
+        )
+        .bind(id.to_string())
+        .execute(&mut *self.0.inner)
+        .await?;
+        Ok(())
     }
 
     async fn official_message_of(
@@ -293,14 +315,22 @@ impl Messages<'_> {
         number: NumberId,
         peer: &Peer,
     ) -> Result<Option<(MessageId, WireId, bool)>, StoreError> {
+        // Meta may write a phone number in another way than whoever answers does.
+        let spellings = match peer {
+            Peer::Phone(phone) => phone.spellings().into_iter().map(Peer::Phone).collect(),
+            Peer::Jid(_) => vec![peer.clone()],
+        };
+        let first = crate::messages::peer_text(spellings.first().unwrap_or(peer));
+        let last = crate::messages::peer_text(spellings.last().unwrap_or(peer));
         let row = sqlx::query(
             "select id, wire_id, read_at_ms from messages
-             where number_id = $1 and tenant_id = $2 and peer = $3 and direction = 'in'
+             where number_id = $1 and tenant_id = $2 and peer in ($3, $4) and direction = 'in'
                and place = '' order by created_at_ms desc, id desc limit 1",
         )
         .bind(number.to_string())
         .bind(tenant.to_string())
-        .bind(crate::messages::peer_text(peer))
+        .bind(first)
+        .bind(last)
         .fetch_optional(&mut *self.0.inner)
         .await?;
         let Some(row) = row else { return Ok(None) };
@@ -321,6 +351,14 @@ impl Messages<'_> {
             .execute(&mut *self.0.inner)
             .await?;
         Ok(())
+    }
+}
+
+/// What another version of this server wrote and this one cannot read.
+fn unreadable() -> Failure {
+    Failure {
+        code: "META_ERROR".to_owned(),
+        message: "what is to be sent cannot be read any more; send it again".to_owned(),
     }
 }
 

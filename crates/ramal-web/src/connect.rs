@@ -4,6 +4,7 @@
 
 mod look;
 mod page;
+pub(crate) mod said;
 mod signup;
 mod signup_texts;
 mod texts;
@@ -157,22 +158,33 @@ async fn page_of(
 /// For browsers without JavaScript: begins an attempt, and shows it. With a link for an official number,
 /// what its form sends.
 async fn begin(
-    State(web): State<Web>,
-    Path(token): Path<String>,
+    web: State<Web>,
+    token: Path<String>,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
+) -> Response {
+    let begun = page_after(web, token, &uri, &headers, &body).await;
+    begun.unwrap_or_else(|error| for_people(error, &uri, &headers))
+}
+
+async fn page_after(
+    State(web): State<Web>,
+    Path(token): Path<String>,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: &[u8],
 ) -> Result<Response, ApiError> {
-    let visit = Visit::of(&uri, &headers);
+    let visit = Visit::of(uri, headers);
     match web.app.connect_by_link(&token).await {
         Ok(_) | Err(AppError::Refused(Refusal::NumberAlreadyConnected)) => {
             Ok(Redirect::to(&visit.here).into_response())
         }
         Err(AppError::Refused(Refusal::PairingLinkInvalid(DeadLink::Unknown))) => {
-            signup::submit(&web, &token, &uri, &headers, &body).await
+            signup::submit(&web, &visit, &token, body).await
         }
         Err(AppError::Refused(Refusal::PairingLinkInvalid(dead))) => page::dead(&visit, dead),
-        Err(error) => Ok(for_people(error.into(), &uri, &headers)),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -17,10 +17,14 @@ export const DESKTOP = { width: 1280, height: 900 };
 
 export async function startBrowser() {
   const browser = await chromium.launch({ executablePath: EXECUTABLE, args: FLAGS });
+  const heard = [];
   return {
+    /** What pages were told so far, `{url, text}` of each answer, and what they made of it. */
+    heard,
     /**
      * Opens a page in a profile of its own for `use`, and then checks what it did: no request to
-     * another origin than `origins`, no error on the console but those that `tolerate` matches.
+     * another origin than `origins`, nothing that the page's own policy forbids, no error on the console but
+     * those that `tolerate` matches.
      */
     async page(options, use) {
       const { origins = [], tolerate = [], size = DESKTOP, locale = "en-US", dark = false, scripts = true,
@@ -48,18 +52,36 @@ export async function startBrowser() {
         page.on("pageerror", (error) => complain(String(error)));
       };
       context.on("page", watch);
+      await context.addInitScript(() => {
+        addEventListener("securitypolicyviolation", ({ effectiveDirective, blockedURI, sourceFile, lineNumber, sample }) => {
+          console.error(`against the policy: ${effectiveDirective} ${blockedURI} ${sourceFile}:${lineNumber} ${sample}`);
+        });
+      });
+      const answers = [];
+      context.on("response", (answer) => { answers.push(listen(answer, heard)); });
       try {
         const page = await context.newPage();
         const result = await use(page, seen);
+        // What goes somewhere else at this moment has no content.
+        for (const open of context.pages()) heard.push({ url: open.url(), text: await open.content().catch(() => "") });
         assert.deepEqual(seen.foreign, options.foreign ?? [], "requests to other hosts");
         assert.deepEqual(seen.errors, [], "errors on the console");
         return result;
       } finally {
         await context.close();
+        await Promise.all(answers);
       }
     },
     stop: () => browser.close(),
   };
+}
+
+/** Notes what a page or its script was told. Redirects say nothing, and streams have no end. */
+async function listen(answer, heard) {
+  if (!/^(text\/html|application\/json)/.test(answer.headers()["content-type"] ?? "")) return;
+  // What its page did not wait for is gone with it.
+  const text = await answer.text().catch(() => "");
+  heard.push({ url: answer.url(), text });
 }
 
 /** Fails on what axe calls serious or critical. */

@@ -14,6 +14,7 @@ export function ofOperator(sandbox, wish = {}) {
 export async function createSignup(sandbox, metaFlow, options = {}) {
   const made = await sandbox.api.post("/v1/numbers/remote-pairing", { provider: "META", metaFlow, ...options }, 201);
   const token = made.remotePairingToken;
+  sandbox.unlogged?.add(token);
   return { token, url: `${sandbox.url}/connect/${token}` };
 }
 

@@ -16,18 +16,19 @@ const BINARY = path.join(repository, "target/debug/ramal-sandbox");
 
 export async function startSandbox() {
   if (!existsSync(BINARY)) {
-    throw new Error("build it first: cargo build --manifest-path sandbox/Cargo.toml -p ramal-sandbox");
+    throw new Error("build it first: cargo build --manifest-path sandbox/Cargo.toml -p ramal-sandbox -p wa-server -p graph-server");
   }
   const dir = await mkdtemp(path.join(os.tmpdir(), "ramal-browser-"));
   const ready = path.join(dir, "ready.json");
   const data = path.join(dir, "data");
-  const log = createWriteStream(path.join(dir, "log"));
-  const args = ["--port", "0", "--data", data, "--ready-file", ready, "--log", "info"];
+  const log = path.join(dir, "log");
+  const args = ["--port", "0", "--data", data, "--ready-file", ready, "--log", "debug"];
   const child = spawn(BINARY, args, { stdio: ["ignore", "pipe", "pipe"] });
-  child.stdout.pipe(log, { end: false });
-  child.stderr.pipe(log, { end: false });
+  // What it prints is for whoever started it: the demo's credentials, too.
+  child.stdout.resume();
+  child.stderr.pipe(createWriteStream(log));
   const said = await eventually("the sandbox is ready", async () => {
-    if (child.exitCode !== null) throw new Error(await readFile(path.join(dir, "log"), "utf8"));
+    if (child.exitCode !== null) throw new Error(await readFile(log, "utf8"));
     return existsSync(ready) && JSON.parse(await readFile(ready, "utf8"));
   }, 30_000);
   let phone = 5_511_970_000_000 + (process.pid % 1000) * 1000;
@@ -39,6 +40,10 @@ export async function startSandbox() {
     api: client(said.apiUrl, { "x-api-key": said.tenantKey }),
     phones: client(said.sandboxUrl),
     graph: client(said.graphControlUrl),
+    /** What opens something for whoever has it, and is not logged. */
+    unlogged: new Set(),
+    /** All that it has logged so far. */
+    log: () => readFile(log, "utf8"),
     /** A number that no other test has. */
     newNumber() {
       phone += 1;

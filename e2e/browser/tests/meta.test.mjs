@@ -12,7 +12,9 @@ import { business, createSignup, dialogOf, fillIn, ofOperator } from "../lib/met
 import { checkWidth } from "../lib/people.mjs";
 import { startProduct } from "../lib/product.mjs";
 import { startSandbox } from "../lib/sandbox.mjs";
+import { end } from "../lib/secrets.mjs";
 import { choose } from "../lib/tenant.mjs";
+import { eventually } from "../lib/wait.mjs";
 
 const REFUSED = [/status of 4[0-9][0-9]/];
 /** Longer than the page waits for Meta's message once it has the code. */
@@ -21,7 +23,7 @@ let sandbox;
 let browser;
 
 before(async () => { [sandbox, browser] = await Promise.all([startSandbox(), startBrowser()]); });
-after(() => Promise.all([sandbox?.stop(), browser?.stop()]));
+after(() => end(sandbox, browser));
 
 function page(options, use) {
   return browser.page({ origins: [sandbox.url, sandbox.ready.graphUrl], ...options }, use);
@@ -210,23 +212,88 @@ test("who gives up, closes the window or meets an error is told, and may start a
   });
 });
 
+/** What Meta's window tells at its end, with ids that nobody has. */
+const FALSE_FINISH = JSON.stringify({
+  type: "WA_EMBEDDED_SIGNUP", event: "FINISH", version: 3, data: { waba_id: "999999", phone_number_id: "888888" } });
+
+/** The ids that a page sent on, after somebody else than its window told it something; Meta's window tells nothing. */
+async function idsAfter({ shop, url, origins, tolerate }, interfere) {
+  await sandbox.graph.post("/settings", { omitSessionInfo: true });
+  try {
+    return await browser.page({ origins, tolerate }, async (tab) => {
+      await tab.addInitScript(() => {
+        const { open } = window;
+        window.open = (...asked) => { window.newest = open.apply(window, asked); return window.newest; };
+      });
+      const sent = tab.waitForRequest((asked) => asked.url().endsWith("/meta/embedded"), { timeout: MESSAGE_WAIT });
+      await tab.goto(url);
+      const dialog = await interfere(tab, () => dialogOf(tab, shop, facebook(tab)));
+      await dialog.locator("#finish").click();
+      const { wabaId, phoneNumberId } = (await sent).postDataJSON();
+      await inState(tab, "open", "failed");
+      return { wabaId, phoneNumberId };
+    });
+  } finally {
+    await sandbox.graph.post("/settings", { omitSessionInfo: false });
+  }
+}
+
+/** As if `origin` had said it, by Meta's window or by this page. */
+function hearFrom(tab, origin, byWindow) {
+  return tab.evaluate(([said, from, itsWindow]) => {
+    const source = itsWindow ? window.newest : window;
+    window.dispatchEvent(new MessageEvent("message", { data: said, origin: from, source }));
+  }, [FALSE_FINISH, origin, byWindow]);
+}
+
 test("messages of strangers are not heard", async () => {
+  const { meta, graphUrl } = sandbox.ready;
+  // With Meta's own origins, as an operator has them: whoever looks like one of them is none.
+  const env = { RAMAL__META__GRAPH_URL: graphUrl, RAMAL__META__SDK_URL: `${graphUrl}/sdk.js`, RAMAL__META__APP_ID: meta.appId,
+    RAMAL__META__APP_SECRET: meta.appSecret, RAMAL__META__CONFIG_ID: meta.configId, RAMAL__META__VERIFY_TOKEN: "any" };
+  const product = await startProduct({ env });
+  try {
+    for (const [strangers, ids] of [
+      [["https://evilfacebook.com", "https://facebook.com.evil.example", "http://www.facebook.com", "https://www.facebook.com:8443",
+        "https://facebook.com@evil.example", "null", product.url], {}],
+      [["https://business.facebook.com"], { wabaId: "999999", phoneNumberId: "888888" }],
+      [["https://facebook.com"], { wabaId: "999999", phoneNumberId: "888888" }],
+    ]) {
+      const shop = await ofOperator(sandbox);
+      const { url } = await createSignup(product, "embedded", { language: "en" });
+      const sent = await idsAfter({ shop, url, origins: [product.url, graphUrl], tolerate: [/status of [45]/] }, async (tab, open) => {
+        const dialog = await open();
+        for (const origin of strangers) await hearFrom(tab, origin, true);
+        return dialog;
+      });
+      assert.deepEqual(JSON.parse(JSON.stringify(sent)), ids, `${strangers}`);
+    }
+  } finally {
+    await product.stop();
+  }
+});
+
+test("an earlier window of Meta's is not heard, and closed where that can be done", async () => {
   const shop = await ofOperator(sandbox);
-  const link = await createSignup(sandbox, "embedded", { language: "en" });
-  const bodies = [];
-  await page({}, async (tab) => {
-    tab.on("request", (asked) => { if (asked.url().endsWith("/meta/embedded")) bodies.push(asked.postDataJSON()); });
-    await tab.goto(link.url);
-    const dialog = await dialogOf(tab, shop, facebook(tab));
-    // From this page itself, which is another origin than Meta's.
-    await tab.evaluate(() => window.postMessage(JSON.stringify({
-      type: "WA_EMBEDDED_SIGNUP", event: "FINISH", version: 3, data: { waba_id: "999999", phone_number_id: "888888" } }), "*"));
-    await dialog.locator("#finish").click();
-    await inState(tab, "open");
+  const { url } = await createSignup(sandbox, "embedded", { language: "en" });
+  const { meta, graphUrl } = sandbox.ready;
+  const origins = [sandbox.url, graphUrl];
+  const unknownUrl = `${graphUrl}/dialog?app_id=${meta.appId}&config_id=${meta.configId}`;
+  const sent = await idsAfter({ shop, url, origins }, async (tab, open) => {
+    const earlier = await open();
+    await tab.getByRole("button", { name: "Start again" }).click();
+    await inState(tab, "meta");
+    if (!earlier.isClosed()) await earlier.waitForEvent("close");
+    // One that this page does not know of, as after it was reloaded.
+    const [unknown] = await Promise.all([tab.waitForEvent("popup"),
+      tab.evaluate((address) => { window.open(address, "_blank"); }, unknownUrl)]);
+    await unknown.waitForLoadState();
+    const dialog = await open();
+    await unknown.evaluate((said) => { window.opener.postMessage(said, "*"); }, FALSE_FINISH);
+    return dialog;
   });
-  assert.equal(bodies.length, 1);
-  assert.equal(bodies[0].wabaId, shop.wabaId);
-  assert.equal(bodies[0].phoneNumberId, shop.phoneId);
+  assert.deepEqual([sent.wabaId, sent.phoneNumberId], [undefined, undefined]);
+  assert.equal((await numberOf(shop)).state, "OPEN");
 });
 
 test("what Meta refuses after its dialog is a sentence, and the page starts afresh", async () => {
@@ -245,6 +312,35 @@ test("what Meta refuses after its dialog is a sentence, and the page starts afre
     await again.locator("#finish").click();
     await inState(tab, "open");
   });
+});
+
+test("what Meta refuses is told in the page's language, and in Meta's own words", async () => {
+  const told = [["pt-BR", "A Meta diz: O número foi registrado vezes demais; a Meta quer uma pausa (Meta's error 133016"],
+    ["es", "Meta dice: El número se registró demasiadas veces; Meta quiere una pausa (Meta's error 133016"]];
+  for (const [language, sentence] of told) {
+    for (const scripts of [true, false]) {
+      const shop = await business(sandbox, { registered: false, pin: "123456" });
+      const link = await createSignup(sandbox, "credentials", { language });
+      await sandbox.graph.post("/faults", { route: "register", times: 1, code: 133016 });
+      await ours({ scripts, tolerate: REFUSED }, async (tab) => {
+        await tab.goto(link.url);
+        if (!scripts) await tab.locator("noscript button").click();
+        await fillIn(tab, shop, { metaPin: "123456" });
+        await tab.locator("#send").click();
+        await tab.locator("#form-said").getByText(sentence).waitFor();
+      });
+    }
+    const shop = await ofOperator(sandbox, { registered: false });
+    const link = await createSignup(sandbox, "embedded", { language });
+    await sandbox.graph.post("/faults", { route: "register", times: 1, code: 133016 });
+    await page({ tolerate: REFUSED }, async (tab) => {
+      await tab.goto(link.url);
+      const dialog = await dialogOf(tab, shop, facebook(tab));
+      await dialog.locator("#finish").click();
+      await inState(tab, "failed");
+      await tab.locator("#meta-said").getByText(sentence).waitFor();
+    });
+  }
 });
 
 test("without Meta's script the page says so, and works once it is there", async () => {
@@ -290,6 +386,22 @@ test("an operator who takes the app of Meta's away: a clear page", async () => {
   }
 });
 
+test("whoever is too quick or comes when it is busy gets a page, and not what is for programs", async () => {
+  const product = await startProduct({ env: { RAMAL__LIMITS__LINK_BURST: "1", RAMAL__LIMITS__LINK_PER_SECOND: "1" } });
+  try {
+    const { url } = await createSignup(product, "credentials", { language: "en" });
+    const headers = { accept: "text/html", "accept-language": "en", "content-type": "application/x-www-form-urlencoded" };
+    const later = await eventually("it is too much", async () => {
+      const answer = await request("POST", url, { headers });
+      return answer.status === 429 && answer;
+    });
+    assert.match(later.headers["content-type"], /^text\/html/);
+    assert.ok(later.text.includes('data-state="unreachable"') && later.headers["retry-after"], later.text);
+  } finally {
+    await product.stop();
+  }
+});
+
 test("each page's policy allows what it needs and no more", async () => {
   const { graphUrl } = sandbox.ready;
   const policies = {};
@@ -298,16 +410,18 @@ test("each page's policy allows what it needs and no more", async () => {
     const { headers } = await request("GET", link.url);
     const policy = headers["content-security-policy"];
     assert.ok(!policy.includes("unsafe-inline") && !policy.includes("*"), policy);
-    policies[flow] = [policy, headers["cross-origin-opener-policy"]];
+    policies[flow] = [policy, headers["cross-origin-opener-policy"], headers["referrer-policy"]];
   }
   const directive = (policy, name) => policy.split(";").map((part) => part.trim()).find((part) => part.startsWith(name));
-  const [embedded, opener] = policies.embedded;
+  const [embedded, opener, referrer] = policies.embedded;
   assert.equal(directive(embedded, "script-src"), `script-src 'self' ${graphUrl}`);
   assert.equal(directive(embedded, "frame-src"), `frame-src ${graphUrl}`);
   assert.equal(opener, "same-origin-allow-popups");
-  const [credentials, none] = policies.credentials;
+  assert.equal(referrer, "strict-origin", "Meta asks which site its script is on");
+  const [credentials, none, nobody] = policies.credentials;
   assert.ok(!credentials.includes(graphUrl), credentials);
   assert.equal(none, undefined);
+  assert.equal(nobody, "no-referrer");
 });
 
 // ---- the form

@@ -6,8 +6,8 @@ use std::{
 };
 
 use ramal_tests::{Delivery, within};
-use sqlx::{FromRow, sqlite::SqliteRow};
 use serde_json::Value;
+use sqlx::{FromRow, sqlite::SqliteRow};
 
 use crate::{Town, WATCHER, life::Fate, life::Story};
 

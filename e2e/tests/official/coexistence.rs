@@ -28,9 +28,15 @@ async fn what_was_written_before_is_kept_and_told_to_nobody() {
         })
     };
     let own = NUMBER.trim_start_matches('+');
+    // Its place is told first, and then the picture.
+    let mut picture = past("wamid.picture", FRIEND_ID, "", "READ");
+    picture["type"] = json!("image");
+    picture["image"] =
+        json!({"id": "77777", "mime_type": "image/png", "sha256": "aGVsbG8=", "caption": "us"});
     let messages = json!([
         past("wamid.in", FRIEND_ID, "long ago", "READ"),
         past("wamid.out", own, "answered", "READ"),
+        picture,
     ]);
 
     let (world, line) = shared(json!([{"id": FRIEND_ID, "messages": messages}])).await;
@@ -42,6 +48,9 @@ async fn what_was_written_before_is_kept_and_told_to_nobody() {
     eventually("what came in is known", async || found("wamid.in").await).await;
     let sent = eventually("what went out is known", async || found("wamid.out").await).await;
     assert_eq!((&sent["status"], &sent["destinationNumber"]), (&json!("READ"), &json!(FRIEND)));
+    eventually("the picture is known", async || found("wamid.picture").await).await;
+    let kept = "messages where wire_id = 'wamid.picture' and kind = 'image' and content = 'us'";
+    assert_eq!(world.product.database().count(kept).await, 1, "it is the picture, not its place");
     friend_writes(&world, &line, "and now").await;
     world.graph.settled().await;
     assert_eq!(world.receiver.events("line", "message.received").len(), 1, "the new one only");

@@ -1,6 +1,9 @@
 //! The product dies at bad moments.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use ramal_tests::{Api, Official, eventually};
 use reqwest::Method;
@@ -146,10 +149,14 @@ async fn killed_while_a_number_is_created_nothing_is_left_of_it() {
     world.start_again().await;
 
     assert_eq!(world.api().numbers().await, [] as [Value; 0]);
-    assert_eq!(world.product.database().count("numbers").await, 0);
-    assert_eq!(world.product.database().count("official_numbers").await, 0);
+    eventually("its callback is taken back", async || {
+        world.graph.number(&business.phone).await["callback"].is_null().then_some(())
+    })
+    .await;
     let line = world.connect(&business).await;
     assert_eq!(line.body["instance"]["state"], "OPEN");
+    let asked = world.graph.calls("POST", "register").await;
+    assert_eq!(asked[0]["body"]["pin"], asked[1]["body"]["pin"], "Meta may have had it");
     world.end().await;
 }
 
@@ -173,5 +180,33 @@ async fn killed_while_it_leaves_a_number_leaves_meta_all_the_same() {
     })
     .await;
     assert_eq!(world.graph.number(&line.phone).await["callback"], Value::Null);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_for_longer_than_it_waits_it_hears_what_became_of_a_message() {
+    let waits = Duration::from_secs(2);
+    let mut world =
+        Official::with(&[("META__TIMEOUT", "1s"), ("META__CONFIRM_WITHIN", "2s")]).await;
+    let line = world.line(NUMBER).await;
+    friend_writes(&world, &line, "hello?").await;
+    // Meta repeats what nobody has heard, long enough.
+    let delays: Vec<u32> = vec![300; 50];
+    world.graph.tell("/settings", json!({"statusDelayMs": 600, "retryDelaysMs": delays})).await;
+    let id = send(&line.api, json!({"text": "taken", "markRead": false})).await;
+    eventually("Meta has it", async || {
+        (!world.graph.received(FRIEND_ID).await.is_empty()).then_some(())
+    })
+    .await;
+    world.kill_9();
+    let died = Instant::now();
+    eventually("it is long dead", async || (died.elapsed() > waits).then_some(())).await;
+
+    world.start_again().await;
+
+    let own = world.api().with_key(&world.api().key_of(&line.id).await);
+    wait_for_status(&own, &id, "DELIVERED").await;
+    assert!(world.receiver.events("line", "message.failed").is_empty());
+    assert_eq!(world.graph.received(FRIEND_ID).await, ["taken"]);
     world.end().await;
 }

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use ramal_tests::{Line, Official, eventually};
 use serde_json::{Value, json};
 
-use crate::{FRIEND_ID, NUMBER, OTHER, friend_writes, send, step, wait_for_status};
+use crate::{
+    FRIEND_ID, NUMBER, OTHER, callback_taken_back, friend_writes, send, step, wait_for_status,
+};
 
 /// A number whose owner has made its address the callback of the app, too: account news comes there
 /// only.
@@ -209,7 +211,12 @@ async fn an_owner_who_disconnects_closes_the_number_and_what_is_queued_waits() {
     closed(&world, &line, "META_DISCONNECTED").await;
     let id = send(&line.api, json!({"text": "patience"})).await;
     assert_eq!(world.graph.received(FRIEND_ID).await, [] as [String; 0]);
-    let again = reconnect(&world, &line, json!({})).await;
+    // Meta took its right away with it.
+    let path = format!("/v1/numbers/{}/meta/reconnect", line.id);
+    let refused = world.api().post(&path, json!({})).await;
+    refused.refused(400, "META_CREDENTIALS_INVALID");
+    let token = fresh_token(&world, &line).await;
+    let again = reconnect(&world, &line, json!({"metaAccessToken": token})).await;
     assert_eq!(again["instance"]["state"], "OPEN");
     wait_for_status(&line.api, &id, "DELIVERED").await;
     world.end().await;
@@ -247,6 +254,7 @@ async fn a_reconnect_that_fails_leaves_the_number_as_it_was() {
     malformed.refused(400, "VALIDATION_ERROR");
 
     assert_eq!(world.api().state(&line.id).await, "OPEN");
+    assert_eq!(step(&world.detail(&line.id).await, "validate"), "done", "of what it lives by");
     let id = send(&line.api, json!({"templateId": "hello_world"})).await;
     wait_for_status(&line.api, &id, "DELIVERED").await;
     world.end().await;
@@ -280,5 +288,137 @@ async fn a_number_that_meta_does_not_answer_about_holds_up_no_other() {
     let detail = world.api().get(&path).await.expect(200);
     assert_eq!(detail["health"]["qualityRating"], "RED");
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_is_gone_at_meta_is_closed_once_meta_has_said_so_twice() {
+    let world = Official::with(&[("META__POLL_EVERY", "500ms")]).await;
+    let line = world.line(NUMBER).await;
+    // One answer may be a mistake.
+    let once = json!({"route": "phone", "method": "GET", "code": 33});
+    world.graph.fault(once).await;
+    eventually("it has been answered", async || {
+        let faults = world.graph.list("/faults").await;
+        faults.is_empty().then_some(())
+    })
+    .await;
+    eventually("it is there after all", async || {
+        (step(&world.detail(&line.id).await, "verify") == "done").then_some(())
+    })
+    .await;
+    assert_eq!(world.api().state(&line.id).await, "OPEN");
+
+    let gone = json!({"status": "DELETED"});
+    world.graph.tell(&format!("/numbers/{}", line.phone), gone).await;
+
+    closed(&world, &line, "META_DISCONNECTED").await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_of_a_closed_number_does_not_say_that_it_is_well() {
+    let (world, line) = told_of_accounts(&[]).await;
+    account_update(&world, &line, json!({"event": "PARTNER_REMOVED"})).await;
+    closed(&world, &line, "META_DISCONNECTED").await;
+
+    let path = format!("/v1/numbers/{}?refresh=1", line.id);
+    let detail = world.api().get(&path).await.expect(200);
+
+    assert_eq!(
+        (&detail["state"], &detail["health"]["code"]),
+        (&json!("CLOSE"), &json!("META_DISCONNECTED"))
+    );
+    assert!(world.receiver.events("line", "number.recovered").is_empty());
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_that_meta_refuses_shows_the_number_as_it_is() {
+    let world = Official::start().await;
+    let line = world.line(NUMBER).await;
+    eventually("it is described", async || {
+        world.detail(&line.id).await["meta"]["waba"].is_object().then_some(())
+    })
+    .await;
+    let path = format!("/v1/numbers/{}?refresh=1", line.id);
+    for code in [100, 33] {
+        world.graph.fault(json!({"route": "phone", "method": "GET", "code": code})).await;
+        let detail = world.api().get(&path).await.expect(200);
+        assert_eq!(detail["state"], "OPEN", "{code}");
+    }
+    world.graph.fault(json!({"route": "phone", "method": "GET", "code": 2, "times": 3})).await;
+    world.api().get(&path).await.refused(503, "UPSTREAM_ERROR");
+    world.graph.fault(json!({"route": "phone", "method": "GET", "code": 368})).await;
+    let detail = world.api().get(&path).await.expect(200);
+    assert_eq!(detail["stateReason"], "META_ACCOUNT_DISABLED");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_callback_that_its_owner_changes_is_noticed_and_set_again() {
+    let world = Official::with(&[("META__POLL_EVERY", "300ms")]).await;
+    let line = world.line(NUMBER).await;
+    world.reachable(false);
+
+    callback_taken_back(&world, &line.business).await;
+
+    let ill = world.receiver.wait_for("line", "number.health_degraded", |_| true).await.data();
+    assert_eq!(ill["errorCode"], "META_CALLBACK_UNREACHABLE", "{ill}");
+    let detail = world.detail(&line.id).await;
+    assert_eq!((step(&detail, "subscribe"), step(&detail, "verify")), ("failed", "failed"));
+
+    world.reachable(true);
+
+    world.receiver.wait_for("line", "number.recovered", |_| true).await;
+    let detail = world.detail(&line.id).await;
+    assert_eq!((step(&detail, "subscribe"), step(&detail, "verify")), ("done", "done"));
+    let number = world.graph.number(&line.phone).await;
+    assert_eq!(number["callback"][1]["url"], line.body["webhookUrl"], "{number}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_ailments_do_not_take_turns() {
+    let world = Official::with(&[("META__POLL_EVERY", "200ms")]).await;
+    let line = world.line(NUMBER).await;
+    world.reachable(false);
+    callback_taken_back(&world, &line.business).await;
+    let path = format!("/numbers/{}", line.phone);
+    world.graph.tell(&path, json!({"quality_rating": "RED"})).await;
+    let is_deaf = |data: &Value| data["errorCode"] == "META_CALLBACK_UNREACHABLE";
+    world.receiver.wait_for("line", "number.health_degraded", is_deaf).await;
+    let told = world.receiver.events("line", "number.health_degraded").len();
+    let looks = async || world.graph.calls("GET", "phone").await.len();
+    let before = looks().await;
+
+    eventually("it is looked at", async || (looks().await > before + 3).then_some(())).await;
+
+    assert_eq!(world.receiver.events("line", "number.health_degraded").len(), told);
+    world.reachable(true);
+    let is_low = |data: &Value| data["errorCode"] == "META_QUALITY_LOW";
+    world.receiver.wait_for("line", "number.health_degraded", is_low).await;
+    world.graph.tell(&path, json!({"quality_rating": "GREEN"})).await;
+    eventually("it is well", async || {
+        world.detail(&line.id).await["health"]["code"].is_null().then_some(())
+    })
+    .await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restriction_without_an_end_ends_when_the_account_is_reinstated() {
+    let (world, line) = told_of_accounts(&[]).await;
+    let violation = json!({"violation_type": "SPAM"});
+    let value = json!({"event": "ACCOUNT_VIOLATION", "violation_info": violation});
+    account_update(&world, &line, value).await;
+    let ill = world.receiver.wait_for("line", "number.health_degraded", |_| true).await.data();
+    assert_eq!(ill["errorCode"], "META_RESTRICTED");
+
+    let ban = json!({"waba_ban_state": "REINSTATE", "waba_ban_date": "November 28, 2026"});
+    account_update(&world, &line, json!({"event": "DISABLED_UPDATE", "ban_info": ban})).await;
+
+    world.receiver.wait_for("line", "number.recovered", |_| true).await;
+    assert_eq!(world.detail(&line.id).await["health"]["code"], Value::Null);
     world.end().await;
 }

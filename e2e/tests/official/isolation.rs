@@ -176,3 +176,26 @@ async fn two_numbers_of_one_account_get_their_own_messages() {
     assert!(hooks.iter().all(|hook| hook["via"] == "number"), "each by its own address");
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_app_signs_touches_no_number_of_another_app_of_the_same_tenant() {
+    let world = Official::start().await;
+    let mine = world.line(NUMBER).await;
+    let business = world.graph.business(json!({"number": OTHER})).await;
+    let other = world.connect(&business).await;
+    world.api().webhook(&other.id, &world.receiver.url("other"), &["*"]).await;
+
+    let forged = message_to(&other.business, "forged");
+    let ignored = deliver(&world, &mine.id, &mine.secret, &forged).await;
+    assert_eq!(ignored.status, 200, "{}", ignored.text);
+    let value = json!({"event": "PARTNER_REMOVED", "waba_info": {"waba_id": other.waba}});
+    let removal = change(&other.business, "account_update", &value);
+    assert_eq!(deliver(&world, &mine.id, &mine.secret, &removal).await.status, 200);
+
+    // What is right arrives, after all that.
+    world.graph.write(&other.phone, json!({"from": FRIEND, "text": "real"})).await;
+    world.receiver.wait_for("other", "message.received", |data| data["content"] == "real").await;
+    assert_eq!(world.receiver.events("other", "message.received").len(), 1);
+    assert_eq!(world.api().state(&other.id).await, "OPEN");
+    world.end().await;
+}

@@ -1,9 +1,13 @@
 //! Numbers of people who bring their own credentials (contract C.12), and how far their onboarding is.
 
 use ramal_tests::{Official, eventually};
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{FRIEND, NUMBER, OTHER, send, step, wait_for_status};
+use crate::{
+    FRIEND, NUMBER, OTHER, ask_meta, fault_later, send, step, wait_for_status,
+    when_the_callback_is_tried,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_good_credentials_a_number_is_open_at_once() {
@@ -136,6 +140,9 @@ async fn codes_are_not_for_official_numbers_nor_is_the_check_of_phones() {
 
     let connect = world.api().get(&format!("/v1/numbers/{}/connect", line.id)).await;
     connect.refused(400, "NOT_SUPPORTED_FOR_META");
+    let pairing = format!("/v1/numbers/{}/remote-pairing", line.id);
+    let paired = world.api().post(&pairing, json!({})).await;
+    paired.refused(400, "NOT_SUPPORTED_FOR_META");
     let check = line.api.post("/v1/numbers/check", json!({"numbers": [FRIEND]})).await;
     check.refused(400, "NOT_SUPPORTED_FOR_META");
     let group = json!({"groupId": "120363000@g.us", "text": "x"});
@@ -270,5 +277,141 @@ async fn in_review_is_connecting_not_disconnected() {
     assert!(world.receiver.events("line", "number.disconnected").is_empty());
     assert_eq!(step(&world.detail(&line.id).await, "verify"), "done");
     wait_for_status(&line.api, &id, "DELIVERED").await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_registered_is_there_even_if_meta_describes_it_no_more() {
+    let world = Official::with(&[("META__POLL_EVERY", "500ms")]).await;
+    let business = world.graph.business(json!({"number": NUMBER, "registered": false})).await;
+    let silent = json!({"route": "phone", "method": "GET", "status": 503, "times": 3});
+    let _door = when_the_callback_is_tried(&world, fault_later(&world, silent)).await;
+
+    let line = world.connect(&business).await;
+
+    assert_eq!((step(&line.body, "register"), step(&line.body, "verify")), ("done", "pending"));
+    assert_eq!(line.body["instance"]["state"], "OPEN");
+    world.reachable(true);
+    eventually("it is described", async || {
+        (step(&world.detail(&line.id).await, "verify") == "done").then_some(())
+    })
+    .await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pin_is_known_before_meta_hears_of_it() {
+    let world = Official::with(&[("META__TIMEOUT", "2s")]).await;
+    let business = world.graph.business(json!({"number": NUMBER, "registered": false})).await;
+    // Meta does it, and its answer is lost.
+    world.graph.fault(json!({"route": "register", "drop": "after"})).await;
+
+    world.create(&business, json!({})).await.refused(503, "UPSTREAM_TIMEOUT");
+
+    assert_eq!(world.api().numbers().await, [] as [Value; 0]);
+    let number = world.graph.number(&business.phone).await;
+    assert_eq!(number["callback"], Value::Null, "nothing is delivered to nobody");
+    let lost = json!({"platform_type": "NOT_APPLICABLE", "status": "DISCONNECTED"});
+    world.graph.tell(&format!("/numbers/{}", business.phone), lost).await;
+    let line = world.connect(&business).await;
+    assert_eq!(step(&line.body, "register"), "done", "with the PIN that it has: {}", line.body);
+    assert_eq!(world.graph.number(&business.phone).await["pin"], number["pin"]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_creation_whose_answer_is_lost_leaves_no_callback_at_meta() {
+    let world = Official::with(&[("META__TIMEOUT", "2s")]).await;
+    let business = world.graph.business(json!({"number": NUMBER})).await;
+    // Once at once, and once when it is taken back: that is tried again, too.
+    let lost = json!({"route": "phone", "method": "POST", "drop": "after", "times": 1});
+    world.graph.fault(lost).await;
+    let busy = json!({"route": "phone", "method": "POST", "code": 2, "times": 1});
+    world.graph.fault(busy).await;
+
+    world.create(&business, json!({})).await.refused(503, "UPSTREAM_TIMEOUT");
+
+    eventually("it is taken back", async || {
+        world.graph.number(&business.phone).await["callback"].is_null().then_some(())
+    })
+    .await;
+    assert_eq!(world.graph.calls("POST", "phone").await.len(), 3);
+    eventually("nothing is left of it", async || {
+        let left = world.product.database().count("official_numbers where leaving = 2").await;
+        (left == 0).then_some(())
+    })
+    .await;
+    assert_eq!(world.connect(&business).await.body["instance"]["state"], "OPEN");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_whose_app_is_not_known_takes_nothing_of_the_owners_back() {
+    let world = Official::start().await;
+    let business = world.graph.business(json!({"number": NUMBER})).await;
+    ask_meta(&world, &business, &format!("{}/subscribed_apps", business.waba), Value::Null).await;
+    let unknown = json!({"route": "debug_token", "code": 100, "times": 9});
+    world.graph.fault(unknown).await;
+
+    let refused = world.create(&business, json!({})).await;
+    refused.refused(400, "VALIDATION_ERROR");
+    assert!(refused.text.contains("metaAppId is required"), "{}", refused.text);
+    let state = world.graph.ask("/state").await;
+    let apps = &state["wabas"][&business.waba]["subscriptions"];
+    assert!(apps.as_object().is_some_and(|apps| apps.contains_key(&business.app)), "{apps}");
+    assert_eq!(world.graph.calls("POST", "subscribed_apps").await.len(), 1, "the owner's");
+    assert_eq!(world.graph.number(&business.phone).await["callback"], Value::Null);
+
+    let created = world.create(&business, json!({"metaAppId": business.app})).await.expect(201);
+    assert_eq!(created["instance"]["state"], "OPEN");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_only_app_of_an_account_is_the_one_that_we_have_just_subscribed() {
+    let world = Official::start().await;
+    let business = world.graph.business(json!({"number": NUMBER})).await;
+    world.graph.fault(json!({"route": "debug_token", "code": 100, "times": 9})).await;
+
+    let line = world.connect(&business).await;
+
+    let path = format!("/v1/numbers/{}/meta/reconnect", line.id);
+    let again = world.api().post(&path, json!({})).await.expect(200);
+    assert_eq!(step(&again, "subscribe"), "skipped", "it is known by now: {again}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_has_a_number_of_metas_once() {
+    let world = Official::start().await;
+    let line = world.line(NUMBER).await;
+
+    // The same line, written without the ninth digit.
+    let again = world.create(&line.business, json!({"number": "+551199990001"})).await;
+
+    again.refused(409, "NUMBER_ALREADY_ACTIVE");
+    let number = world.graph.number(&line.phone).await;
+    assert_eq!(number["callback"][1]["url"], line.body["webhookUrl"], "{number}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_with_the_same_idempotency_key_is_one_number_and_one_link() {
+    let world = Official::start().await;
+    let business = world.graph.business(json!({"number": NUMBER})).await;
+    let link = json!({"provider": "META", "metaFlow": "credentials"});
+    for (path, body, id) in [
+        ("/v1/numbers/meta", business.credentials(&json!({})), "numberId"),
+        ("/v1/numbers/remote-pairing", link, "linkId"),
+    ] {
+        let headers = [("idempotency-key", "order 7")];
+        let ask = async || {
+            let answer = world.api().ask(Method::POST, path, &headers, Some(&body)).await;
+            answer.expect("an answer").expect(201)[id].clone()
+        };
+        let first = ask().await;
+        assert!(first.is_string());
+        assert_eq!(ask().await, first, "{path}");
+    }
     world.end().await;
 }

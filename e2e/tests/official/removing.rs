@@ -3,7 +3,7 @@
 use ramal_tests::{Business, Official, eventually};
 use serde_json::{Value, json};
 
-use crate::{NUMBER, OTHER, friend_writes, send, wait_for_status};
+use crate::{FRIEND, NUMBER, OTHER, friend_writes, send, wait_for_status};
 
 /// A number as Meta has it: its callback, and whether it is registered.
 async fn at_meta(world: &Official, business: &Business) -> (Value, bool) {
@@ -137,6 +137,73 @@ async fn what_meta_cannot_do_now_is_done_later() {
     world.api().delete(&format!("/v1/numbers/{}", line.id)).await.expect(200);
 
     world.receiver.wait_for("line", "number.removed", |_| true).await;
+    eventually("it has left", async || {
+        let (callback, registered) = at_meta(&world, &line.business).await;
+        (callback.is_null() && !registered).then_some(())
+    })
+    .await;
+    world.end().await;
+}
+
+/// Nothing is left to do at Meta.
+async fn all_has_left(world: &Official) {
+    eventually("nothing is left to do", async || {
+        let left = world.product.database().count("official_numbers where leaving in (1, 2)").await;
+        (left == 0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_another_tenant_has_as_well_is_left_to_them() {
+    let world = Official::start().await;
+    let mine = world.line(NUMBER).await;
+    let second = world.product.second_tenant();
+    let theirs = world.connect_by(&second, &mine.business).await;
+    second.webhook(&theirs.id, &world.receiver.url("theirs"), &["*"]).await;
+
+    world.api().delete(&format!("/v1/numbers/{}/purge", mine.id)).await.expect(200);
+
+    all_has_left(&world).await;
+    let (callback, registered) = at_meta(&world, &mine.business).await;
+    assert_eq!(callback[1]["url"], theirs.body["webhookUrl"], "{callback}");
+    assert!(registered && subscribed(&world, &mine.business).await);
+    world.graph.write(&theirs.phone, json!({"from": FRIEND, "text": "still there?"})).await;
+    let is_it = |data: &Value| data["content"] == "still there?";
+    world.receiver.wait_for("theirs", "message.received", is_it).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_is_created_anew_while_the_old_one_leaves_stays() {
+    let world = Official::start().await;
+    let line = world.line(NUMBER).await;
+    // Leaving does not succeed at once.
+    world.graph.fault(json!({"route": "deregister", "code": 2})).await;
+    world.api().delete(&format!("/v1/numbers/{}/purge", line.id)).await.expect(200);
+    eventually("it has been tried", async || {
+        (!world.graph.calls("POST", "deregister").await.is_empty()).then_some(())
+    })
+    .await;
+
+    let again = world.connect(&line.business).await;
+
+    all_has_left(&world).await;
+    let (callback, registered) = at_meta(&world, &line.business).await;
+    assert_eq!(callback[1]["url"], again.body["webhookUrl"], "{callback}");
+    assert!(registered && subscribed(&world, &line.business).await);
+    assert_eq!(world.graph.calls("POST", "deregister").await.len(), 1);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_was_registered_too_often_is_deregistered_when_meta_takes_it() {
+    let world = Official::start().await;
+    let line = world.line(NUMBER).await;
+    world.graph.fault(json!({"route": "deregister", "code": 133_016})).await;
+
+    world.api().delete(&format!("/v1/numbers/{}", line.id)).await.expect(200);
+
     eventually("it has left", async || {
         let (callback, registered) = at_meta(&world, &line.business).await;
         (callback.is_null() && !registered).then_some(())

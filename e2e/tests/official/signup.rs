@@ -2,8 +2,9 @@
 
 use ramal_tests::{Answer, Business, Official};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
-use crate::{NUMBER, OTHER, step};
+use crate::{NUMBER, OTHER, step, when_the_callback_is_tried};
 
 /// A link; its token.
 async fn link(world: &Official, flow: &str, changes: Value) -> String {
@@ -164,5 +165,78 @@ async fn a_person_may_type_the_credentials_of_their_own_app() {
     let done = page(&world, &token, "credentials", typed).await.expect(200);
     assert_eq!(done["status"], "connected", "{done}");
     assert_eq!(world.api().numbers().await.len(), 1);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_is_revoked_meanwhile_connects_nothing_and_leaves_nothing_at_meta() {
+    let world = Official::start().await;
+    let business = world.graph.business(json!({"number": NUMBER})).await;
+    let token = link(&world, "credentials", json!({})).await;
+    let state = start(&world, &token).await;
+    let links = world.api().get("/v1/remote-pairing-links").await.expect(200);
+    let path = format!("/v1/remote-pairing-links/{}", links[0]["id"].as_str().expect("an id"));
+    let api = world.api().clone();
+    let revoked = async move {
+        api.delete(&path).await.expect(200);
+    };
+    let _door = when_the_callback_is_tried(&world, revoked).await;
+
+    let mut typed = business.credentials(&json!({"name": null}));
+    typed["state"] = json!(state);
+    let refused = page(&world, &token, "credentials", typed).await;
+
+    refused.refused(404, "REMOTE_PAIRING_INVALID");
+    assert_eq!(world.api().numbers().await.len(), 0);
+    assert_eq!(world.graph.number(&business.phone).await["callback"], Value::Null);
+    assert_eq!(world.product.database().count("official_numbers").await, 0);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_connects_one_number_however_often_it_is_used_at_once() {
+    let world = Official::start().await;
+    let token = link(&world, "credentials", json!({})).await;
+    let state = start(&world, &token).await;
+    let mut asking = JoinSet::new();
+    for number in [NUMBER, OTHER] {
+        let business = world.graph.business(json!({ "number": number })).await;
+        let mut typed = business.credentials(&json!({}));
+        typed["state"] = json!(state);
+        let (api, token) = (world.api().clone(), token.clone());
+        asking.spawn(async move {
+            let path = format!("/v1/remote-pairing/{token}/meta/credentials");
+            let status = api.post(&path, typed).await.status;
+            (status, business)
+        });
+    }
+    let (mut connected, mut refused) = (0, 0);
+    while let Some(ended) = asking.join_next().await {
+        let (status, business) = ended.expect("no panic");
+        let callback = world.graph.number(&business.phone).await["callback"].clone();
+        match status {
+            200 => connected += 1,
+            _ => refused += 1,
+        }
+        assert_eq!(callback.is_null(), status == 409, "{status}: {callback}");
+    }
+    assert_eq!((connected, refused), (1, 1));
+    assert_eq!(world.api().numbers().await.len(), 1);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_a_person_types_stays_whole() {
+    let world = Official::start().await;
+    let business = customer(&world, NUMBER).await;
+    let token = link(&world, "credentials", json!({})).await;
+    let name = "L".repeat(90);
+    let mut typed = business.credentials(&json!({ "name": name }));
+    typed["state"] = json!(start(&world, &token).await);
+
+    let done = page(&world, &token, "credentials", typed).await.expect(200);
+
+    let detail = world.detail(done["numberId"].as_str().expect("an id")).await;
+    assert_eq!(detail["name"], name);
     world.end().await;
 }

@@ -34,7 +34,7 @@
 //! | `POST /wabas` | `name?, businessId?, waba?{node fields}` | An account with three approved templates: `hello_world`, `order_update` (`{{1}}`, `{{2}}`, an address with `{{1}}`), `appointment_reminder` (named), all `en_US` |
 //! | `POST /wabas/{id}` | node fields | Changes it, silently |
 //! | `POST /wabas/{id}/templates` | `name, components, language?, category?, status?, parameterFormat?` | Adds or replaces a template |
-//! | `POST /wabas/{id}/account-update` | `event, …` | Posts `account_update` |
+//! | `POST /wabas/{id}/account-update` | `event, …` | Posts `account_update`. `PARTNER_REMOVED` also ends the subscription and the tokens (190 with 458) of `waba_info.partner_app_id`, or of every app |
 //! | `POST /wabas/{id}/review` | `decision` | Posts `account_review_update`; the account shows it |
 //! | `POST /wabas/{id}/webhooks` | `field, value` | Posts any change of the account |
 //! | `POST /numbers` | `wabaId, number?, name?, registered?, pin?, phone?{node fields}` | Another number |
@@ -42,7 +42,7 @@
 //! | `POST /numbers/{id}/messages` | `from`, and `text` or `type` and the object of that name as webhooks have it (`reaction`, `interactive`, …); `name?, quote?, base64?, id?` and any other part of the message | A person writes: opens the window. Files need no bytes; `base64` gives them. Answers `{id, userId, webhooks}` |
 //! | `POST /numbers/{id}/quality` | `rating?, event?, currentLimit?, oldLimit?` | Posts `phone_number_quality_update`; the number shows it |
 //! | `POST /numbers/{id}/name` | `decision, name?, reason?` | Posts `phone_number_name_update`; an approved name is shown after the next registration |
-//! | `POST /numbers/{id}/history` | `threads` (`null`: declined) | What a coexistence number shares when it is asked |
+//! | `POST /numbers/{id}/history` | `threads` (`null`: declined) | What a coexistence number shares when it is asked: media first as `media_placeholder`, and then whole, under the same id |
 //! | `POST /numbers/{id}/webhooks` | `field, value` | Posts any change of the number, such as `smb_message_echoes` |
 //! | `POST /tokens` | `appId, scopes?, wabaIds?, expiresIn?, kind?` | A token |
 //! | `POST /tokens/revoke` | `token, subcode?` | Ends it (190 with 460, or the subcode) |
@@ -57,7 +57,7 @@
 //! | `GET /calls?route=&method=` | | Calls of Graph with bodies and answers, oldest first; `DELETE` forgets them |
 //! | `GET /webhooks` | | Webhooks: exact `body`, `signature`, `state`, `attempts`; `DELETE` forgets them, also those on their way |
 //! | `POST /webhooks/flush` | | Posts what is collected or held back |
-//! | `POST /faults` | `route, method?, id?, times?` and one of `code`, `status`, `hang: true`, `drop: "before"\|"after"`, `fail` | What goes wrong with the next calls of a route (as `/calls` names it, or `*`): refused with a code, answered by an HTTP status without JSON, never answered, connection cut before or after it took effect, or accepted and `failed` later. `GET` shows, `DELETE` clears |
+//! | `POST /faults` | `route, method?, id?, times?` and one of `code` (with `subcode?`), `status`, `hang: true`, `drop: "before"\|"after"`, `fail` | What goes wrong with the next calls of a route (as `/calls` names it, or `*`): refused with a code, answered by an HTTP status without JSON, never answered, connection cut before or after it took effect, or accepted and `failed` later. `GET` shows, `DELETE` clears |
 //! | `POST /settings` | any of `duplicate, reorder, batch, signature: good\|bad\|missing, bsuidOnly, windowErrors: async\|sync, autoStatuses: off\|sent\|delivered\|read, statusDelayMs, retryDelaysMs, selfInspection, codeFirst, omitSessionInfo` | The switches; `GET` shows them |
 //! | `POST /clock` | `advanceSeconds` | Lets time pass; `GET` shows it |
 //! | `GET /state` | | Everything else |

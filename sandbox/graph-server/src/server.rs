@@ -164,11 +164,12 @@ async fn serve(
         let error = GraphError::parameter("The request is too large.");
         return graph::json_response(StatusCode::PAYLOAD_TOO_LARGE, &error.body());
     };
-    let (call, mishap) = server.with(|state| {
+    let (call, id, mishap) = server.with(|state| {
         let (route, id) = state.route(parts.uri.path());
         let call = record(&parts, &body, &route, state.clock.millis());
         let id_of_call = state.calls.begin(call);
-        (id_of_call, state.take_fault(parts.method.as_str(), &route, &id))
+        let mishap = state.take_fault(parts.method.as_str(), &route, &id);
+        (id_of_call, id, mishap)
     });
     match &mishap {
         Some(Mishap::Hang(_)) => {
@@ -182,26 +183,34 @@ async fn serve(
             return (status, "<html><body>Sorry, something went wrong.</body></html>")
                 .into_response();
         }
-        Some(Mishap::Code(_) | Mishap::Fail(_) | Mishap::Drop(Cutting::After)) | None => {}
+        Some(
+            Mishap::Code(_)
+            | Mishap::Subcode { .. }
+            | Mishap::Fail(_)
+            | Mishap::Drop(Cutting::After),
+        )
+        | None => {}
     }
     if parts.uri.path().starts_with(graph::DOWNLOADS) {
-        let bearer = header_text(&parts.headers, header::AUTHORIZATION);
-        let bearer = bearer.and_then(|text| text.strip_prefix("Bearer "));
+        let header = header_text(&parts.headers, header::AUTHORIZATION);
         let query = parts.uri.query().unwrap_or_default();
-        let response = server.with(|state| graph::download(state, query, bearer));
+        let response = server.with(|state| {
+            let bearer = header.and_then(|text| text.strip_prefix("Bearer "));
+            graph::download(state, query, bearer)
+        });
         let status = response.status().as_u16();
         server.with(|state| state.calls.finish(call, status, Value::Null));
         return response;
     }
     let answered = match &mishap {
         Some(Mishap::Code(code)) => Err(GraphError::scripted(*code)),
-        other => {
-            let fail = if let Some(Mishap::Fail(code)) = other { Some(*code) } else { None };
-            match Request::read(parts.method, &parts.uri, &parts.headers, &body).await {
-                Ok(request) => graph::answer(&server, &request, fail).await,
-                Err(error) => Err(error),
-            }
+        Some(Mishap::Subcode { code: 100, subcode: 33 }) => {
+            Err(GraphError::unknown_object(&parts.method.as_str().to_lowercase(), &id))
         }
+        Some(Mishap::Subcode { code, subcode }) => {
+            Err(GraphError::scripted(*code).subcode(*subcode))
+        }
+        other => asked(&server, parts, &body, other.as_ref()).await,
     };
     let (status, body, response) = match answered {
         Ok(graph::Reply::Json(body)) => {
@@ -215,6 +224,18 @@ async fn serve(
     };
     server.with(|state| state.calls.finish(call, status.as_u16(), body));
     if matches!(mishap, Some(Mishap::Drop(Cutting::After))) { hang_up(&cut) } else { response }
+}
+
+/// What Graph answers, if no script says otherwise.
+async fn asked(
+    server: &GraphServer,
+    parts: axum::http::request::Parts,
+    body: &axum::body::Bytes,
+    mishap: Option<&Mishap>,
+) -> Result<graph::Reply, GraphError> {
+    let fail = if let Some(Mishap::Fail(code)) = mishap { Some(*code) } else { None };
+    let request = Request::read(parts.method, &parts.uri, &parts.headers, body).await?;
+    graph::answer(server, &request, fail).await
 }
 
 /// Nothing of the answer gets through.

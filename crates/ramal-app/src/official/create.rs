@@ -2,7 +2,8 @@
 //! anew with them, or with fresh ones.
 
 use ramal_domain::{
-    EventKind, Input, KeyId, Link, NumberId, PairingLinkId, PhoneNumber, Provider, Timestamp,
+    EventKind, Input, KeyId, Link, NumberId, PairingLinkId, PhoneNumber, Provider, TenantId,
+    Timestamp,
 };
 use ramal_meta::{AppId, PhoneId, WabaId};
 use ramal_store::{Credentials, Number, OfficialNumber, Tx};
@@ -11,11 +12,12 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::{
     OfficialView,
     look::{Depth, first_look, settle},
-    onboarding::{Onboarded, Walk, draft},
+    onboarding::{Onboarded, Touched, Walk, draft},
+    signup::still_unused,
     view::snapshot,
 };
 use crate::{
-    App, AppError, Caller, CreateNumber, Refusal,
+    App, AppError, Caller, CreateNumber, DeadLink, Memo, Refusal,
     auth::parse_number_id,
     keys::link_new_number,
     numbers::{Wanted, note},
@@ -85,6 +87,15 @@ pub(crate) struct CheckedCredentials {
     pub(crate) credentials: Credentials,
 }
 
+/// What else the transaction that lists a number writes down.
+#[derive(Debug, Default)]
+pub(crate) struct Along {
+    /// The hosted link by which it came: it is used up.
+    pub(crate) link: Option<PairingLinkId>,
+    /// The answer, for a repeat of the request.
+    pub(crate) memo: Option<Memo<CreatedOfficial>>,
+}
+
 impl MetaCredentials {
     pub(crate) fn check(self) -> Result<CheckedCredentials, AppError> {
         let id = |field: &str| AppError::invalid(format!("{field} has 5 to 20 digits"));
@@ -133,6 +144,22 @@ fn check_pin(pin: Option<&SecretString>) -> Result<(), AppError> {
     if pin.is_none_or(fits) { Ok(()) } else { Err(AppError::invalid("metaPin has six digits")) }
 }
 
+/// Writes down what a number is about to be at Meta, with the PIN that it was given here before.
+pub(super) async fn prepare(
+    tx: &mut Tx,
+    tenant: TenantId,
+    official: &mut OfficialNumber,
+) -> Result<(), AppError> {
+    let phone_id = official.phone_id.as_str();
+    if tx.official().is_taken(tenant, phone_id, official.number).await? {
+        return Err(Refusal::NumberAlreadyActive.into());
+    }
+    if official.credentials.pin.is_none() {
+        official.credentials.pin = tx.official().known_pin(tenant, phone_id).await?;
+    }
+    Ok(tx.official().put(official).await?)
+}
+
 impl App {
     /// Creates an official number from its owner's credentials. It exists once Meta has accepted them,
     /// or not at all.
@@ -145,48 +172,68 @@ impl App {
         &self,
         caller: &Caller,
         wish: CreateOfficial,
+        memo: Option<Memo<CreatedOfficial>>,
     ) -> Result<CreatedOfficial, AppError> {
         let checked = wish.meta.check()?;
         let wanted = wish.number.check(Provider::Meta)?;
         self.limits.pairing(caller.tenant(), wanted.phone())?;
         let expected = Some(wanted.phone().clone());
         let official = draft(wanted.id, &checked.phone_id, &checked.waba_id, checked.credentials);
-        self.create_official(caller, wanted, official, expected, None).await
+        self.create_official(caller, wanted, official, expected, Along { link: None, memo }).await
     }
 
-    /// Reserves a number, walks it through the checklist, and lists it. `link` is the hosted link by
-    /// which it came, and is used up in the same transaction.
+    /// Reserves a number, walks it through the checklist, and lists it.
     pub(crate) async fn create_official(
         &self,
         caller: &Caller,
         wanted: Wanted,
-        official: OfficialNumber,
+        mut official: OfficialNumber,
         expected: Option<PhoneNumber>,
-        link: Option<PairingLinkId>,
+        along: Along,
     ) -> Result<CreatedOfficial, AppError> {
-        self.meta()?;
+        let turn = self.meta()?.phone_turns.of(official.phone_id.clone());
         let (app, caller) = (self.clone(), caller.clone());
         self.detached(async move {
-            let id = wanted.id;
+            let _turn = turn.lock().await;
             let mut tx = app.store.begin().await?;
             app.reserve_in(&mut tx, &caller, &wanted).await?;
             // Meta tries the callback while the checklist is walked: it must know the verify token.
-            tx.official().put(&official).await?;
+            prepare(&mut tx, caller.tenant(), &mut official).await?;
             tx.commit().await?;
             let walked = app.onboard(official, expected.as_ref(), Walk::Lenient).await;
-            let created = match walked {
-                Ok(onboarded) => app.publish_official(&caller, &wanted, onboarded, link).await,
-                Err(stuck) => {
-                    app.take_back(&stuck).await?;
-                    Err(stuck.error)
+            let (created, official, touched) = match walked {
+                Ok(onboarded) => {
+                    let (official, touched) = (onboarded.official.clone(), onboarded.touched);
+                    let created = app.publish_official(&caller, &wanted, onboarded, along).await;
+                    (created, official, touched)
                 }
+                Err(stuck) => (Err(stuck.error), stuck.official, stuck.touched),
             };
             if created.is_err() {
-                app.undo_reservation(id).await;
+                app.undo_official(&official, touched).await;
             }
             created
         })
         .await
+    }
+
+    /// Undoes the reservation of a number that did not come to be, here and at Meta.
+    async fn undo_official(&self, official: &OfficialNumber, touched: Touched) {
+        let id = official.number;
+        if self.take_back(official, touched).await && !touched.registration {
+            return self.undo_reservation(id).await;
+        }
+        let aside = async {
+            let mut tx = self.store.begin().await?;
+            tx.numbers().set_aside(id, self.clock.now()).await?;
+            tx.commit().await
+        };
+        if let Err(error) = aside.await {
+            // The next start sets it aside, as it does with those of dead processes.
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(number.id = %id, error, "a reservation was not undone");
+        }
+        self.wake_upkeep();
     }
 
     async fn publish_official(
@@ -194,23 +241,30 @@ impl App {
         caller: &Caller,
         wanted: &Wanted,
         onboarded: Onboarded,
-        link: Option<PairingLinkId>,
+        along: Along,
     ) -> Result<CreatedOfficial, AppError> {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
+        if let Some(link) = along.link {
+            let found = tx.signup_links().find_to_change(link).await?;
+            let unknown = Refusal::PairingLinkInvalid(DeadLink::Unknown);
+            still_unused(&found.ok_or(unknown)?)?;
+            tx.signup_links().used(link, wanted.id, now).await?;
+        }
         let number = tx.numbers().publish(wanted.id, now).await?.ok_or(Refusal::NumberNotFound)?;
         let linked_key =
             link_new_number(&mut tx, caller, number.id, wanted.link_to_api_key, now).await?;
         tx.events().record(&number.event(EventKind::NumberCreated, now)).await?;
         let official = self.keep(&mut tx, onboarded, now).await?;
         note(&mut tx, caller, "number.create", &number, now).await?;
-        if let Some(link) = link {
-            tx.signup_links().used(link, number.id, now).await?;
+        let created = self.connected(&mut tx, official, linked_key).await?;
+        if let Some(memo) = along.memo {
+            memo.keep(&mut tx, &created).await?;
         }
         tx.commit().await?;
         self.wake.notify_one();
         self.describe_soon(number.id);
-        self.connected(official, linked_key).await
+        Ok(created)
     }
 
     /// Writes down what the checklist found: ids, secrets, steps, link and health.
@@ -220,7 +274,7 @@ impl App {
         onboarded: Onboarded,
         now: Timestamp,
     ) -> Result<OfficialNumber, AppError> {
-        let Onboarded { mut official, checklist, phone } = onboarded;
+        let Onboarded { mut official, checklist, phone, touched: _ } = onboarded;
         official.onboarding = checklist.write();
         official.snapshot = Some(snapshot(official.snapshot.as_deref(), &phone, None, None));
         official.looked_at = Some(now);
@@ -231,13 +285,15 @@ impl App {
         Ok(official)
     }
 
+    /// A number that is connected, as the unit of work has it.
     pub(super) async fn connected(
         &self,
+        tx: &mut Tx,
         official: OfficialNumber,
         linked_key: Option<KeyId>,
     ) -> Result<CreatedOfficial, AppError> {
         let id = official.number;
-        let number = self.store.read().await?.numbers().get(id).await?;
+        let number = tx.numbers().get(id).await?;
         Ok(CreatedOfficial {
             number: number.ok_or(Refusal::NumberNotFound)?,
             view: OfficialView::of(&official),
@@ -284,13 +340,19 @@ impl App {
             let _turn = turn.lock().await;
             let official = app.store.read().await?.official().get(number.id).await?;
             let mut official = official.ok_or(Refusal::NumberNotFound)?;
+            let phone_turn = app.meta()?.phone_turns.of(official.phone_id.clone());
+            let _phone_turn = phone_turn.lock().await;
             patch.apply(&mut official.credentials);
             let expected = number.phone.clone();
             match app.onboard(official, Some(&expected), Walk::Lenient).await {
                 Ok(onboarded) => app.reopen(&caller, &number, onboarded).await,
                 Err(stuck) => {
                     let mut tx = app.store.begin().await?;
-                    tx.official().set_onboarding(number.id, &stuck.checklist.write()).await?;
+                    let row = tx.numbers().get(number.id).await?;
+                    // What keeps an open number going is told by its own list still.
+                    if row.is_some_and(|row| row.link != Link::Open) {
+                        tx.official().set_onboarding(number.id, &stuck.checklist.write()).await?;
+                    }
                     tx.commit().await?;
                     Err(stuck.error)
                 }
@@ -314,11 +376,12 @@ impl App {
         }
         let official = self.keep(&mut tx, onboarded, now).await?;
         note(&mut tx, caller, "number.connect", number, now).await?;
+        let connected = self.connected(&mut tx, official, None).await?;
         tx.commit().await?;
         self.wake.notify_one();
         self.wake_official();
         self.describe_soon(number.id);
-        self.connected(official, None).await
+        Ok(connected)
     }
 
     /// What Meta says when it tries an official number's callback, for whoever makes that the callback

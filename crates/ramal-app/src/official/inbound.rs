@@ -4,6 +4,8 @@
 //! is recognised when it comes again: messages by their id, statuses because they only go forward, the
 //! rest by a key of its own.
 
+use std::{collections::HashMap, time::Duration};
+
 use ramal_domain::{
     Ailment, CloseReason, Input, Link, MediaToken, MessageStatus, NumberId, Peer, PhoneNumber,
     Place, Provider, TenantId, Timestamp, WireId,
@@ -21,6 +23,10 @@ use subtle::ConstantTimeEq as _;
 
 use super::look::{close, fall_ill, recover};
 use crate::{App, AppError, NumberSettings, Refusal, auth::parse_number_id};
+
+/// How long a restriction is believed of which Meta does not say how long it lasts: as long as the
+/// longest that it imposes.
+const RESTRICTION_MAX: Duration = Duration::from_hours(30 * 24);
 
 /// Whose news a webhook may bring.
 #[derive(Clone, Copy, Debug)]
@@ -82,9 +88,15 @@ impl App {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         let mut look = Vec::new();
+        let mut signed = HashMap::new();
         for change in &changes {
             for id in targets(&mut tx, whose, change).await? {
-                if self.take_in(&mut tx, id, change, now).await? {
+                let may = match signed.get(&id) {
+                    Some(may) => *may,
+                    None => self.is_of_signer(&mut tx, id, &secret).await?,
+                };
+                signed.insert(id, may);
+                if may && self.take_in(&mut tx, id, change, now).await? {
                     look.push(id);
                 }
             }
@@ -118,6 +130,22 @@ impl App {
         let official = tx.official().get(id).await?.ok_or(Refusal::NumberNotFound)?;
         let secret = self.meta()?.access(&official).app_secret;
         Ok((Whose::Tenant(number.tenant), secret.ok_or(Refusal::NumberNotFound)?))
+    }
+
+    /// Whether a number is of the app whose secret signed what came: a tenant may have apps of several
+    /// owners, who must not speak for each other.
+    async fn is_of_signer(
+        &self,
+        tx: &mut Tx,
+        id: NumberId,
+        signer: &SecretString,
+    ) -> Result<bool, AppError> {
+        let Some(official) = tx.official().get(id).await? else { return Ok(false) };
+        let secret = self.meta()?.access(&official).app_secret;
+        Ok(secret.is_some_and(|secret| {
+            let signer = signer.expose_secret().as_bytes();
+            bool::from(secret.expose_secret().as_bytes().ct_eq(signer))
+        }))
     }
 
     /// Takes in one piece of news of a number. Returns whether Meta is to be asked about it.
@@ -381,11 +409,13 @@ async fn take_account(
             close(tx, id, CloseReason::MetaAccountDisabled, now).await
         }
         News::Account(AccountNews::Banned { .. } | AccountNews::Violation { .. }) => {
-            fall_ill(tx, id, Ailment::MetaRestricted, None, now).await
+            let until = Some(now.after(RESTRICTION_MAX));
+            fall_ill(tx, id, Ailment::MetaRestricted, until, now).await
         }
         News::Account(AccountNews::Restricted { restrictions }) => {
             let until = restrictions.iter().filter_map(|it| it.until).max();
-            fall_ill(tx, id, Ailment::MetaRestricted, until, now).await
+            let until = until.unwrap_or_else(|| now.after(RESTRICTION_MAX));
+            fall_ill(tx, id, Ailment::MetaRestricted, Some(until), now).await
         }
         News::Account(AccountNews::Reinstated | AccountNews::Reconnected | AccountNews::Added) => {
             let comes_back = matches!(
@@ -395,6 +425,9 @@ async fn take_account(
             if comes_back {
                 // The look that follows opens it, if Meta says so.
                 tx.numbers().step_official(id, Input::PairingStarted, now).await?;
+            }
+            if matches!(news, News::Account(AccountNews::Reinstated)) {
+                recover(tx, id, |known| known == Ailment::MetaRestricted, now).await?;
             }
             Ok(())
         }

@@ -1,13 +1,14 @@
-//! Removed numbers leave Meta: no more webhooks, no registration. What is gone there already is done.
+//! Removed numbers leave Meta: no more webhooks, no registration. What is gone there already is done. Of
+//! numbers that never came to be, the callback is taken back.
 
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use ramal_domain::{Backoff, NumberId};
-use ramal_meta::{ErrorClass, GraphError};
+use ramal_meta::{Access, ErrorClass, GraphError, Phone, PhoneId};
 use ramal_store::LeavingNumber;
 
-use super::stored_ids;
+use super::{Meta, delivers_to, stored_ids};
 use crate::{App, AppError};
 
 /// How many numbers leave in one round.
@@ -27,7 +28,7 @@ impl App {
         // Several at once: Meta may take its time about some.
         let leavings = stream::iter(leaving).for_each_concurrent(LEAVINGS_MAX, async |number| {
             let id = number.official.number;
-            if let Err(error) = self.leave_in_turn(id).await {
+            if let Err(error) = self.leave_in_turn(id, &number.official.phone_id).await {
                 tracing::error!(number.id = %id, %error, "how leaving Meta went is not written down");
             }
         });
@@ -35,9 +36,10 @@ impl App {
         Ok(())
     }
 
-    async fn leave_in_turn(&self, id: NumberId) -> Result<(), AppError> {
-        let turn = self.meta()?.turns.of(id);
-        let _turn = turn.lock().await;
+    async fn leave_in_turn(&self, id: NumberId, phone_id: &str) -> Result<(), AppError> {
+        let meta = self.meta()?;
+        let (turn, phone_turn) = (meta.turns.of(id), meta.phone_turns.of(phone_id.to_owned()));
+        let (_turn, _phone_turn) = (turn.lock().await, phone_turn.lock().await);
         // It may have come back while its turn was awaited.
         let now = self.clock.now();
         let leaving = self.store.read().await?.official().leaving(now, ROUND).await?;
@@ -47,7 +49,7 @@ impl App {
         let done = self.leave(&number).await;
         let mut tx = self.store.begin().await?;
         match done {
-            Ok(()) => tx.official().left(id).await?,
+            Ok(()) => tx.official().left(id, self.clock.now()).await?,
             Err(error) if number.tries < TRIES_MAX => {
                 tracing::warn!(number.id = %id, %error, "a removed number is still at Meta");
                 let tries = u32::try_from(number.tries).unwrap_or(u32::MAX);
@@ -56,7 +58,7 @@ impl App {
             }
             Err(error) => {
                 tracing::error!(number.id = %id, %error, "a removed number stays at Meta");
-                tx.official().left(id).await?;
+                tx.official().left(id, self.clock.now()).await?;
             }
         }
         Ok(tx.commit().await?)
@@ -65,33 +67,95 @@ impl App {
     async fn leave(&self, number: &LeavingNumber) -> Result<(), AppError> {
         let meta = self.meta()?;
         let official = &number.official;
-        let (phone, waba) = stored_ids(official)?;
+        let sharing = self.store.read().await?.official().sharing(official).await?;
+        if sharing.phone {
+            // Whoever has the number here by now lives by what Meta knows of it.
+            return Ok(());
+        }
+        let (phone_id, waba) = stored_ids(official)?;
         let access = meta.access(official);
-        gone_is_done(meta.graph.set_callback(&access, &phone, None).await)?;
-        if !number.account_shared {
+        let phone = forget_callback(meta, &access, &phone_id, official.number).await?;
+        if number.half_done {
+            // Who else uses account and number is not known: they were not ours yet.
+            return Ok(());
+        }
+        if !sharing.account {
             gone_is_done(meta.graph.unsubscribe(&access, &waba).await)?;
         }
-        let phone_node = match meta.graph.phone(&access, &phone).await {
-            Ok(found) => found,
-            Err(error) => return gone_is_done(Err(error)),
-        };
-        if !phone_node.is_on_biz_app {
-            gone_is_done(meta.graph.deregister(&access, &phone).await)?;
+        if phone.is_some_and(|phone| !phone.is_on_biz_app) {
+            gone_is_done(meta.graph.deregister(&access, &phone_id).await)?;
         }
         Ok(())
     }
 }
 
-/// What is not there, or not ours any more, needs no leaving.
-fn gone_is_done(done: Result<(), GraphError>) -> Result<(), AppError> {
+/// Has Meta deliver nothing to our number `id` any more; an address that is not ours stays. Returns the
+/// phone number as it was, if Meta still has it.
+pub(super) async fn forget_callback(
+    meta: &Meta,
+    access: &Access,
+    phone_id: &PhoneId,
+    id: NumberId,
+) -> Result<Option<Phone>, AppError> {
+    let phone = match meta.graph.phone(access, phone_id).await {
+        Ok(phone) => phone,
+        Err(error) => return gone_is_done(Err(error)).map(|()| None),
+    };
+    if delivers_to(&phone, id) {
+        gone_is_done(meta.graph.set_callback(access, phone_id, None).await)?;
+    }
+    Ok(Some(phone))
+}
+
+/// What is not there, or not ours any more, needs no leaving. Everything else is tried again.
+pub(super) fn gone_is_done(done: Result<(), GraphError>) -> Result<(), AppError> {
     match done {
         Ok(()) => Ok(()),
-        Err(error) if error.is_safe_to_repeat() || error.class == ErrorClass::TimedOut => {
-            Err(super::refusal_of(&error).into())
-        }
-        Err(error) => {
+        Err(error) if lets_go(error.class) => {
             tracing::info!(%error, "Meta has let the number go already");
             Ok(())
+        }
+        Err(error) => Err(super::refusal_of(&error).into()),
+    }
+}
+
+/// Whether a refusal says that nothing of ours is there.
+const fn lets_go(class: ErrorClass) -> bool {
+    match class {
+        ErrorClass::NotFound
+        | ErrorClass::Invalid
+        | ErrorClass::NotRegistered
+        | ErrorClass::Credentials
+        | ErrorClass::Permission
+        | ErrorClass::Blocked => true,
+        ErrorClass::Pin
+        | ErrorClass::Unverified
+        | ErrorClass::RegisterLimit
+        | ErrorClass::CallbackRefused
+        | ErrorClass::WindowClosed
+        | ErrorClass::Template
+        | ErrorClass::Undeliverable
+        | ErrorClass::Config
+        | ErrorClass::Transient
+        | ErrorClass::Throttled
+        | ErrorClass::Unreachable
+        | ErrorClass::TimedOut
+        | ErrorClass::Unexpected => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_gone_or_not_ours_any_more_needs_no_leaving() {
+        for class in [ErrorClass::NotFound, ErrorClass::NotRegistered, ErrorClass::Credentials] {
+            assert!(lets_go(class), "{class:?}");
+        }
+        // Registered too often, not answered, not understood: it is there still.
+        for class in [ErrorClass::RegisterLimit, ErrorClass::TimedOut, ErrorClass::Unexpected] {
+            assert!(!lets_go(class), "{class:?}");
         }
     }
 }

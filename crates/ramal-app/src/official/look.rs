@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use ramal_domain::{Ailment, CloseReason, Illness, Input, Link, NumberId, Provider, Timestamp};
-use ramal_meta::{ErrorClass, GraphError, Phone};
+use ramal_meta::{Access, ErrorClass, GraphError, Phone};
 use ramal_store::{Identity, Number, NumberStage, OfficialNumber, Tx};
+use secrecy::ExposeSecret as _;
 
 use super::{
     onboarding::{Checklist, StepName, StepStatus, in_review},
@@ -19,6 +20,8 @@ use crate::{App, AppError, Refusal};
 const ROUND: u32 = 50;
 /// How many of them at once.
 const LOOKS_MAX: usize = 8;
+/// When a number is looked at again of which something is open.
+const SOON: Duration = Duration::from_secs(30);
 
 /// How much is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,14 +61,22 @@ impl App {
         let meta = self.meta()?;
         let turn = meta.turns.of(id);
         let _turn = turn.lock().await;
-        let found = self.store.read().await?.official().get(id).await?;
-        let Some(official) = found else { return Ok(()) };
+        let mut tx = self.store.read().await?;
+        let number = tx.numbers().get(id).await?.filter(is_listed);
+        let official = tx.official().get(id).await?;
+        drop(tx);
+        let (Some(number), Some(mut official)) = (number, official) else { return Ok(()) };
         let (phone_id, waba_id) = stored_ids(&official)?;
         let access = meta.access(&official);
-        let phone = match meta.graph.phone(&access, &phone_id).await {
+        let mut phone = match meta.graph.phone(&access, &phone_id).await {
             Ok(phone) => phone,
             Err(error) => {
-                self.note_refusal(id, &error).await?;
+                if !self.note_refusal(id, &error, &access).await?
+                    && error.class == ErrorClass::NotFound
+                    && !matches!(number.link, Link::Closed(_))
+                {
+                    self.note_loss(&official).await?;
+                }
                 return Err(refusal_of(&error).into());
             }
         };
@@ -78,12 +89,10 @@ impl App {
             }
         };
         let mut checklist = Checklist::read(&official.onboarding);
-        let unsubscribed = checklist.status(StepName::Subscribe) == StepStatus::Failed;
-        if unsubscribed && self.subscribe_again(&official, &phone).await? {
-            checklist.set(StepName::Subscribe, StepStatus::Done, None);
-        }
-        if checklist.status(StepName::Verify) != StepStatus::Done && !in_review(&phone) {
-            checklist.set(StepName::Verify, StepStatus::Done, None);
+        // What is closed is connected by a walk through the whole list, if at all.
+        if !matches!(number.link, Link::Closed(_)) {
+            self.listen(&mut official, &mut phone, &mut checklist).await?;
+            checklist.verify(&phone, &self.meta_callback(id));
         }
         let before = official.snapshot.as_deref();
         let snapshot = snapshot(before, &phone, profile.as_ref(), waba.as_ref());
@@ -98,31 +107,102 @@ impl App {
         Ok(())
     }
 
-    /// Meta refused to serve a number: if that is for good, the number is closed.
+    /// Has Meta deliver here what it does not, unless another number of ours, which is the same at Meta,
+    /// has it delivered to itself: they would take it from each other for ever.
+    async fn listen(
+        &self,
+        official: &mut OfficialNumber,
+        phone: &mut Phone,
+        checklist: &mut Checklist,
+    ) -> Result<(), AppError> {
+        let callback = self.meta_callback(official.number);
+        let here = phone.callback_number.as_deref() == Some(callback.as_str());
+        let failed = checklist.status(StepName::Subscribe) == StepStatus::Failed;
+        if (here && !failed) || self.is_anothers(phone, official.number).await? {
+            return Ok(());
+        }
+        match self.subscribe_again(official, phone).await {
+            Ok(true) => {
+                checklist.set(StepName::Subscribe, StepStatus::Done, None);
+                phone.callback_number = Some(callback);
+            }
+            Ok(false) => {}
+            Err(error) => {
+                let id = official.number;
+                tracing::info!(number.id = %id, %error, "Meta still delivers elsewhere");
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether Meta delivers to another number of ours that is listed, or on its way to be.
+    async fn is_anothers(&self, phone: &Phone, own: NumberId) -> Result<bool, AppError> {
+        let address = phone.callback_number.as_deref();
+        let Some((_ours, id)) = address.and_then(|it| it.split_once(&self.meta_callbacks())) else {
+            return Ok(false);
+        };
+        let Ok(id) = id.parse::<NumberId>() else { return Ok(false) };
+        let found = self.store.read().await?.numbers().get(id).await?;
+        let has_it = |number: &Number| {
+            number.provider == Provider::Meta && number.stage != NumberStage::Removed
+        };
+        Ok(id != own && found.is_some_and(|number| has_it(&number)))
+    }
+
+    /// Meta says that there is no such number. It is closed once Meta has said so twice.
+    async fn note_loss(&self, official: &OfficialNumber) -> Result<(), AppError> {
+        let (id, now) = (official.number, self.clock.now());
+        let mut checklist = Checklist::read(&official.onboarding);
+        let confirmed = checklist.lose();
+        let mut tx = self.store.begin().await?;
+        if confirmed {
+            close(&mut tx, id, CloseReason::MetaDisconnected, now).await?;
+        } else {
+            tx.official().set_onboarding(id, &checklist.write()).await?;
+            let due = now.after(self.meta()?.options.poll_every.min(SOON));
+            tx.official().look_again(id, due).await?;
+        }
+        tx.commit().await?;
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// Meta refused to serve a number with these credentials: if that is for good, the number is closed,
+    /// unless it has others by now. Returns whether whoever asked has to wait for a change.
     pub(crate) async fn note_refusal(
         &self,
         id: NumberId,
         error: &GraphError,
+        used: &Access,
     ) -> Result<bool, AppError> {
         let Some(reason) = close_reason(error) else { return Ok(false) };
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
-        close(&mut tx, id, reason, now).await?;
-        tx.commit().await?;
-        self.wake.notify_one();
+        let official = tx.official().get(id).await?;
+        let token = official.as_ref().map(|it| it.credentials.token.expose_secret());
+        if token == Some(used.token.expose_secret()) {
+            close(&mut tx, id, reason, now).await?;
+            tx.commit().await?;
+            self.wake.notify_one();
+        }
         Ok(true)
     }
 
     /// What is shown of an official number, asked for anew.
     pub(crate) async fn refresh_official(&self, number: &Number) -> Result<(), AppError> {
         match self.look(number.id, Depth::All).await {
-            // The number says so itself from now on.
-            Err(AppError::Refused(
-                Refusal::MetaCredentialsInvalid(_) | Refusal::MetaPermissionMissing(_),
-            )) => Ok(()),
+            Err(AppError::Refused(refusal)) if is_written_down(&refusal) => Ok(()),
             done => done,
         }
     }
+}
+
+/// Whether a look that ended so has told: the number says it itself, or is as it was.
+const fn is_written_down(refusal: &Refusal) -> bool {
+    !matches!(
+        refusal,
+        Refusal::MetaUnavailable | Refusal::MetaTimeout | Refusal::ProviderNotConfigured(_)
+    )
 }
 
 /// Whether a refusal ends a number's connection, and why.
@@ -218,8 +298,9 @@ pub(crate) async fn settle(
     let identity = Identity { profile_name: phone.verified_name.clone(), ..Identity::default() };
     tx.numbers().identify(id, number.epoch, &identity).await?;
     match phone.status.as_deref() {
-        Some("BANNED" | "DELETED" | "MIGRATED") => {
-            return close(tx, id, CloseReason::MetaAccountDisabled, now).await;
+        Some("BANNED") => return close(tx, id, CloseReason::MetaAccountDisabled, now).await,
+        Some("DELETED" | "MIGRATED") => {
+            return close(tx, id, CloseReason::MetaDisconnected, now).await;
         }
         Some("DISCONNECTED") if !phone.is_on_biz_app => {
             return close(tx, id, CloseReason::MetaNotRegistered, now).await;
@@ -229,23 +310,40 @@ pub(crate) async fn settle(
     if number.link == Link::Pairing && !in_review(phone) {
         tx.numbers().step_official(id, Input::Opened, now).await?;
     }
-    recover(tx, id, |ailment| severity(ailment) == Severity::Closed, now).await?;
+    settle_health(tx, id, phone, checklist, now).await
+}
+
+/// The same for its health. A number that stays closed is as ill as it was.
+async fn settle_health(
+    tx: &mut Tx,
+    id: NumberId,
+    phone: &Phone,
+    checklist: &Checklist,
+    now: Timestamp,
+) -> Result<(), AppError> {
+    let found = tx.numbers().get(id).await?;
+    let Some(number) = found.filter(|n| !matches!(n.link, Link::Closed(_))) else {
+        return Ok(());
+    };
+    if number.link == Link::Open {
+        recover(tx, id, |ailment| severity(ailment) == Severity::Closed, now).await?;
+    }
+    // A restriction ends by itself.
+    if number.illness.is_some_and(|ill| ill.until.is_none_or(|until| until <= now)) {
+        recover(tx, id, |known| known == Ailment::MetaRestricted, now).await?;
+    }
     let low = matches!(phone.quality_rating.as_deref(), Some("RED"))
         || matches!(phone.status.as_deref(), Some("FLAGGED"));
     let deaf = checklist.status(StepName::Subscribe) == StepStatus::Failed;
-    for (ailment, holds) in
-        [(Ailment::MetaQualityLow, low), (Ailment::MetaCallbackUnreachable, deaf)]
-    {
-        if holds {
-            fall_ill(tx, id, ailment, None, now).await?;
-        } else {
-            recover(tx, id, |known| known == ailment, now).await?;
-        }
-    }
-    // A restriction ends by itself.
-    let over = number.illness.and_then(|ill| ill.until).is_some_and(|until| until <= now);
-    if over {
-        recover(tx, id, |known| known == Ailment::MetaRestricted, now).await?;
+    // One at a time, the worse of both: they would take turns else, and tell each.
+    if deaf {
+        fall_ill(tx, id, Ailment::MetaCallbackUnreachable, None, now).await?;
+    } else if low {
+        recover(tx, id, |known| known == Ailment::MetaCallbackUnreachable, now).await?;
+        fall_ill(tx, id, Ailment::MetaQualityLow, None, now).await?;
+    } else {
+        let either = |it| matches!(it, Ailment::MetaCallbackUnreachable | Ailment::MetaQualityLow);
+        recover(tx, id, either, now).await?;
     }
     Ok(())
 }
@@ -255,6 +353,8 @@ pub(crate) async fn settle(
 enum Severity {
     /// It works, but badly.
     Degraded,
+    /// Nothing that people write arrives.
+    Deaf,
     /// It may send less.
     Restricted,
     /// It cannot send.
@@ -263,10 +363,8 @@ enum Severity {
 
 const fn severity(ailment: Ailment) -> Severity {
     match ailment {
-        Ailment::Unstable
-        | Ailment::ClientOutdated
-        | Ailment::MetaQualityLow
-        | Ailment::MetaCallbackUnreachable => Severity::Degraded,
+        Ailment::Unstable | Ailment::ClientOutdated | Ailment::MetaQualityLow => Severity::Degraded,
+        Ailment::MetaCallbackUnreachable => Severity::Deaf,
         Ailment::MetaRestricted | Ailment::Restricted => Severity::Restricted,
         Ailment::Banned
         | Ailment::MetaTokenInvalid
@@ -287,5 +385,5 @@ pub(crate) fn first_look(official: &OfficialNumber, every: Duration, now: Timest
         .steps()
         .iter()
         .any(|step| matches!(step.status, StepStatus::Pending | StepStatus::Failed));
-    now.after(if waits { every.min(Duration::from_secs(30)) } else { every })
+    now.after(if waits { every.min(SOON) } else { every })
 }

@@ -12,11 +12,22 @@ use ramal_store::{Credentials, OfficialNumber};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use super::{Meta, refusal_of, stored_ids};
+use super::{
+    Meta,
+    leave::{forget_callback, gone_is_done},
+    refusal_of, stored_ids,
+};
 use crate::{App, AppError, Refusal};
 
 /// What a token must be allowed to do.
 const SCOPES: [&str; 2] = ["whatsapp_business_management", "whatsapp_business_messaging"];
+
+/// Meta has another callback for the number than ours, or none.
+const ELSEWHERE: &str = "Meta delivers the number's webhooks elsewhere";
+/// Meta has no such number, or none that the token may see.
+const GONE: &str = "Meta does not know the number any more, or the token may not see it";
+/// It took the number, and then did not say how the number is.
+const NOT_DESCRIBED: &str = "the number is registered; Meta has not described it since";
 
 /// A step of the checklist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,6 +139,37 @@ impl Checklist {
     pub(crate) fn status(&self, step: StepName) -> StepStatus {
         self.0.iter().find(|it| it.step == step).map_or(StepStatus::Pending, |it| it.status)
     }
+
+    fn detail(&self, step: StepName) -> Option<&str> {
+        self.0.iter().find(|it| it.step == step)?.detail.as_deref()
+    }
+
+    /// What Meta itself says of the number, at the end of a walk or whenever it is asked: the last step,
+    /// and whether it still delivers to `callback`.
+    pub(crate) fn verify(&mut self, phone: &Phone, callback: &str) {
+        let here = phone.callback_number.as_deref() == Some(callback);
+        if !here && self.status(StepName::Subscribe) != StepStatus::Failed {
+            self.set(StepName::Subscribe, StepStatus::Failed, Some(ELSEWHERE));
+        }
+        let heard = self.status(StepName::Subscribe) != StepStatus::Failed;
+        let (status, detail) = if in_review(phone) {
+            let status = phone.status.as_deref().unwrap_or_default();
+            (StepStatus::Pending, Some(format!("Meta is reviewing the number ({status})")))
+        } else if heard {
+            (StepStatus::Done, None)
+        } else {
+            let why = self.detail(StepName::Subscribe).unwrap_or(ELSEWHERE);
+            (StepStatus::Failed, Some(why.to_owned()))
+        };
+        self.set(StepName::Verify, status, detail.as_deref());
+    }
+
+    /// Meta does not know the number. Returns whether it has said so before: once may be a mistake.
+    pub(crate) fn lose(&mut self) -> bool {
+        let before = self.detail(StepName::Verify) == Some(GONE);
+        self.set(StepName::Verify, StepStatus::Failed, Some(GONE));
+        before
+    }
 }
 
 /// What the checklist is walked for.
@@ -139,6 +181,17 @@ pub(crate) enum Walk {
     Strict,
 }
 
+/// What a walk may have changed at Meta.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Touched {
+    /// Where the number's webhooks go.
+    pub(crate) callback: bool,
+    /// Whether the account is subscribed, where it was not before.
+    pub(crate) account: bool,
+    /// Whether the number is registered, and with which PIN.
+    pub(crate) registration: bool,
+}
+
 /// A number that was walked through the checklist.
 #[derive(Debug)]
 pub(crate) struct Onboarded {
@@ -148,6 +201,8 @@ pub(crate) struct Onboarded {
     pub(crate) checklist: Checklist,
     /// The number, as Meta described it at the end.
     pub(crate) phone: Phone,
+    /// What the walk changed.
+    pub(crate) touched: Touched,
 }
 
 /// A step that failed, with the list as far as it came.
@@ -156,17 +211,17 @@ pub(crate) struct Stuck {
     pub(crate) official: OfficialNumber,
     pub(crate) checklist: Checklist,
     pub(crate) error: AppError,
-    /// Whether the account was subscribed on the way, where it was not before.
-    pub(crate) subscribed: bool,
+    pub(crate) touched: Touched,
 }
 
 /// How far a walk has come.
 struct Progress {
     checklist: Checklist,
-    subscribed: bool,
+    touched: Touched,
 }
 
 struct Walker<'a> {
+    app: &'a App,
     meta: &'a Meta,
     access: Access,
     phone_id: PhoneId,
@@ -183,17 +238,17 @@ impl App {
         expected: Option<&PhoneNumber>,
         walk: Walk,
     ) -> Result<Onboarded, Box<Stuck>> {
-        let mut progress = Progress { checklist: Checklist::new(), subscribed: false };
+        let mut progress = Progress { checklist: Checklist::new(), touched: Touched::default() };
         let number = official.number;
         let walked = self.walk(&mut official, expected, walk, &mut progress).await;
-        let Progress { mut checklist, subscribed } = progress;
+        let Progress { mut checklist, touched } = progress;
         match walked {
-            Ok(phone) => Ok(Onboarded { official, checklist, phone }),
+            Ok(phone) => Ok(Onboarded { official, checklist, phone, touched }),
             Err((step, error)) => {
                 let sentence = error.to_string();
                 checklist.set(step, StepStatus::Failed, Some(&sentence));
                 tracing::info!(number.id = %number, step = step.name(), %error, "onboarding stopped");
-                Err(Box::new(Stuck { official, checklist, error, subscribed }))
+                Err(Box::new(Stuck { official, checklist, error, touched }))
             }
         }
     }
@@ -205,46 +260,60 @@ impl App {
         walk: Walk,
         progress: &mut Progress,
     ) -> Result<Phone, (StepName, AppError)> {
-        let list = &mut progress.checklist;
+        let Progress { checklist: list, touched } = progress;
         let at = |step: StepName| move |error: AppError| (step, error);
-        let meta = self.meta().map_err(|refusal| (StepName::Validate, refusal.into()))?;
-        let (phone_id, waba_id) = stored_ids(official).map_err(at(StepName::Validate))?;
-        let access = meta.access(official);
-        let callback = self.meta_callback(official.number);
-        let walker = Walker { meta, access, phone_id, waba_id, callback, walk };
+        let walker = self.walker(official, walk).map_err(at(StepName::Validate))?;
         let phone = walker.validate(official, expected).await.map_err(at(StepName::Validate))?;
         list.set(StepName::Validate, StepStatus::Done, None);
         walker.belongs().await.map_err(at(StepName::Waba))?;
         list.set(StepName::Waba, StepStatus::Done, None);
-        let (status, detail) = walker
-            .subscribe(official, &phone, &mut progress.subscribed)
-            .await
-            .map_err(at(StepName::Subscribe))?;
+        let (status, detail) =
+            walker.subscribe(official, &phone, touched).await.map_err(at(StepName::Subscribe))?;
         list.set(StepName::Subscribe, status, detail.as_deref());
         let (status, detail) =
-            walker.register(official, &phone).await.map_err(at(StepName::Register))?;
+            walker.register(official, &phone, touched).await.map_err(at(StepName::Register))?;
         list.set(StepName::Register, status, detail);
         walker.share_app_data(&phone).await;
-        let phone = walker.read_back(list).await.map_err(at(StepName::Verify))?;
-        Ok(phone)
+        walker.read_back(phone, list).await.map_err(at(StepName::Verify))
+    }
+
+    fn walker(&self, official: &OfficialNumber, walk: Walk) -> Result<Walker<'_>, AppError> {
+        let meta = self.meta()?;
+        let (phone_id, waba_id) = stored_ids(official)?;
+        let access = meta.access(official);
+        let callback = self.meta_callback(official.number);
+        Ok(Walker { app: self, meta, access, phone_id, waba_id, callback, walk })
     }
 
     /// Leaves nothing behind at Meta of a number that did not come to be: its owner's own callback would
-    /// hear nothing.
-    pub(crate) async fn take_back(&self, stuck: &Stuck) -> Result<(), AppError> {
-        let meta = self.meta()?;
-        let number = stuck.official.number;
-        let (phone_id, waba_id) = stored_ids(&stuck.official)?;
-        let access = meta.access(&stuck.official);
-        if stuck.checklist.status(StepName::Subscribe) == StepStatus::Done
-            && let Err(error) = meta.graph.set_callback(&access, &phone_id, None).await
-        {
-            tracing::warn!(number.id = %number, %error, "Meta still delivers a number's webhooks here");
+    /// hear nothing. Returns whether that is certain.
+    pub(crate) async fn take_back(&self, official: &OfficialNumber, touched: Touched) -> bool {
+        match self.try_take_back(official, touched).await {
+            Ok(()) => true,
+            Err(error) => {
+                let number = official.number;
+                tracing::warn!(number.id = %number, %error, "something is left at Meta for now");
+                false
+            }
         }
-        if stuck.subscribed
-            && let Err(error) = meta.graph.unsubscribe(&access, &waba_id).await
-        {
-            tracing::warn!(number.id = %number, %error, "an account is still subscribed");
+    }
+
+    async fn try_take_back(
+        &self,
+        official: &OfficialNumber,
+        touched: Touched,
+    ) -> Result<(), AppError> {
+        if touched == Touched::default() {
+            return Ok(());
+        }
+        let walker = self.walker(official, Walk::Lenient)?;
+        let sharing = self.store.read().await?.official().sharing(official).await?;
+        if touched.callback && !sharing.phone {
+            let (meta, access) = (walker.meta, &walker.access);
+            forget_callback(meta, access, &walker.phone_id, official.number).await?;
+        }
+        if touched.account && !sharing.account {
+            gone_is_done(self.meta()?.graph.unsubscribe(&walker.access, &walker.waba_id).await)?;
         }
         Ok(())
     }
@@ -252,15 +321,11 @@ impl App {
     /// The callback of a number whose subscription had failed, tried again. Returns whether it is set.
     pub(crate) async fn subscribe_again(
         &self,
-        official: &OfficialNumber,
+        official: &mut OfficialNumber,
         phone: &Phone,
     ) -> Result<bool, AppError> {
-        let meta = self.meta()?;
-        let (phone_id, waba_id) = stored_ids(official)?;
-        let access = meta.access(official);
-        let callback = self.meta_callback(official.number);
-        let walker = Walker { meta, access, phone_id, waba_id, callback, walk: Walk::Lenient };
-        let (status, _detail) = walker.subscribe(official, phone, &mut false).await?;
+        let walker = self.walker(official, Walk::Lenient)?;
+        let (status, _detail) = walker.subscribe(official, phone, &mut Touched::default()).await?;
         Ok(status != StepStatus::Failed)
     }
 }
@@ -346,25 +411,35 @@ impl Walker<'_> {
     /// made where it is missing, and left as it is where it is not: other numbers live by it.
     async fn subscribe(
         &self,
-        official: &OfficialNumber,
+        official: &mut OfficialNumber,
         phone: &Phone,
-        fresh: &mut bool,
+        touched: &mut Touched,
     ) -> Result<(StepStatus, Option<String>), AppError> {
         let graph = &self.meta.graph;
-        let subscribed = graph.subscriptions(&self.access, &self.waba_id).await;
-        let subscribed = subscribed.map_err(|error| refusal_of(&error))?;
+        let subscribed = self.subscribed_apps().await?;
         let ours = match &official.credentials.app_id {
-            Some(app) => subscribed.iter().any(|it| &it.app_id == app),
+            Some(app) => subscribed.contains(app),
+            // Subscribing anew would take back what its owner may have set for the account.
+            None if !subscribed.is_empty() => {
+                let sentence = "metaAppId is required: Meta does not say which app the token is of";
+                return Err(AppError::invalid(sentence));
+            }
             None => false,
         };
         if !ours {
+            touched.account = true;
             let done = graph.subscribe(&self.access, &self.waba_id, None).await;
             done.map_err(|error| refusal_of(&error))?;
-            *fresh = true;
+        }
+        if official.credentials.app_id.is_none()
+            && let [only] = self.subscribed_apps().await?.as_slice()
+        {
+            official.credentials.app_id = Some(only.clone());
         }
         if ours && phone.callback_number.as_deref() == Some(self.callback.as_str()) {
             return Ok((StepStatus::Skipped, Some("Meta delivers here already".to_owned())));
         }
+        touched.callback = true;
         let callback = Some((self.callback.as_str(), &official.verify_token));
         match graph.set_callback(&self.access, &self.phone_id, callback).await {
             Ok(()) => Ok((StepStatus::Done, None)),
@@ -376,10 +451,18 @@ impl Walker<'_> {
         }
     }
 
+    /// The apps that the account reports to.
+    async fn subscribed_apps(&self) -> Result<Vec<String>, AppError> {
+        let found = self.meta.graph.subscriptions(&self.access, &self.waba_id).await;
+        let found = found.map_err(|error| refusal_of(&error))?;
+        Ok(found.into_iter().map(|it| it.app_id).collect())
+    }
+
     async fn register(
         &self,
         official: &mut OfficialNumber,
         phone: &Phone,
+        touched: &mut Touched,
     ) -> Result<(StepStatus, Option<&'static str>), AppError> {
         if phone.is_on_biz_app {
             let detail = "the WhatsApp Business app keeps the registration (coexistence)";
@@ -391,12 +474,28 @@ impl Walker<'_> {
         if on_cloud && !phone.status.as_deref().is_some_and(refused) {
             return Ok((StepStatus::Skipped, Some("it was registered already")));
         }
-        // Whoever has no PIN yet gets this one. It is kept: registering again needs it.
-        let pin = official.credentials.pin.clone().unwrap_or_else(mint_pin);
-        let done = self.meta.graph.register(&self.access, &self.phone_id, &pin).await;
-        done.map_err(|error| refusal_of(&error))?;
-        official.credentials.pin = Some(pin);
+        let pin = match &official.credentials.pin {
+            Some(pin) => pin.clone(),
+            None => self.give_pin(official).await?,
+        };
+        touched.registration = true;
+        if let Err(error) = self.meta.graph.register(&self.access, &self.phone_id, &pin).await {
+            let unknown = matches!(error.class, ErrorClass::TimedOut | ErrorClass::Unexpected);
+            touched.registration = unknown;
+            return Err(refusal_of(&error).into());
+        }
         Ok((StepStatus::Done, None))
+    }
+
+    /// A PIN for a number of which none is known: whoever has none yet gets it. It is kept before Meta
+    /// hears of it, since registering again needs it.
+    async fn give_pin(&self, official: &mut OfficialNumber) -> Result<SecretString, AppError> {
+        let pin = mint_pin();
+        let mut tx = self.app.store.begin().await?;
+        tx.official().set_pin(official.number, &pin).await?;
+        tx.commit().await?;
+        official.credentials.pin = Some(pin.clone());
+        Ok(pin)
     }
 
     /// What the WhatsApp Business app knows is shared once, within a day; a refusal costs nothing.
@@ -412,21 +511,22 @@ impl Walker<'_> {
         }
     }
 
-    async fn read_back(&self, list: &mut Checklist) -> Result<Phone, AppError> {
-        let phone = self.meta.graph.phone(&self.access, &self.phone_id).await;
-        let phone = phone.map_err(|error| refusal_of(&error))?;
-        let subscribed = list.status(StepName::Subscribe) != StepStatus::Failed;
-        let here = phone.callback_number.as_deref() == Some(self.callback.as_str());
-        let (status, detail) = if in_review(&phone) {
-            let status = phone.status.as_deref().unwrap_or_default();
-            (StepStatus::Pending, Some(format!("Meta is reviewing the number ({status})")))
-        } else if subscribed && !here {
-            (StepStatus::Failed, Some("Meta delivers the number's webhooks elsewhere".to_owned()))
-        } else {
-            (StepStatus::Done, None)
-        };
-        list.set(StepName::Verify, status, detail.as_deref());
-        Ok(phone)
+    /// Asks how the number is by now. What was registered is ours, whether Meta answers this or not: then
+    /// the number is as it was, and a look will tell more.
+    async fn read_back(&self, before: Phone, list: &mut Checklist) -> Result<Phone, AppError> {
+        match self.meta.graph.phone(&self.access, &self.phone_id).await {
+            Ok(phone) => {
+                list.verify(&phone, &self.callback);
+                Ok(phone)
+            }
+            Err(error) if list.status(StepName::Register) == StepStatus::Done => {
+                tracing::info!(%error, "a number was registered, and is not described yet");
+                list.set(StepName::Verify, StepStatus::Pending, Some(NOT_DESCRIBED));
+                // What it was before it was registered says nothing any more.
+                Ok(Phone { status: None, ..before })
+            }
+            Err(error) => Err(refusal_of(&error).into()),
+        }
     }
 }
 
@@ -475,5 +575,58 @@ pub(crate) fn draft(
         onboarding: Checklist::new().write(),
         snapshot: None,
         looked_at: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CALLBACK: &str = "https://ramal.example/webhooks/meta/wa_1";
+
+    /// What Meta says of a number.
+    fn phone(status: &str, callback: Option<&str>) -> Phone {
+        Phone {
+            display_phone_number: None,
+            verified_name: None,
+            status: Some(status.to_owned()),
+            quality_rating: None,
+            code_verification_status: None,
+            name_status: None,
+            platform_type: None,
+            is_on_biz_app: false,
+            account_mode: None,
+            messaging_limit: None,
+            callback_number: callback.map(str::to_owned),
+            raw: serde_json::Value::Null,
+        }
+    }
+
+    #[test]
+    fn a_number_whose_webhooks_go_elsewhere_is_not_verified() {
+        use StepStatus::{Done, Failed, Pending};
+        for (before, status, callback, subscribe, verify) in [
+            (Done, "CONNECTED", Some(CALLBACK), Done, Done),
+            (Done, "CONNECTED", Some("https://else.example"), Failed, Failed),
+            (Done, "CONNECTED", None, Failed, Failed),
+            (Failed, "CONNECTED", None, Failed, Failed),
+            (Done, "PENDING", Some(CALLBACK), Done, Pending),
+            (Done, "PENDING", None, Failed, Pending),
+        ] {
+            let mut list = Checklist::new();
+            list.set(StepName::Subscribe, before, None);
+            list.verify(&phone(status, callback), CALLBACK);
+            let found = [StepName::Subscribe, StepName::Verify].map(|step| list.status(step));
+            assert_eq!(found, [subscribe, verify], "{before:?} {status} {callback:?}");
+        }
+    }
+
+    #[test]
+    fn a_loss_is_confirmed_by_the_next_one_only() {
+        let mut list = Checklist::new();
+        assert!(!list.lose());
+        assert!(Checklist::read(&list.write()).lose(), "it is remembered");
+        list.verify(&phone("CONNECTED", Some(CALLBACK)), CALLBACK);
+        assert!(!list.lose(), "it was there in between");
     }
 }

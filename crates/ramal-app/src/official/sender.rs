@@ -8,7 +8,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ramal_domain::{Backoff, MediaSource, MessageId, Peer, WireId};
+use ramal_domain::{Backoff, MediaSource, MessageId, Peer, Timestamp, WireId};
 use ramal_meta::{
     Access, ErrorClass, GraphError, PhoneId, compose, compose::Recipient, message_error_code,
 };
@@ -59,8 +59,9 @@ impl App {
     async fn keep_up(&self, meta: &Meta, shutdown: &CancellationToken) {
         let options = &meta.options;
         let every = UPKEEP.min(options.poll_every).min(options.confirm_within);
+        let started = self.clock.now();
         while !shutdown.is_cancelled() {
-            if let Some(Err(error)) = shutdown.run_until_cancelled(self.upkeep()).await {
+            if let Some(Err(error)) = shutdown.run_until_cancelled(self.upkeep(started)).await {
                 tracing::warn!(%error, "what is due at Meta has to wait");
             }
             // Both are cancel-safe.
@@ -72,8 +73,8 @@ impl App {
         }
     }
 
-    async fn upkeep(&self) -> Result<(), AppError> {
-        self.give_up_lost().await?;
+    async fn upkeep(&self, started: Timestamp) -> Result<(), AppError> {
+        self.give_up_lost(started).await?;
         self.leave_due().await?;
         self.look_at_due().await
     }
@@ -106,7 +107,12 @@ impl App {
     async fn deliver(&self, meta: &Meta, message: OfficialMessage) -> Result<(), AppError> {
         // Upload of its media included. It ends before the message counts as lost.
         let patience = meta.options.confirm_within * 3 / 4;
-        let sent = tokio::time::timeout(patience, self.try_send(meta, &message)).await;
+        let (access, phone) = match self.means_of(meta, &message).await {
+            Ok(means) => means,
+            Err(error) => return self.put_off(&message).await.and(Err(error)),
+        };
+        let sending = self.try_send(meta, &access, &phone, &message);
+        let sent = tokio::time::timeout(patience, sending).await;
         let now = self.clock.now();
         let error = match sent {
             Ok(Ok(wamid)) => {
@@ -118,13 +124,14 @@ impl App {
                 return Ok(());
             }
             Ok(Err(SendError::Meta(error))) => error,
-            Ok(Err(SendError::App(error))) => return self.hold(message.id).await.and(Err(error)),
+            // It has not begun: whatever is wrong here may be right later.
+            Ok(Err(SendError::App(error))) => return self.put_off(&message).await.and(Err(error)),
             Err(_elapsed) => return Ok(()),
         };
         tracing::warn!(
             number.id = %message.number, message.id = %message.id, %error, "Meta took no message"
         );
-        if self.note_refusal(message.number, &error).await? {
+        if self.note_refusal(message.number, &error, &access).await? {
             return self.hold(message.id).await;
         }
         if matches!(error.class, ErrorClass::TimedOut | ErrorClass::Unexpected) {
@@ -152,31 +159,45 @@ impl App {
         Ok(tx.commit().await?)
     }
 
-    async fn try_send(&self, meta: &Meta, message: &OfficialMessage) -> Result<String, SendError> {
-        let official = self
-            .store
-            .read()
-            .await
-            .map_err(AppError::from)?
-            .official()
-            .get(message.number)
-            .await
-            .map_err(AppError::from)?;
+    async fn put_off(&self, message: &OfficialMessage) -> Result<(), AppError> {
+        let now = self.clock.now();
+        let due = now.after(RETRY.jittered(message.tries));
+        let mut tx = self.store.begin().await?;
+        tx.messages().official_put_off(message.id, due, now).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// As what, and with what, a message is sent.
+    async fn means_of(
+        &self,
+        meta: &Meta,
+        message: &OfficialMessage,
+    ) -> Result<(Access, PhoneId), AppError> {
+        let official = self.store.read().await?.official().get(message.number).await?;
         let official = official
             .ok_or_else(|| AppError::Internal("an official number has lost its row".into()))?;
         let (phone, _waba) = stored_ids(&official)?;
-        let access = meta.access(&official);
+        Ok((meta.access(&official), phone))
+    }
+
+    async fn try_send(
+        &self,
+        meta: &Meta,
+        access: &Access,
+        phone: &PhoneId,
+        message: &OfficialMessage,
+    ) -> Result<String, SendError> {
         if message.mark_read {
-            self.mark_read(meta, &access, &phone, message).await;
+            self.mark_read(meta, access, phone, message).await;
         }
-        let uploaded = self.upload(meta, &access, &phone, message).await?;
+        let uploaded = self.upload(meta, access, phone, message).await?;
         let to = match &message.to {
             Peer::Phone(phone) => Recipient::Phone(phone),
             Peer::Jid(user) => Recipient::User(user),
         };
         let tag = message.id.to_string();
         let body = compose::message(to, &message.content, uploaded.as_deref(), None, &tag);
-        Ok(meta.graph.send(&access, &phone, &body).await?.wamid)
+        Ok(meta.graph.send(access, phone, &body).await?.wamid)
     }
 
     /// Bytes that a caller handed in go to Meta first. Doing that twice harms nobody, so every way in
@@ -236,7 +257,7 @@ impl App {
         let (phone, _waba) = stored_ids(&official)?;
         let access = meta.access(&official);
         if let Err(error) = meta.graph.mark_read(&access, &phone, wire_id.as_str(), true).await {
-            self.note_refusal(number.id, &error).await?;
+            self.note_refusal(number.id, &error, &access).await?;
             return Err(super::refusal_of(&error).into());
         }
         let mut tx = self.store.begin().await?;
@@ -264,10 +285,14 @@ impl App {
     }
 
     /// Messages of which nobody knows whether Meta has them, and that it says nothing of, are given up:
-    /// sent again, they might arrive twice.
-    async fn give_up_lost(&self) -> Result<(), AppError> {
+    /// sent again, they might arrive twice. Meta has as long to say something from when this process
+    /// `started` to hear it.
+    async fn give_up_lost(&self, started: Timestamp) -> Result<(), AppError> {
         let now = self.clock.now();
         let before = now.before(self.meta()?.options.confirm_within);
+        if started > before {
+            return Ok(());
+        }
         let lost = self.store.read().await?.messages().begun_before(before, 100).await?;
         if lost.is_empty() {
             return Ok(());

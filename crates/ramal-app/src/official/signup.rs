@@ -16,10 +16,11 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::{
-    CreatedOfficial, MetaCredentials, MetaOptions, OfficialView, onboarding::draft, refusal_of,
+    CreatedOfficial, MetaCredentials, MetaOptions, OfficialView, create::Along, onboarding::draft,
+    refusal_of,
 };
 use crate::{
-    App, AppError, Caller, CreateNumber, DeadLink, LinkOptions, NumberSettings, Refusal,
+    App, AppError, Caller, CreateNumber, DeadLink, LinkOptions, Memo, NumberSettings, Refusal,
     SettingsPatch, audit, names::check_name, remote_pairing::LIFE,
 };
 
@@ -154,6 +155,7 @@ impl App {
         &self,
         caller: &Caller,
         wish: NewSignupLink,
+        memo: Option<Memo<CreatedSignupLink>>,
     ) -> Result<CreatedSignupLink, AppError> {
         if wish.flow == SignupFlow::Embedded {
             self.embedded()?;
@@ -187,8 +189,12 @@ impl App {
         tx.signup_links().create(&link, &token.hash()).await?;
         let detail = link.name.clone().unwrap_or_default();
         audit::record(&mut tx, caller, "link.create", &link.id.to_string(), &detail, now).await?;
+        let created = CreatedSignupLink { link, token, url };
+        if let Some(memo) = memo {
+            memo.keep(&mut tx, &created).await?;
+        }
         tx.commit().await?;
-        Ok(CreatedSignupLink { link, token, url })
+        Ok(created)
     }
 
     /// What Meta's script is started with.
@@ -270,9 +276,7 @@ impl App {
 
     async fn unused(&self, token: &str) -> Result<LiveSignup, AppError> {
         let live = self.signup_link(token).await?;
-        if live.link.used_at.is_some() {
-            return Err(Refusal::NumberAlreadyConnected.into());
-        }
+        still_unused(&live.link)?;
         Ok(live)
     }
 
@@ -399,7 +403,7 @@ impl App {
             waba_id: pending.waba_id,
             credentials,
             number: chosen.number.clone(),
-            name: chosen.name.clone(),
+            name: chosen.name.as_deref().map(|name| name.chars().take(NAME_MAX).collect()),
         };
         self.connect_signup(link, given).await
     }
@@ -435,12 +439,12 @@ impl App {
         given: Given,
     ) -> Result<SignupOutcome, AppError> {
         let caller = self.caller_of(link).await?;
-        let phone = PhoneNumber::from_any_format(&given.number)
+        let phone = PhoneNumber::of_provider_in_any_format(Provider::Meta, &given.number)
             .map_err(|error| AppError::invalid(format!("number: {error}")))?;
         let name = link.name.clone().or(given.name).unwrap_or_else(|| phone.e164());
         let settings = NumberSettings::read(&link.settings)?;
         let wish = CreateNumber {
-            name: name.chars().take(NAME_MAX).collect(),
+            name,
             number: phone.e164(),
             link_to_api_key: link.key.is_some(),
             settings: SettingsPatch::default(),
@@ -451,8 +455,8 @@ impl App {
         let phone_id = given.phone_id.parse().map_err(malformed)?;
         let waba_id = given.waba_id.parse().map_err(malformed)?;
         let official = draft(wanted.id, &phone_id, &waba_id, given.credentials);
-        let created =
-            self.create_official(&caller, wanted, official, Some(phone), Some(link.id)).await?;
+        let along = Along { link: Some(link.id), memo: None };
+        let created = self.create_official(&caller, wanted, official, Some(phone), along).await?;
         let redirect = redirect(link, created.number.id);
         Ok(SignupOutcome::Connected { number: Box::new(created), redirect })
     }
@@ -514,6 +518,17 @@ fn choice(phone: &PhoneSummary) -> Option<SignupChoice> {
 
 fn state_hash(state: &str) -> String {
     hex::encode(Sha256::digest(state.as_bytes()))
+}
+
+/// A link is good for one number. It may have been used or revoked while that number was connected.
+pub(super) fn still_unused(link: &SignupLink) -> Result<(), Refusal> {
+    if link.used_at.is_some() {
+        Err(Refusal::NumberAlreadyConnected)
+    } else if link.revoked_at.is_some() {
+        Err(Refusal::PairingLinkInvalid(DeadLink::Revoked))
+    } else {
+        Ok(())
+    }
 }
 
 fn dead(link: &SignupLink, now: Timestamp) -> Option<DeadLink> {

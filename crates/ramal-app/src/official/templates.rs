@@ -74,11 +74,12 @@ impl App {
             return Ok(known);
         }
         let (_phone, waba) = stored_ids(&official)?;
-        let found = meta.graph.templates(&meta.access(&official), &waba, name).await;
+        let access = meta.access(&official);
+        let found = meta.graph.templates(&access, &waba, name).await;
         let found = match found {
             Ok(found) => found,
             Err(error) => {
-                self.note_refusal(number, &error).await?;
+                self.note_refusal(number, &error, &access).await?;
                 return Err(refusal_of(&error).into());
             }
         };
@@ -174,7 +175,12 @@ fn values(
     prefix: &str,
     value: &mut impl FnMut(String) -> String,
 ) -> Vec<TemplateValue> {
-    let filled = placeholders(text).into_iter().map(|name| {
+    let mut names = placeholders(text);
+    if !template.named {
+        // Meta counts what it is given: the first value is that of {{1}}, wherever it stands.
+        names.sort_by_key(|name| name.parse::<u32>().unwrap_or(u32::MAX));
+    }
+    let filled = names.into_iter().map(|name| {
         if template.named {
             TemplateValue { value: value(name.clone()), name: Some(name) }
         } else {
@@ -254,6 +260,17 @@ mod tests {
         let error = fill(&template, &variables(&[("1", "Ana")]), None).unwrap_err();
         assert_eq!(error.code(), "MISSING_TEMPLATE_VARIABLES");
         assert!(error.to_string().ends_with("header_1, 2, button_1"), "{error}");
+    }
+
+    #[test]
+    fn counted_variables_are_given_in_the_order_of_their_numbers() {
+        let text = "{{2}} and {{10}}, not {{1}}";
+        let template = template(false, &json!([{"type": "BODY", "text": text}]));
+        let given = variables(&[("1", "one"), ("2", "two"), ("10", "ten")]);
+        let filled = fill(&template, &given, None).unwrap();
+        let values: Vec<_> = filled.body_values.iter().map(|it| it.value.as_str()).collect();
+        assert_eq!(values, ["one", "two", "ten"]);
+        assert_eq!(filled.preview, "two and ten, not one");
     }
 
     #[test]

@@ -1,22 +1,17 @@
 //! A WhatsApp Business Account, its numbers, and the apps that it reports to.
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde_json::Value;
 
 use super::{Access, Call, Graph, number::callback_json};
 use crate::{
-    AppId, GraphError, WabaId,
+    GraphError, WabaId,
     node::{digits, text},
 };
 
 /// What is asked of an account.
 const FIELDS: &str = "id,name,currency,timezone_id,message_template_namespace,account_review_status,\
 business_verification_status,country,ownership_type";
-/// What an app's own callback is told. Overrides of the callback never carry the account's news.
-const APP_FIELDS: &str = "messages,message_template_status_update,account_update,account_review_update,\
-account_alerts,phone_number_quality_update,phone_number_name_update,security,smb_message_echoes,\
-smb_app_state_sync,history";
-
 /// A number of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PhoneSummary {
@@ -133,28 +128,5 @@ impl Graph {
             })
         };
         Ok(apps.iter().filter_map(subscription).collect())
-    }
-
-    /// Sets an app's own callback address, and has it told of all that we understand.
-    ///
-    /// # Errors
-    ///
-    /// [`GraphError`]; of class `CallbackRefused` when the address did not answer Meta.
-    pub async fn subscribe_app(
-        &self,
-        app: &AppId,
-        secret: &SecretString,
-        callback: &str,
-        verify: &SecretString,
-    ) -> Result<(), GraphError> {
-        let access = Access::of_app(app, secret);
-        let path = [app.as_str(), "subscriptions"];
-        let body = serde_json::json!({
-            "object": "whatsapp_business_account",
-            "callback_url": callback,
-            "verify_token": verify.expose_secret(),
-            "fields": APP_FIELDS,
-        });
-        self.call(Call::post(&path, &access).json(body).secret(verify)).await.map(drop)
     }
 }

@@ -87,25 +87,6 @@ async fn calls_that_change_something() {
 }
 
 #[tokio::test]
-async fn an_app_subscribes_in_its_own_name() {
-    let meta = Scripted::start().await;
-    let app = APP.parse().unwrap();
-
-    meta.graph.subscribe_app(&app, &SECRET.into(), CALLBACK, &VERIFY.into()).await.unwrap();
-
-    let request = meta.request();
-    assert_eq!(request.line(), format!("POST /v25.0/{APP}/subscriptions"));
-    assert_eq!(request.header("authorization"), Some(format!("Bearer {APP}|{SECRET}").as_str()));
-    let body = request.json();
-    assert_eq!(body["object"], "whatsapp_business_account");
-    assert_eq!(body["callback_url"], CALLBACK);
-    assert_eq!(body["verify_token"], VERIFY);
-    for field in ["messages", "account_update", "phone_number_quality_update", "history"] {
-        assert!(body["fields"].as_str().unwrap().split(',').any(|known| known == field), "{body}");
-    }
-}
-
-#[tokio::test]
 async fn a_token_is_inspected_as_the_app_when_that_is_known() {
     let meta = Scripted::start().await;
     let inspected = json!({"data": {"app_id": APP, "type": "SYSTEM_USER", "is_valid": true,

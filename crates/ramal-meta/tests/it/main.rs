@@ -9,6 +9,7 @@
 
 mod calls;
 mod composing;
+mod documents;
 mod failures;
 mod media;
 mod openapi;

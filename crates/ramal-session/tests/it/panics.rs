@@ -111,5 +111,5 @@ async fn a_panic_while_a_wrong_phone_is_unlinked_leads_to_a_second_try() {
 
     scene.until_closed(id, CloseReason::WrongPhone).await;
     assert_eq!(scene.script.live_max(), 1);
-    assert!(!scene.has_state(id).await);
+    scene.eventually("the end of its state", async |scene| !scene.has_state(id).await).await;
 }

@@ -5,7 +5,7 @@ use std::{panic::AssertUnwindSafe, panic::resume_unwind};
 use futures_util::FutureExt as _;
 use ramal_domain::NodeId;
 use ramal_store::{Dialect, MasterKey, Options, Store, Vault};
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqliteConnection};
 
 /// Connections per store: enough for the tests that race.
 const CONNECTIONS: u32 = 6;
@@ -21,6 +21,21 @@ impl Db {
     async fn open(url: String, dialect: Dialect) -> Self {
         let store = open(&url, MasterKey::mint()).await;
         Self { store, dialect, url }
+    }
+
+    /// Changes rows past the store, as another version might have written them.
+    pub(crate) async fn execute(&self, sql: &str) {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match self.dialect {
+            Dialect::Sqlite => {
+                let mut raw = SqliteConnection::connect(&self.url).await.unwrap();
+                raw.execute(sql).await.unwrap();
+            }
+            Dialect::Postgres => {
+                let mut raw = PgConnection::connect(&self.url).await.unwrap();
+                raw.execute(sql).await.unwrap();
+            }
+        }
     }
 
     /// The same database under another master key.

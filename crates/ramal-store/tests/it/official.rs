@@ -1,14 +1,17 @@
 //! Official numbers: what they are at Meta, their queue, what Meta reports, and the links by which people
 //! connect them.
 
+use std::time::Duration;
+
 use ramal_domain::{
     CloseReason, Content, CorrelationId, EventKind, Input, Link, Media, MediaKind, MediaSource,
-    MessageId, MessageStatus, NumberId, PairingLinkId, PairingToken, Peer, Provider, TenantId,
-    Timestamp, WireId,
+    MessageId, MessageStatus, NodeId, NumberId, PairingLinkId, PairingToken, Peer, PhoneNumber,
+    Provider, TenantId, Timestamp, WireId,
 };
 use ramal_store::{
-    Credentials, Draft, Failure, InboundMessage, Message, OfficialNumber, OfficialStatus, Schedule,
-    SignupFlow, SignupLink, Stepped, Store, StoredMedia,
+    Credentials, Draft, Failure, InboundMessage, Message, NewNumber, OfficialNumber,
+    OfficialStatus, PastMessage, Reservation, Schedule, Sharing, SignupFlow, SignupLink, Stepped,
+    Store, StoredMedia,
 };
 use secrecy::ExposeSecret as _;
 
@@ -22,11 +25,17 @@ on_both_databases! {
     a_number_that_moves_to_meta_keeps_its_id_and_no_session_moves_it,
     removed_numbers_leave_meta_before_they_are_purged,
     an_account_is_shared_with_whoever_uses_it_with_the_same_app,
+    a_number_that_others_have_at_meta_is_known_to_be_shared,
+    what_was_left_half_done_at_meta_is_set_aside_and_its_pin_kept_for_a_while,
+    a_move_that_died_is_set_aside_and_the_number_stays,
     looks_are_due_for_numbers_that_are_open_or_on_their_way,
     one_message_of_a_number_is_under_way_at_a_time_and_in_order,
     a_try_without_an_end_is_not_made_again,
     a_status_finds_its_message_by_our_id_when_the_answer_was_lost,
     meta_may_refuse_what_it_has_accepted_but_not_what_has_arrived,
+    what_was_given_up_for_lost_goes_on_when_meta_has_it_after_all,
+    what_cannot_be_read_any_more_fails_alone,
+    media_that_come_after_what_stood_for_them_are_filled_in,
     bytes_go_with_their_message,
     a_reply_names_what_it_answers_and_media_are_found_by_their_link,
     news_is_taken_in_once,
@@ -158,7 +167,7 @@ async fn a_number_that_moves_to_meta_keeps_its_id_and_no_session_moves_it(Db { s
     assert_eq!((row.provider, row.link), (Provider::Meta, Link::Open));
     let runnable = read!(store, |tx| tx.numbers().runnable());
     assert_eq!(runnable, [], "no session runs for it");
-    committed!(store, |tx| tx.numbers().recover(ramal_domain::NodeId::mint(), at(4)));
+    committed!(store, |tx| tx.numbers().recover(NodeId::mint(), at(4)));
     let row = read!(store, |tx| tx.numbers().get(id)).unwrap();
     assert_eq!(row.link, Link::Open, "a restart changes nothing");
 }
@@ -169,7 +178,9 @@ async fn removed_numbers_leave_meta_before_they_are_purged(Db { store, .. }: Db)
     committed!(store, |tx| tx.numbers().remove(owner, first, at(1), at(1)));
     let leaving = read!(store, |tx| tx.official().leaving(at(2), 10));
     assert_eq!(leaving.len(), 1);
-    assert!(leaving[0].account_shared, "another number uses the account");
+    assert!(!leaving[0].half_done);
+    let sharing = async || read!(store, |tx| tx.official().sharing(&at_meta(first, 1)));
+    assert!(sharing().await.account, "another number uses the account");
 
     committed!(store, |tx| tx.official().leave_again(first, at(20)));
     assert_eq!(read!(store, |tx| tx.official().leaving(at(2), 10)).len(), 0, "not yet again");
@@ -177,8 +188,9 @@ async fn removed_numbers_leave_meta_before_they_are_purged(Db { store, .. }: Db)
     assert!(read!(store, |tx| tx.numbers().get(first)).is_some(), "it is still at Meta");
     committed!(store, |tx| tx.numbers().remove(owner, second, at(1), at(6)));
     let leaving = read!(store, |tx| tx.official().leaving(at(30), 10));
-    assert!(leaving.iter().all(|it| !it.account_shared) && leaving.len() == 2);
-    committed!(store, |tx| tx.official().left(first));
+    assert_eq!(leaving.len(), 2);
+    assert!(!sharing().await.account, "the other one leaves, too");
+    committed!(store, |tx| tx.official().left(first, at(30)));
     committed!(store, |tx| tx.numbers().purge_due(at(31)));
     assert!(read!(store, |tx| tx.numbers().get(first)).is_none());
 }
@@ -187,7 +199,7 @@ async fn an_account_is_shared_with_whoever_uses_it_with_the_same_app(Db { store,
     let (owner, neighbour) = (tenant(&store).await, tenant(&store).await);
     let (mine, theirs) = (official(&store, owner, 1).await, official(&store, neighbour, 2).await);
     committed!(store, |tx| tx.numbers().remove(owner, mine, at(1), at(1)));
-    let shared = async || read!(store, |tx| tx.official().leaving(at(2), 10))[0].account_shared;
+    let shared = async || read!(store, |tx| tx.official().sharing(&at_meta(mine, 1))).account;
     for (app, expected) in [
         (Some("30000000"), true),
         (Some("40000000"), false),
@@ -202,6 +214,101 @@ async fn an_account_is_shared_with_whoever_uses_it_with_the_same_app(Db { store,
     let elsewhere = OfficialNumber { waba_id: "20000001".to_owned(), ..at_meta(theirs, 2) };
     committed!(store, |tx| tx.official().put(&elsewhere));
     assert!(!shared().await, "another account");
+}
+
+async fn a_number_that_others_have_at_meta_is_known_to_be_shared(Db { store, .. }: Db) {
+    let (owner, neighbour) = (tenant(&store).await, tenant(&store).await);
+    let mine = official(&store, owner, 1).await;
+    committed!(store, |tx| tx.numbers().remove(owner, mine, at(1), at(1)));
+    let shared = async || read!(store, |tx| tx.official().sharing(&at_meta(mine, 1)));
+    assert_eq!(shared().await, Sharing { phone: false, account: false });
+
+    let again = reserve(&store, owner, 1, at(2)).await;
+    let theirs = official(&store, neighbour, 3).await;
+    for other in [again, theirs] {
+        committed!(store, |tx| tx.official().put(&at_meta(other, 1)));
+        assert_eq!(shared().await, Sharing { phone: true, account: true }, "on its way, too");
+        committed!(store, |tx| tx.official().set_aside(other));
+        assert!(!shared().await.phone, "it never came to be");
+    }
+    let phone_id = at_meta(mine, 1).phone_id;
+    let taken = async || read!(store, |tx| tx.official().is_taken(neighbour, &phone_id, mine));
+    assert!(!taken().await);
+    committed!(store, |tx| tx.official().put(&at_meta(theirs, 1)));
+    assert!(taken().await);
+    assert!(!read!(store, |tx| tx.official().is_taken(neighbour, &phone_id, theirs)));
+    assert!(!read!(store, |tx| tx.official().is_taken(owner, &phone_id, mine)), "another's");
+}
+
+/// An official number that is being created.
+async fn reserve(store: &Store, owner: TenantId, last: u32, now: Timestamp) -> NumberId {
+    let id = NumberId::mint();
+    let phone = phone(last);
+    let new = NewNumber {
+        id,
+        tenant: owner,
+        phone: &phone,
+        name: "Support",
+        settings: "{}",
+        provider: Provider::Meta,
+    };
+    let node = NodeId::mint();
+    let done = committed!(store, |tx| tx.numbers().reserve(&new, node, now));
+    assert!(matches!(done, Reservation::Reserved(_)), "{done:?}");
+    committed!(store, |tx| tx.official().put(&at_meta(id, last)));
+    id
+}
+
+async fn what_was_left_half_done_at_meta_is_set_aside_and_its_pin_kept_for_a_while(
+    Db { store, .. }: Db,
+) {
+    let owner = tenant(&store).await;
+    let (dead, old) = (reserve(&store, owner, 1, NOW).await, reserve(&store, owner, 2, NOW).await);
+    let mut without_pin = at_meta(old, 2);
+    without_pin.credentials.pin = None;
+    committed!(store, |tx| tx.official().put(&without_pin));
+    let late = NOW.after(Duration::from_mins(11));
+    committed!(store, |tx| tx.numbers().purge_due(late));
+    let leaving = read!(store, |tx| tx.official().leaving(late, 10));
+    assert!(leaving.len() == 2 && leaving.iter().all(|it| it.half_done), "{leaving:?}");
+    let (undone, _) = committed!(store, |tx| tx.numbers().recover(NodeId::mint(), late));
+    assert_eq!(undone, 0, "once is enough");
+
+    for id in [dead, old] {
+        assert_eq!(read!(store, |tx| tx.numbers().find(owner, id)), None);
+        committed!(store, |tx| tx.official().left(id, late));
+    }
+    committed!(store, |tx| tx.numbers().purge_due(late));
+    assert!(read!(store, |tx| tx.numbers().get(old)).is_none());
+    let phone_id = at_meta(dead, 1).phone_id;
+    let pin = async |of| read!(store, |tx| tx.official().known_pin(of, &phone_id));
+    assert_eq!(pin(owner).await.unwrap().expose_secret(), "123456", "for whoever tries again");
+    assert!(pin(tenant(&store).await).await.is_none(), "nobody else");
+    let again = reserve(&store, owner, 1, late).await;
+    committed!(store, |tx| tx.official().set_pin(again, &"654321".into()));
+    assert_eq!(pin(owner).await.unwrap().expose_secret(), "654321", "the newest");
+    committed!(store, |tx| tx.numbers().abandon(again));
+    committed!(store, |tx| tx.numbers().purge_due(late.after(Duration::from_hours(31 * 24))));
+    assert!(pin(owner).await.is_none());
+
+    let dead = reserve(&store, owner, 3, NOW).await;
+    assert_eq!(committed!(store, |tx| tx.numbers().recover(NodeId::mint(), at(1))).0, 1);
+    assert_eq!(read!(store, |tx| tx.official().leaving(at(1), 10))[0].official.number, dead);
+}
+
+async fn a_move_that_died_is_set_aside_and_the_number_stays(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let (id, other) = (number(&store, owner, 1).await.0, official(&store, owner, 2).await);
+    let mut half = at_meta(id, 1);
+    half.credentials.pin = None;
+    committed!(store, |tx| tx.official().put(&half));
+    committed!(store, |tx| tx.numbers().recover(NodeId::mint(), at(1)));
+    let leaving = read!(store, |tx| tx.official().leaving(at(1), 10));
+    assert_eq!(leaving.iter().map(|it| it.official.number).collect::<Vec<_>>(), [id]);
+    committed!(store, |tx| tx.official().left(id, at(2)));
+    assert!(read!(store, |tx| tx.official().get(id)).is_none());
+    assert!(read!(store, |tx| tx.numbers().find(owner, id)).is_some());
+    assert!(read!(store, |tx| tx.official().get(other)).is_some(), "it is Meta's");
 }
 
 async fn looks_are_due_for_numbers_that_are_open_or_on_their_way(Db { store, .. }: Db) {
@@ -307,6 +414,85 @@ async fn meta_may_refuse_what_it_has_accepted_but_not_what_has_arrived(Db { stor
     }
 }
 
+async fn what_was_given_up_for_lost_goes_on_when_meta_has_it_after_all(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let id = official(&store, owner, 1).await;
+    let lost = Failure { code: "DELIVERED_NOT_CONFIRMED".to_owned(), message: "?".to_owned() };
+    let refused = Failure { code: "META_ERROR".to_owned(), message: "no".to_owned() };
+    for (failure, end) in [(lost, MessageStatus::Delivered), (refused, MessageStatus::Failed)] {
+        let message = queue(&store, owner, id, 7, 1).await;
+        begin(&store, at(2)).await;
+        committed!(store, |tx| tx.messages().failed(message, &failure, at(3)));
+        let status = |status| reported("wamid.1", Some(message), status);
+
+        let again = status(MessageStatus::Failed);
+        assert!(!committed!(store, |tx| tx.messages().official_status(id, &again)));
+        let delivered = status(MessageStatus::Delivered);
+        let news = committed!(store, |tx| tx.messages().official_status(id, &delivered));
+
+        let found = find(&store, owner, id, message).await;
+        assert_eq!((news, found.status), (end == MessageStatus::Delivered, end));
+        assert_eq!(found.failure.is_none(), end == MessageStatus::Delivered);
+    }
+}
+
+async fn what_cannot_be_read_any_more_fails_alone(db: Db) {
+    let store = &db.store;
+    let owner = tenant(store).await;
+    let id = official(store, owner, 1).await;
+    let broken = queue(store, owner, id, 7, 1).await;
+    db.execute(&format!("update messages set payload = '{{' where id = '{broken}'")).await;
+    let other = queue(store, owner, id, 8, 2).await;
+
+    assert_eq!(begin(store, at(3)).await, []);
+    assert_eq!(find(store, owner, id, broken).await.status, MessageStatus::Failed);
+    assert_eq!(begin(store, at(3)).await, [other]);
+}
+
+async fn media_that_come_after_what_stood_for_them_are_filled_in(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let id = official(&store, owner, 1).await;
+    let placeholder = |wire: &str| InboundMessage {
+        tenant: owner,
+        number: id,
+        wire_id: WireId::from_text(wire),
+        from: Peer::Phone(phone(7)),
+        lid: None,
+        place: ramal_domain::Place::Direct,
+        kind: "unsupported",
+        content: None,
+        sender_name: None,
+        at: at(1),
+        quoted: None,
+        media: None,
+    };
+    let image = |wire: &str, secret: &str| InboundMessage {
+        kind: "image",
+        content: Some("Oi".to_owned()),
+        media: Some(ramal_store::InboundMedia {
+            media: StoredMedia { meta_id: Some("9".to_owned()), ..StoredMedia::default() },
+            link_hash: secret.to_owned(),
+            link_until: at(100),
+        }),
+        ..placeholder(wire)
+    };
+    let past = |message, sent| PastMessage { message, sent, told: false };
+    let sent = Some(MessageStatus::Read);
+    for (wire, sent) in [("in", None), ("out", sent)] {
+        committed!(store, |tx| tx.messages().import(&past(placeholder(wire), sent), at(2)));
+        let news = past(image(wire, wire), sent);
+        assert!(!committed!(store, |tx| tx.messages().import(&news, at(3))), "it is the same one");
+        let again = past(image(wire, "another"), sent);
+        committed!(store, |tx| tx.messages().import(&again, at(3)));
+
+        let found = read!(store, |tx| tx.messages().find(owner, id, wire)).unwrap();
+        assert_eq!((found.kind.as_str(), found.content.as_deref()), ("image", Some("Oi")));
+        let media = async |hash| read!(store, |tx| tx.messages().find_media(hash, at(5)));
+        assert_eq!(media(wire).await.unwrap().id, found.id);
+        assert!(media("another").await.is_none(), "once");
+    }
+}
+
 async fn bytes_go_with_their_message(Db { store, .. }: Db) {
     let owner = tenant(&store).await;
     let id = official(&store, owner, 1).await;
@@ -366,6 +552,13 @@ async fn a_reply_names_what_it_answers_and_media_are_found_by_their_link(Db { st
     assert_eq!((last.1.as_str(), last.2), ("b", false));
     committed!(store, |tx| tx.messages().inbound_read(last.0, at(3)));
     assert!(read!(store, |tx| tx.messages().last_inbound(owner, id, &wrote)).unwrap().2);
+    let brazilian = |digits| Peer::Phone(PhoneNumber::from_whatsapp(digits).unwrap());
+    let mut short = inbound("c", None);
+    (short.from, short.lid) = (brazilian("551187654321"), None);
+    committed!(store, |tx| tx.messages().receive(&short, at(4)));
+    let long = brazilian("5511987654321");
+    let last = read!(store, |tx| tx.messages().last_inbound(owner, id, &long)).unwrap();
+    assert_eq!(last.1.as_str(), "c", "another way to write it");
 }
 
 async fn news_is_taken_in_once(Db { store, .. }: Db) {

@@ -1,10 +1,10 @@
 //! Official numbers (contract C.12): created from credentials, connected anew, moved to from QR.
 
-use axum::{Json, extract::State};
-use http::StatusCode;
+use axum::{Json, extract::State, response::Response};
+use http::{HeaderMap, StatusCode};
 use ramal_app::{
-    CreateNumber, CreateOfficial, CreatedOfficial, CredentialsPatch, MetaCredentials, Migration,
-    SettingsPatch, Step,
+    AppError, CreateNumber, CreateOfficial, CreatedOfficial, CredentialsPatch, MetaCredentials,
+    Migration, SettingsPatch, Step,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
@@ -18,6 +18,7 @@ use crate::{
     body::Body,
     error::ApiError,
     extract::{Authenticated, Path},
+    idempotent::{self, Request},
 };
 
 pub(crate) fn router() -> OpenApiRouter<Web> {
@@ -44,7 +45,7 @@ struct CreateBody {
     #[schema(min_length = 1, max_length = 100, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     name: String,
     /// E.164, with or without `+`.
-    #[schema(pattern = "^\\+?[1-9][0-9]{9,14}$", example = "+5511999999999")]
+    #[schema(pattern = "^\\+?[1-9][0-9]{7,14}$", example = "+5511999999999")]
     number: String,
     #[serde(flatten)]
     meta: CredentialsBody,
@@ -170,16 +171,18 @@ impl From<&CreatedOfficial> for Connected {
     path = "/numbers/meta",
     operation_id = "createMetaNumber",
     tag = "official numbers",
+    params(("idempotency-key" = Option<String>, Header, description = "Makes a repeat safe for a day", min_length = 1, max_length = 255, nullable = false)),
     request_body(content = CreateBody, example = json!({"name": "Support", "number": "+5511999999999", "metaPhoneId": "106540352242922", "metaWabaId": "102290129340398", "metaAccessToken": "EAAG…", "metaAppSecret": "614f…"})),
-    responses((status = 201, description = "Created and connected", body = Connected)),
-    extensions(("x-errors" = json!(["VALIDATION_ERROR", "META_CREDENTIALS_INVALID", "META_PERMISSION_MISSING", "META_NUMBER_MISMATCH", "META_PIN_MISMATCH", "META_NUMBER_NOT_VERIFIED", "META_REFUSED", "NUMBER_ALREADY_ACTIVE", "NUMBER_SOFT_DELETED", "UPSTREAM_ERROR", "UPSTREAM_TIMEOUT", "PROVIDER_NOT_CONFIGURED"]))),
+    responses((status = 201, description = "Created and connected", body = Connected, headers(("idempotent-replayed" = String, description = "`true` when the answer is a stored one")))),
+    extensions(("x-errors" = json!(["VALIDATION_ERROR", "IDEMPOTENCY_KEY_INVALID", "IDEMPOTENCY_KEY_REUSED", "IDEMPOTENCY_KEY_IN_USE", "META_CREDENTIALS_INVALID", "META_PERMISSION_MISSING", "META_NUMBER_MISMATCH", "META_PIN_MISMATCH", "META_NUMBER_NOT_VERIFIED", "META_REFUSED", "NUMBER_ALREADY_ACTIVE", "NUMBER_SOFT_DELETED", "UPSTREAM_ERROR", "UPSTREAM_TIMEOUT", "PROVIDER_NOT_CONFIGURED"]))),
 )]
 async fn create(
     State(web): State<Web>,
     Authenticated(caller): Authenticated,
+    headers: HeaderMap,
     body: Body<CreateBody>,
-) -> Result<(StatusCode, Json<Connected>), ApiError> {
-    let value = body.value;
+) -> Result<Response, ApiError> {
+    let Body { value, raw } = body;
     let wish = CreateOfficial {
         number: CreateNumber {
             name: value.name,
@@ -189,8 +192,18 @@ async fn create(
         },
         meta: value.meta.wish()?,
     };
-    let created = web.app.create_official_number(&caller, wish).await?;
-    Ok((StatusCode::CREATED, Json((&created).into())))
+    let (app, creator) = (web.app.clone(), caller.clone());
+    let work = move |claimed| async move {
+        let memo = idempotent::memo(claimed, created_answer);
+        created_answer(&app.create_official_number(&creator, wish, memo).await?)
+    };
+    let operation = "numbers.meta";
+    let request = Request { caller: &caller, operation, headers: &headers, body: &raw };
+    Box::pin(idempotent::answer(&web.app, request, work)).await
+}
+
+fn created_answer(created: &CreatedOfficial) -> Result<(StatusCode, Value), AppError> {
+    Ok((StatusCode::CREATED, idempotent::print(&Connected::from(created))?))
 }
 
 /// Fresh credentials; what is absent stays.
@@ -262,21 +275,33 @@ struct MigrateBody {
     path = "/numbers/{id}/migrate",
     operation_id = "migrateNumber",
     tag = "official numbers",
-    params(("id" = String, Path, description = "The number's id", example = "wa_01kdhz4q6yf5svj7g2m9n3t8xw")),
+    params(("id" = String, Path, description = "The number's id", example = "wa_01kdhz4q6yf5svj7g2m9n3t8xw"), ("idempotency-key" = Option<String>, Header, description = "Makes a repeat safe for a day", min_length = 1, max_length = 255, nullable = false)),
     request_body(content = MigrateBody, example = json!({"to": "META", "metaPhoneId": "106540352242922", "metaWabaId": "102290129340398", "metaAccessToken": "EAAG…", "metaAppSecret": "614f…"})),
-    responses((status = 200, description = "It is an official number now", body = Connected)),
-    extensions(("x-errors" = json!(["VALIDATION_ERROR", "NUMBER_NOT_FOUND", "NUMBER_ALREADY_OFFICIAL", "META_CREDENTIALS_INVALID", "META_PERMISSION_MISSING", "META_NUMBER_MISMATCH", "META_PIN_MISMATCH", "META_NUMBER_NOT_VERIFIED", "META_CALLBACK_UNREACHABLE", "META_REFUSED", "UPSTREAM_ERROR", "UPSTREAM_TIMEOUT", "PROVIDER_NOT_CONFIGURED"]))),
+    responses((status = 200, description = "It is an official number now", body = Connected, headers(("idempotent-replayed" = String, description = "`true` when the answer is a stored one")))),
+    extensions(("x-errors" = json!(["VALIDATION_ERROR", "IDEMPOTENCY_KEY_INVALID", "IDEMPOTENCY_KEY_REUSED", "IDEMPOTENCY_KEY_IN_USE", "NUMBER_NOT_FOUND", "NUMBER_ALREADY_OFFICIAL", "NUMBER_ALREADY_ACTIVE", "META_CREDENTIALS_INVALID", "META_PERMISSION_MISSING", "META_NUMBER_MISMATCH", "META_PIN_MISMATCH", "META_NUMBER_NOT_VERIFIED", "META_CALLBACK_UNREACHABLE", "META_REFUSED", "UPSTREAM_ERROR", "UPSTREAM_TIMEOUT", "PROVIDER_NOT_CONFIGURED"]))),
 )]
 async fn migrate(
     State(web): State<Web>,
     Authenticated(caller): Authenticated,
     Path(id): Path<String>,
+    headers: HeaderMap,
     body: Body<MigrateBody>,
-) -> Result<Json<Connected>, ApiError> {
-    if body.value.to != "META" {
+) -> Result<Response, ApiError> {
+    let Body { value, raw } = body;
+    if value.to != "META" {
         return Err(ApiError::invalid("to is META"));
     }
-    let migration = Migration { meta: body.value.meta.wish()? };
-    let connected = web.app.migrate_number(&caller, &id, migration).await?;
-    Ok(Json((&connected).into()))
+    let migration = Migration { meta: value.meta.wish()? };
+    let operation = format!("numbers.migrate/{id}");
+    let (app, mover) = (web.app.clone(), caller.clone());
+    let work = move |claimed| async move {
+        let memo = idempotent::memo(claimed, moved_answer);
+        moved_answer(&app.migrate_number(&mover, &id, migration, memo).await?)
+    };
+    let request = Request { caller: &caller, operation: &operation, headers: &headers, body: &raw };
+    Box::pin(idempotent::answer(&web.app, request, work)).await
+}
+
+fn moved_answer(moved: &CreatedOfficial) -> Result<(StatusCode, Value), AppError> {
+    Ok((StatusCode::OK, idempotent::print(&Connected::from(moved))?))
 }

@@ -1,11 +1,7 @@
 //! `/v1/remote-pairing/{token}` (contract F.2): what a pairing link's page asks for. Public: the token
 //! is the credential.
 
-use axum::{
-    Json,
-    extract::State,
-    response::{IntoResponse as _, Response},
-};
+use axum::{Json, extract::State, response::Response};
 use http::StatusCode;
 use ramal_app::{
     AppError, CreateNumber, CreatedPairingLink, CreatedSignupLink, DeadLink, LinkOptions, LinkView,
@@ -332,23 +328,31 @@ async fn create(
     let Body { value, raw } = body;
     let provider = value.provider.as_deref().map(str::parse::<Provider>).transpose();
     let provider = provider.map_err(|error| ApiError::invalid(error.to_string()))?;
+    let operation = "numbers.remote-pairing";
+    let request = Request { caller: &caller, operation, headers: &headers, body: &raw };
+    let (app, creator) = (web.app.clone(), caller.clone());
     if provider == Some(Provider::Meta) {
-        let created = web.app.create_signup_link(&caller, value.signup()?).await?;
-        return Ok((StatusCode::CREATED, Json(CreatedSignup::from(&created))).into_response());
+        let wish = value.signup()?;
+        let work = move |claimed| async move {
+            let memo = idempotent::memo(claimed, signup_answer);
+            signup_answer(&app.create_signup_link(&creator, wish, memo).await?)
+        };
+        return idempotent::answer(&web.app, request, work).await;
     }
     let wish = value.pairing()?;
-    let (app, creator) = (web.app.clone(), caller.clone());
     let work = move |claimed| async move {
         let memo = idempotent::memo(claimed, created_answer);
         created_answer(&app.create_pairing_link(&creator, wish, memo).await?)
     };
-    let operation = "numbers.remote-pairing";
-    let request = Request { caller: &caller, operation, headers: &headers, body: &raw };
     idempotent::answer(&web.app, request, work).await
 }
 
 fn created_answer(created: &CreatedPairingLink) -> Result<(StatusCode, Value), AppError> {
     Ok((StatusCode::CREATED, idempotent::print(&CreatedLink::from(created))?))
+}
+
+fn signup_answer(created: &CreatedSignupLink) -> Result<(StatusCode, Value), AppError> {
+    Ok((StatusCode::CREATED, idempotent::print(&CreatedSignup::from(created))?))
 }
 
 /// Creates a link for a number that is there and not connected. The one that it had dies.
@@ -360,7 +364,7 @@ fn created_answer(created: &CreatedPairingLink) -> Result<(StatusCode, Value), A
     params(("id" = String, Path, description = "The number's id", example = "wa_01kdhz4q6yf5svj7g2m9n3t8xw")),
     request_body(content = LinkBody, example = json!({"language": "pt-BR"})),
     responses((status = 201, description = "Created; send the link", body = CreatedLink)),
-    extensions(("x-errors" = json!(["VALIDATION_ERROR", "NUMBER_NOT_FOUND", "NUMBER_ALREADY_CONNECTED"]))),
+    extensions(("x-errors" = json!(["VALIDATION_ERROR", "NUMBER_NOT_FOUND", "NUMBER_ALREADY_CONNECTED", "NOT_SUPPORTED_FOR_META"]))),
 )]
 async fn renew(
     State(web): State<Web>,

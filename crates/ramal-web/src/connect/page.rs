@@ -287,10 +287,12 @@ pub(super) fn answer(
     let policy = policy.replace(" ;", ";");
     let policy =
         HeaderValue::try_from(policy).map_err(|error| AppError::Internal(Box::new(error)))?;
+    // The address opens something, so nobody is told it. Meta asks which site its script is on.
+    let referrer = if sources.is_some() { "strict-origin" } else { "no-referrer" };
     let headers = [
         (CONTENT_SECURITY_POLICY, policy),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (REFERRER_POLICY, HeaderValue::from_static(referrer)),
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
     let mut response = (status, headers, Html(html)).into_response();

@@ -39,11 +39,18 @@ async function begin() {
   return null;
 }
 
+/** What the API says Meta refused, in this page's language where that is known; Meta's own words as they are. */
+function inWords(sentence) {
+  const plain = sentence.replace(/^Meta refused: /, "");
+  const known = texts.said.find(([english]) => plain.startsWith(english));
+  return known ? known[1] + plain.slice(known[0].length) : plain;
+}
+
 function failed({ body }) {
   const sentence = problems[body.code] || texts.notNow;
   show("failed");
   byId("why").textContent = sentence;
-  byId("meta-said").textContent = body.code === "META_REFUSED" ? texts.metaSaid.replace("{message}", body.error) : "";
+  byId("meta-said").textContent = body.code === "META_REFUSED" ? texts.metaSaid.replace("{message}", inWords(body.error)) : "";
   tell("connect:error", { message: sentence });
 }
 
@@ -88,8 +95,16 @@ function embeddedSignup() {
     });
   }
 
+  /**
+   * Whether a message comes from the window of this attempt, as far as that is known: an earlier one may be open
+   * still. Whoever has closed since has no window any more.
+   */
+  function isOfThisWindow({ source }) {
+    return !attempt.window || !source || (source.top || source) === attempt.window;
+  }
+
   function hear(event) {
-    if (!attempt || !isMeta(event.origin)) return;
+    if (!attempt || !isMeta(event.origin) || !isOfThisWindow(event)) return;
     let message = event.data;
     if (typeof message === "string") {
       try { message = JSON.parse(message); } catch (_other) { return; }
@@ -101,12 +116,12 @@ function embeddedSignup() {
   }
 
   function login(keepApp) {
-    const mine = { message: null, code: null, sent: false, timer: 0 };
+    const mine = { message: null, code: null, sent: false, timer: 0, window: null };
     attempt = mine;
     const extras = keepApp
       ? { setup: {}, featureType: "whatsapp_business_app_onboarding", sessionInfoVersion: "3" } : { setup: {} };
     show("dialog");
-    window.FB.login((response) => {
+    noting(mine, () => window.FB.login((response) => {
       // Meta's script does not take an async function.
       if (attempt !== mine) return;
       mine.code = response && response.authResponse && response.authResponse.code;
@@ -116,7 +131,22 @@ function embeddedSignup() {
       else mine.timer = setTimeout(() => { send(mine); }, MESSAGE_WAIT);
     }, {
       config_id: start.embedded.configId, response_type: "code", override_default_response_type: true, extras,
-    });
+    }));
+  }
+
+  /** Notes the window that Meta's script opens: it does not hand it over. */
+  function noting(mine, ask) {
+    const { open } = window;
+    window.open = (...asked) => { mine.window = open.apply(window, asked); return mine.window; };
+    try { ask(); } finally { window.open = open; }
+  }
+
+  /** Back to the beginning: what the window of this attempt still says is not about the next one. */
+  function restart() {
+    if (attempt && attempt.window) attempt.window.close();
+    attempt = null;
+    show("meta");
+    focusHeading();
   }
 
   function cancelled({ message }) {
@@ -206,7 +236,7 @@ function embeddedSignup() {
       button.addEventListener("click", () => { location.reload(); });
     });
     document.querySelectorAll("[data-restart]").forEach((button) => {
-      button.addEventListener("click", () => { attempt = null; show("meta"); focusHeading(); });
+      button.addEventListener("click", restart);
     });
     byId("pick").addEventListener("submit", chosen);
     addEventListener("message", hear);

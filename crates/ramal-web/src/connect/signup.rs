@@ -2,9 +2,9 @@
 //! or with the credentials of their own app. The second works without JavaScript too.
 
 use axum::response::{IntoResponse as _, Redirect, Response};
-use http::{HeaderMap, StatusCode, Uri};
+use http::StatusCode;
 use ramal_app::{
-    AppError, DeadLink, LiveSignup, MetaCredentials, Refusal, SignupFlow, Step, StepName,
+    AppError, DeadLink, Language, LiveSignup, MetaCredentials, Refusal, SignupFlow, Step, StepName,
     StepStatus,
 };
 use ramal_domain::Link;
@@ -12,8 +12,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use super::{
-    Visit, for_people,
+    Visit,
     page::{self, Page},
+    said::said,
     signup_texts::{FieldTexts, FormTexts, SignupTexts},
 };
 use crate::{Web, error::ApiError};
@@ -37,6 +38,7 @@ const PHONE: &str = r"\+?[0-9][0-9 \(\)\.\-]{7,24}";
 #[derive(Debug)]
 pub(super) struct Signup {
     pub(super) texts: &'static SignupTexts,
+    language: Language,
     pub(super) embedded: bool,
     /// What the form proves itself with; empty before there is one.
     pub(super) state: String,
@@ -77,9 +79,11 @@ pub(super) struct Field {
 impl Signup {
     fn of(visit: &Visit, live: &LiveSignup) -> Self {
         let steps = live.official.as_ref().map(|official| official.onboarding.as_slice());
-        let texts = SignupTexts::of(visit.language(live.link.language.as_deref()));
+        let language = visit.language(live.link.language.as_deref());
+        let texts = SignupTexts::of(language);
         Self {
             texts,
+            language,
             embedded: live.link.flow == SignupFlow::Embedded,
             state: String::new(),
             fields: Vec::new(),
@@ -109,7 +113,8 @@ impl Signup {
         let general = || form.general(code).unwrap_or(self.texts.not_now);
         self.problem = Some(blamed.unwrap_or_else(general));
         if let Refusal::MetaRefused(sentence) = refusal {
-            self.said = Some(self.texts.meta_said.replace("{message}", sentence));
+            let sentence = said(sentence, self.language).unwrap_or_else(|| sentence.clone());
+            self.said = Some(self.texts.meta_said.replace("{message}", &sentence));
         }
         self.again = true;
         self
@@ -277,23 +282,21 @@ pub(super) async fn show(
 /// What a form sent: the credentials, or from a browser without JavaScript the wish for the form.
 pub(super) async fn submit(
     web: &Web,
+    visit: &Visit,
     token: &str,
-    uri: &Uri,
-    headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Response, ApiError> {
-    let visit = Visit::of(uri, headers);
     let live = match web.app.signup_link(token).await {
         Ok(live) => live,
         Err(AppError::Refused(Refusal::PairingLinkInvalid(dead))) => {
-            return page::dead(&visit, dead);
+            return page::dead(visit, dead);
         }
-        Err(error) => return Ok(for_people(error.into(), uri, headers)),
+        Err(error) => return Err(error.into()),
     };
     if live.link.used_at.is_some() || live.link.flow == SignupFlow::Embedded {
         return Ok(Redirect::to(&visit.here).into_response());
     }
-    let asked = Asked { web, visit: &visit, token, live: &live };
+    let asked = Asked { web, visit, token, live: &live };
     asked.finish(Typed::read(body)).await
 }
 
@@ -414,12 +417,8 @@ mod tests {
 
     #[test]
     fn every_language_has_a_sentence_for_every_field_s_error() {
-        let [first, rest @ ..] = [
-            ramal_app::Language::English,
-            ramal_app::Language::Portuguese,
-            ramal_app::Language::Spanish,
-        ]
-        .map(SignupTexts::of);
+        let [first, rest @ ..] =
+            [Language::English, Language::Portuguese, Language::Spanish].map(SignupTexts::of);
         for texts in rest {
             let codes = |texts: &SignupTexts| {
                 let form: Vec<_> = texts.form.problems.iter().map(|(c, f, _)| (*c, *f)).collect();

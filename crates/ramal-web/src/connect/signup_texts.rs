@@ -3,7 +3,10 @@
 use ramal_app::Language;
 use serde::Serialize;
 
-use super::signup::{APP_ID, APP_SECRET, NUMBER, PHONE_ID, PIN, TOKEN, WABA_ID};
+use super::{
+    said::{Forms, forms},
+    signup::{APP_ID, APP_SECRET, NUMBER, PHONE_ID, PIN, TOKEN, WABA_ID},
+};
 
 /// Sentences by the code of an error.
 type ByCode = &'static [(&'static str, &'static str)];
@@ -45,6 +48,8 @@ pub(super) struct SignupTexts {
     /// How far the person had come, by Meta's name of the step.
     pub(super) steps: ByCode,
     pub(super) meta_said: &'static str,
+    /// What the API says of Meta, in this language.
+    pub(super) said: Forms,
     pub(super) failed: &'static str,
     pub(super) blocked: &'static str,
     #[serde(skip)]
@@ -160,6 +165,7 @@ const PORTUGUESE: SignupTexts = SignupTexts {
         ("PERMISSIONS", "Você parou nas permissões: a Meta precisa que você as aceite."),
     ],
     meta_said: "A Meta diz: {message}",
+    said: forms(Language::Portuguese),
     failed: "Não deu certo",
     blocked: "O cadastro da Meta não carregou",
     blocked_hint: "Um bloqueador de conteúdo ou a rede o impediu. Libere esta página no bloqueador e \
@@ -375,6 +381,7 @@ const ENGLISH: SignupTexts = SignupTexts {
         ("PERMISSIONS", "You stopped at the permissions: Meta needs you to accept them."),
     ],
     meta_said: "Meta says: {message}",
+    said: forms(Language::English),
     failed: "That did not work",
     blocked: "Meta's sign-up did not load",
     blocked_hint: "A content blocker or the network keeps it out. Allow this page in the blocker, and try \
@@ -585,6 +592,7 @@ const SPANISH: SignupTexts = SignupTexts {
         ("PERMISSIONS", "Se detuvo en los permisos: Meta necesita que los acepte."),
     ],
     meta_said: "Meta dice: {message}",
+    said: forms(Language::Spanish),
     failed: "No funcionó",
     blocked: "El registro de Meta no se cargó",
     blocked_hint: "Un bloqueador de contenido o la red lo impide. Permita esta página en el bloqueador e \

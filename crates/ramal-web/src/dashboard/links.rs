@@ -445,7 +445,7 @@ async fn create_official(
             let settings = SettingsPatch::default();
             let wish =
                 NewSignupLink { flow: wanted.flow, name, link_to_api_key: false, settings, link };
-            match web.app.create_signup_link(&by.caller, wish).await {
+            match web.app.create_signup_link(&by.caller, wish, None).await {
                 Ok(created) => {
                     let t = LinkTexts::of(by.language);
                     let hint = t.created_official.to_owned();

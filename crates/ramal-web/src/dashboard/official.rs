@@ -247,7 +247,7 @@ async fn create(
         },
         meta: form.credentials(),
     };
-    match web.app.create_official_number(&by.caller, wish).await {
+    match web.app.create_official_number(&by.caller, wish, None).await {
         Ok(created) => Ok(Redirect::to(&format!("/numbers/{}", created.number.id)).into_response()),
         Err(error) => {
             let (status, problem) = told(error, by.language)?;
@@ -394,7 +394,7 @@ async fn migrate(
     Posted { by, form }: Posted<CredentialsForm>,
 ) -> Result<Response, PageError> {
     let migration = Migration { meta: form.credentials() };
-    match web.app.migrate_number(&by.caller, &id, migration).await {
+    match web.app.migrate_number(&by.caller, &id, migration, None).await {
         Err(error @ AppError::Refused(_)) if error.code() != "NUMBER_ALREADY_OFFICIAL" => {
             let (status, problem) = told(error, by.language)?;
             let asked = Asked::new(form, Some(problem.among(&CREDENTIALS)));

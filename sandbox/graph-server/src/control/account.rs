@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     GraphServer,
-    state::{Template, WEBHOOK_FIELDS, Waba},
+    state::{State as World, Template, WEBHOOK_FIELDS, Waba},
     webhooks,
 };
 
@@ -94,7 +94,8 @@ pub(super) async fn add_template(
     Ok((StatusCode::CREATED, Json(made)))
 }
 
-/// Posts `account_update` with this value; it has at least `event`.
+/// Posts `account_update` with this value; it has at least `event`. `PARTNER_REMOVED` takes the account
+/// away from the app that it names, or from all.
 pub(super) async fn account_update(
     State(server): State<GraphServer>,
     Path(id): Path<String>,
@@ -110,10 +111,30 @@ pub(super) async fn account_update(
             let info = json!({ "waba_id": id, "owner_business_id": owner });
             value.insert("waba_info".to_owned(), info);
         }
+        let partner = value.get("waba_info").and_then(|info| info.get("partner_app_id"));
+        let partner = partner.and_then(Value::as_str).map(str::to_owned);
         // Before it is taken away, the partner still hears of it.
         let told_of = webhooks::about_account(state, &id, "account_update", Value::Object(value));
+        if event == "PARTNER_REMOVED" {
+            remove_partner(state, &id, partner.as_deref());
+        }
         Ok(told(told_of))
     })
+}
+
+/// Takes an account away from an app, or from all: its subscription with its callbacks, and the tokens
+/// that it was given for the account.
+fn remove_partner(state: &mut World, waba: &str, partner: Option<&str>) {
+    let is_meant = |app: &str| partner.is_none_or(|partner| partner == app);
+    if let Some(waba) = state.wabas.get_mut(waba) {
+        waba.subscriptions.retain(|app, _| !is_meant(app));
+    }
+    for number in state.numbers.values_mut().filter(|number| number.waba_id == waba) {
+        number.callback = number.callback.take().filter(|(app, _)| !is_meant(app));
+    }
+    for token in state.tokens.values_mut().filter(|token| is_meant(&token.app_id)) {
+        token.lose(waba);
+    }
 }
 
 #[derive(Deserialize)]

@@ -17,6 +17,7 @@ pub(super) struct Wish {
     id: Option<String>,
     times: Option<u32>,
     code: Option<i64>,
+    subcode: Option<i64>,
     status: Option<u16>,
     hang: Option<bool>,
     drop: Option<Cutting>,
@@ -31,8 +32,15 @@ pub(super) async fn add(
     State(server): State<GraphServer>,
     Json(wish): Json<Wish>,
 ) -> Result<Json<Vec<Fault>>, ControlError> {
+    if wish.subcode.is_some() && wish.code.is_none() {
+        return Err(ControlError::Body("a subcode belongs to a code".to_owned()));
+    }
+    let refusal = |code| match wish.subcode {
+        Some(subcode) => Mishap::Subcode { code, subcode },
+        None => Mishap::Code(code),
+    };
     let mishaps = [
-        wish.code.map(Mishap::Code),
+        wish.code.map(refusal),
         wish.status.map(Mishap::Status),
         wish.hang.filter(|hang| *hang).map(Mishap::Hang),
         wish.drop.map(Mishap::Drop),

@@ -62,14 +62,9 @@ pub(super) async fn revoke(
     State(server): State<GraphServer>,
     Json(wish): Json<Revoke>,
 ) -> Result<Json<Token>, ControlError> {
-    let subcode = wish.subcode.unwrap_or(460);
-    let message = match subcode {
-        458 => "Error validating access token: The user has not authorized application",
-        _ => "Error validating access token: The session has been invalidated",
-    };
     server.with(|state| {
         let token = state.tokens.get_mut(&wish.token).ok_or(ControlError::UnknownToken)?;
-        token.ended = Some(TokenEnd { subcode, message: message.to_owned() });
+        token.ended = Some(TokenEnd::of(wish.subcode.unwrap_or(460)));
         Ok(Json(token.clone()))
     })
 }

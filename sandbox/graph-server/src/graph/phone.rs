@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{GraphError, Reply, Request, fields, register};
+use super::{GraphError, Reply, Request, fields, register, subscriptions};
 use crate::{
     GraphServer,
     state::{Number, Override, State, Token},
@@ -83,6 +83,7 @@ pub(crate) async fn change(
     let callback = if url.is_empty() {
         None
     } else {
+        subscriptions::check_length(&url)?;
         server.verify_callback(&url, &verify_token).await?;
         Some((token.app_id.clone(), Override { url, verify_token }))
     };

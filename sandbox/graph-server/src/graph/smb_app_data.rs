@@ -7,6 +7,8 @@ use crate::{ids, state::State, webhooks};
 
 /// So long after it joined, in seconds.
 const SYNC_SECONDS: i64 = 24 * 60 * 60;
+/// Types of messages that are files.
+const FILES: [&str; 5] = ["audio", "document", "image", "sticker", "video"];
 
 pub(crate) fn request(state: &mut State, request: &Request) -> Result<Reply, GraphError> {
     super::messages::check_product(request)?;
@@ -59,7 +61,9 @@ fn share_contacts(state: &mut State, phone_id: &str) {
     webhooks::about_number(state, phone_id, "smb_app_state_sync", json!({ "state_sync": shared }));
 }
 
-fn share_history(state: &mut State, phone_id: &str, threads: Option<Value>) {
+/// The threads, and what is in place of them when the owner declines. Files follow by themselves.
+fn share_history(state: &mut State, phone_id: &str, mut threads: Option<Value>) {
+    let files = threads.as_mut().map(take_files).unwrap_or_default();
     let history = match threads {
         None => json!([{ "errors": [{
             "code": 2_593_109,
@@ -73,4 +77,23 @@ fn share_history(state: &mut State, phone_id: &str, threads: Option<Value>) {
         }]),
     };
     webhooks::about_number(state, phone_id, "history", json!({ "history": history }));
+    for message in files {
+        webhooks::about_number(state, phone_id, "history", json!({ "messages": [message] }));
+    }
+}
+
+/// Leaves a placeholder for each message with a file, under its id; returns those messages whole.
+fn take_files(threads: &mut Value) -> Vec<Value> {
+    let threads = threads.as_array_mut().into_iter().flatten();
+    let messages = threads.filter_map(|thread| thread.get_mut("messages")?.as_array_mut());
+    messages.flatten().filter_map(take_file).collect()
+}
+
+fn take_file(message: &mut Value) -> Option<Value> {
+    let kind = message.get("type")?.as_str().filter(|kind| FILES.contains(kind))?.to_owned();
+    let whole = message.clone();
+    let place = message.as_object_mut()?;
+    place.remove(&kind);
+    place.insert("type".into(), json!("media_placeholder"));
+    Some(whole)
 }

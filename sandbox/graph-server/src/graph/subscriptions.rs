@@ -11,7 +11,7 @@ use crate::{
     state::{AppCallback, Override, State, Token, WEBHOOK_FIELDS},
 };
 
-/// Addresses are no longer.
+/// Callbacks that replace the app's are no longer.
 const URL_LENGTH: usize = 200;
 const OBJECT: &str = "whatsapp_business_account";
 
@@ -66,10 +66,7 @@ async fn subscribe(
         None => None,
         Some(url) => {
             let verify_token = request.required("verify_token")?;
-            if url.chars().count() > URL_LENGTH {
-                let sentence = "Param override_callback_uri must be at most 200 characters long.";
-                return Err(GraphError::parameter(sentence));
-            }
+            check_length(&url)?;
             server.verify_callback(&url, &verify_token).await?;
             Some(Override { url, verify_token })
         }
@@ -80,6 +77,15 @@ async fn subscribe(
         }
     });
     Ok(Reply::success())
+}
+
+/// Refuses the address of a callback that is too long to replace the app's.
+pub(crate) fn check_length(url: &str) -> Result<(), GraphError> {
+    if url.chars().count() > URL_LENGTH {
+        let sentence = "Param override_callback_uri must be at most 200 characters long.";
+        return Err(GraphError::parameter(sentence));
+    }
+    Ok(())
 }
 
 /// `/{app}` and `/{app}/subscriptions`.

@@ -26,6 +26,9 @@ pub(crate) const FIELDS: [&str; 15] = [
     "user_preferences",
 ];
 
+/// The subcode of a token whose app was removed.
+const APP_REMOVED: i64 = 458;
+
 /// A registered application.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -82,6 +85,17 @@ pub(crate) struct TokenEnd {
     pub(crate) message: String,
 }
 
+impl TokenEnd {
+    /// What Meta says of a subcode.
+    pub(crate) fn of(subcode: i64) -> Self {
+        let message = match subcode {
+            APP_REMOVED => "Error validating access token: The user has not authorized application",
+            _ => "Error validating access token: The session has been invalidated",
+        };
+        Self { subcode, message: message.to_owned() }
+    }
+}
+
 impl Token {
     pub(crate) fn is_app(&self) -> bool {
         self.kind == "APP"
@@ -94,6 +108,16 @@ impl Token {
             return Some(TokenEnd { subcode: 463, message });
         }
         self.ended.clone()
+    }
+
+    /// Loses an account; one that was for no other ends. What is for all accounts is nobody's gift.
+    pub(crate) fn lose(&mut self, waba: &str) {
+        match self.waba_ids.as_slice() {
+            [only] if only == waba => {
+                self.ended.get_or_insert_with(|| TokenEnd::of(APP_REMOVED));
+            }
+            _ => self.waba_ids.retain(|id| id != waba),
+        }
     }
 
     /// Whether a scope covers an account.

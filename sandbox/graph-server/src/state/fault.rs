@@ -37,6 +37,9 @@ pub(crate) enum Mishap {
     Drop(Cutting),
     /// It is accepted, and a status `failed` with this code follows; for messages.
     Fail(i64),
+    /// It is refused with a code and a subcode.
+    #[serde(untagged)]
+    Subcode { code: i64, subcode: i64 },
 }
 
 /// When a connection is cut.

@@ -36,6 +36,26 @@ async fn faults_hit_the_next_calls_of_their_route() {
 }
 
 #[tokio::test]
+async fn a_refusal_has_the_subcode_that_was_asked_for() {
+    let world = World::start().await;
+    let unknown = json!({ "route": "phone", "code": 100, "subcode": 33 });
+    let shown = world.tell("/faults", unknown).await;
+    assert_eq!(shown, json!([{ "route": "phone", "times": 1, "code": 100, "subcode": 33 }]));
+    let (status, body) = world.call(Method::GET, &world.phone, Value::Null).await;
+    assert_eq!((status.as_u16(), code_of(&body)), (400, (100, Some(33))));
+    assert_eq!(body["error"]["type"], "GraphMethodException");
+    let sentence = body["error"]["message"].as_str().expect("a sentence");
+    assert!(
+        sentence.contains(&world.phone),
+        "as Meta says it of what it does not know: {sentence}"
+    );
+    world.tell("/faults", json!({ "route": "phone", "code": 190, "subcode": 463 })).await;
+    let expired = world.refused(Method::GET, &world.phone, Value::Null).await;
+    assert_eq!(expired, (190, Some(463)));
+    world.end().await;
+}
+
+#[tokio::test]
 async fn connections_hang_and_are_cut_before_and_after() {
     let world = World::start().await;
     world.inbound(json!({ "text": "hi" })).await;
@@ -107,6 +127,13 @@ async fn nonsense_is_refused_and_changes_nothing() {
             "UNKNOWN_MESSAGE",
         ),
         (Method::POST, "/faults", json!({ "route": "*" }), 400, "INVALID_BODY"),
+        (
+            Method::POST,
+            "/faults",
+            json!({ "route": "*", "subcode": 1, "status": 500 }),
+            400,
+            "INVALID_BODY",
+        ),
         (Method::POST, "/settings", json!({ "batch": "many" }), 400, "INVALID_BODY"),
         (Method::POST, "/clock", json!({ "advanceSeconds": -1 }), 400, "INVALID_BODY"),
         (Method::GET, "/nonsense", json!({}), 404, "NOT_FOUND"),

@@ -132,6 +132,37 @@ async fn a_coexistence_number_shares_once_and_within_a_day() {
 }
 
 #[tokio::test]
+async fn shared_files_follow_their_places() {
+    let callback = Callback::start().await;
+    let world = World::start_with(json!({ "phone": { "is_on_biz_app": true } })).await;
+    world.subscribe(&callback).await;
+    let context = json!({ "status": "READ" });
+    let text = json!({ "id": "wamid.a", "from": "5511999990009", "timestamp": "1", "type": "text",
+        "text": { "body": "look" }, "history_context": context });
+    let image =
+        json!({ "mime_type": "image/png", "sha256": "aGVsbG8=", "id": "7", "caption": "us" });
+    let file = json!({ "id": "wamid.b", "from": "5511999990009", "timestamp": "2", "type": "image",
+        "image": image, "history_context": context });
+    let threads = json!([{ "id": "5511999990009", "messages": [text, file] }]);
+    world.tell(&format!("/numbers/{}/history", world.phone), json!({ "threads": threads })).await;
+
+    let wish = json!({ "messaging_product": "whatsapp", "sync_type": "history" });
+    world.post(&format!("{}/smb_app_data", world.phone), wish).await;
+
+    let told = callback.changes(2).await;
+    let shared = &told[0]["value"]["history"][0]["threads"][0]["messages"];
+    assert_eq!(shared[0], text);
+    let place = json!({ "id": "wamid.b", "from": "5511999990009", "timestamp": "2",
+        "type": "media_placeholder", "history_context": context });
+    assert_eq!(shared[1], place);
+    assert_eq!(
+        (&told[1]["field"], &told[1]["value"]["messages"]),
+        (&json!("history"), &json!([file]))
+    );
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_callback_is_asked_before_it_is_set() {
     let callback = Callback::start().await;
     let world = World::start().await;
@@ -150,6 +181,8 @@ async fn a_callback_is_asked_before_it_is_set() {
     }
     let long = format!("{}{}", callback.url, "x".repeat(200));
     assert_eq!(world.refused(Method::POST, &path, wish(&long, VERIFY_TOKEN)).await.0, 100);
+    let of_number = json!({ "webhook_configuration": wish(&long, VERIFY_TOKEN) });
+    assert_eq!(world.refused(Method::POST, &world.phone, of_number).await.0, 100);
     assert_eq!(world.get(&path).await, json!({ "data": [] }));
 
     world.subscribe(&callback).await;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     callback::{Callback, VERIFY_TOKEN},
-    world::{PERSON, World},
+    world::{PERSON, World, answer},
 };
 
 async fn app_callback(world: &World, callback: &Callback) {
@@ -109,7 +109,7 @@ async fn the_numbers_callback_goes_before_the_accounts_and_that_before_the_apps(
     );
     // What is about the account goes to the app's own callback, whatever else is set.
     let path = format!("/wabas/{}/account-update", world.waba);
-    world.tell(&path, json!({ "event": "PARTNER_REMOVED" })).await;
+    world.tell(&path, json!({ "event": "PARTNER_ADDED" })).await;
     let change = &of_app.changes(2).await[1];
     assert_eq!(change["value"]["waba_info"]["waba_id"], world.waba);
     assert!(of_app.got()[1].json()["entry"][0]["time"].is_i64());
@@ -263,5 +263,49 @@ async fn the_same_message_can_come_again() {
     let received = world.control(Method::GET, "/inbound", json!({})).await;
     assert_eq!(received.as_array().expect("a list").len(), 1);
     assert_eq!(received[0]["from"], PERSON.trim_start_matches('+'));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_owner_who_removes_the_partner_takes_the_account_away_from_it() {
+    let callback = Callback::start().await;
+    let world = World::start().await;
+    app_callback(&world, &callback).await;
+    let wish = json!({ "webhook_configuration":
+        { "override_callback_uri": callback.url, "verify_token": VERIFY_TOKEN } });
+    world.post(&world.phone, wish).await;
+    // Of the same app: for another account as well, and for all of them.
+    let token = async |wabas: Value| {
+        let wish = json!({ "appId": world.app, "wabaIds": wabas });
+        world.tell("/tokens", wish).await["token"].as_str().expect("a token").to_owned()
+    };
+    let other = world.tell("/businesses", json!({ "appId": world.app })).await;
+    let both = token(json!([world.waba, other["wabaId"]])).await;
+    let all = token(json!([])).await;
+    let path = format!("/wabas/{}/account-update", world.waba);
+    let removed = |app: &str| {
+        json!({ "event": "PARTNER_REMOVED",
+        "waba_info": { "waba_id": world.waba, "owner_business_id": "1", "partner_app_id": app } })
+    };
+
+    world.tell(&path, removed("404")).await;
+    callback.changes(1).await;
+    assert_eq!(world.get(&world.waba).await["id"], world.waba.as_str(), "it was another app");
+    let told = world.tell(&path, removed(&world.app)).await;
+
+    assert_eq!(told["webhooks"], 1, "it still hears of it");
+    callback.changes(2).await;
+    assert_eq!(world.refused(Method::GET, &world.waba, Value::Null).await, (190, Some(458)));
+    let code_by = async |token: &str, id: &str| {
+        let url = format!("{}/v25.0/{id}", world.server.graph_url());
+        let (status, body) = answer(world.client.get(url).bearer_auth(token)).await;
+        (status.as_u16(), body["error"]["code"].as_i64())
+    };
+    assert_ne!(code_by(&both, &world.waba).await.0, 200);
+    assert_eq!(code_by(&both, other["wabaId"].as_str().expect("an id")).await.0, 200);
+    assert_eq!(code_by(&all, &world.waba).await.0, 200);
+    let state = world.control(Method::GET, "/state", json!({})).await;
+    assert_eq!(state["wabas"][&world.waba]["subscriptions"], json!({}));
+    assert!(state["numbers"][&world.phone]["callback"].is_null());
     world.end().await;
 }

@@ -50,9 +50,9 @@ texts! {
         meta_permission: "O token de acesso não tem permissão para este número. Dê a ele as duas permissões do WhatsApp e a conta, e reconecte.",
             "The access token may not manage this number. Give it both WhatsApp permissions and the account, then reconnect.",
             "El token de acceso no tiene permiso para este número. Dele los dos permisos de WhatsApp y la cuenta, y reconecte.";
-        meta_disconnected: "O dono desconectou o número do aplicativo na Meta. Conecte de novo.",
-            "The owner disconnected the number from the app at Meta. Connect it again.",
-            "El dueño desconectó el número de la aplicación en Meta. Conéctelo de nuevo.";
+        meta_disconnected: "O dono desconectou o número do aplicativo na Meta, ou ele não existe mais lá. Conecte de novo.",
+            "The owner disconnected the number from the app at Meta, or it is gone there. Connect it again.",
+            "El dueño desconectó el número de la aplicación en Meta, o ya no existe allí. Conéctelo de nuevo.";
         meta_not_registered: "O número não está registrado na API de Nuvem. Reconecte, com o PIN se ele tiver um.",
             "The number is not registered with the Cloud API. Reconnect it, with its PIN if it has one.",
             "El número no está registrado en la API de la nube. Reconéctelo, con su PIN si tiene uno.";

@@ -2,7 +2,10 @@
 
 use ramal_app::{AppError, Language, Refusal, Step, StepName, StepStatus};
 
-use crate::dashboard::{answer::sentence, texts::texts};
+use crate::{
+    connect::said::said,
+    dashboard::{answer::sentence, texts::texts},
+};
 
 texts! {
     /// Official numbers.
@@ -136,6 +139,9 @@ texts! {
         id: "De 5 a 20 dígitos.", "5 to 20 digits.", "De 5 a 20 dígitos.";
         secret: "Copie-o inteiro, sem espaços.", "Copy all of it, without spaces.", "Cópielo entero, sin espacios.";
         six_digits: "Seis dígitos.", "Six digits.", "Seis dígitos.";
+        which_app: "A Meta não diz de qual aplicativo é o token. Pela API, com metaAppId, o número conecta.",
+            "Meta does not say which app the token is of. By the API, with metaAppId, the number connects.",
+            "Meta no dice de qué aplicación es el token. Por la API, con metaAppId, el número se conecta.";
     }
 }
 
@@ -144,8 +150,44 @@ texts! {
 pub(in crate::dashboard) struct Problem {
     field: &'static str,
     pub(in crate::dashboard) text: String,
-    /// More, as the API or Meta says it: in English.
-    pub(in crate::dashboard) detail: Option<String>,
+    pub(in crate::dashboard) detail: Option<Detail>,
+}
+
+/// More of a problem.
+#[derive(Debug)]
+pub(in crate::dashboard) struct Detail {
+    pub(in crate::dashboard) text: String,
+    /// English where it is as Meta says it, or as nobody has translated it yet.
+    pub(in crate::dashboard) language: &'static str,
+}
+
+impl Detail {
+    /// What the API says beyond our sentence before it, in the reader's language, or else Meta's own words.
+    fn of(sentence: &str, language: Language) -> Self {
+        let theirs = sentence.split_once(" (Meta's error ");
+        let theirs = theirs.and_then(|(_, tail)| tail.strip_suffix(')'));
+        let told = match theirs {
+            None => said(sentence, language),
+            Some(_) => None,
+        };
+        match (told, theirs) {
+            (Some(text), _) => Self { text, language: language.tag() },
+            (None, Some(tail)) => Self::english(format!("Meta's error {tail}")),
+            (None, None) => Self::english(sentence.to_owned()),
+        }
+    }
+
+    /// The whole of what the API says Meta refused.
+    fn whole(sentence: &str, language: Language) -> Self {
+        match said(sentence, language) {
+            Some(text) => Self { text, language: language.tag() },
+            None => Self::english(sentence.to_owned()),
+        }
+    }
+
+    const fn english(text: String) -> Self {
+        Self { text, language: Language::English.tag() }
+    }
 }
 
 impl Problem {
@@ -198,23 +240,24 @@ impl Problems {
 #[expect(clippy::wildcard_enum_match_arm, reason = "the others have nothing to do with Meta")]
 fn of_meta(refusal: &Refusal, language: Language) -> Option<Problem> {
     let t = ProblemTexts::of(language);
+    let more = |sentence: &String| Detail::of(sentence, language);
     let (field, text, detail) = match refusal {
         Refusal::MetaCredentialsInvalid(detail) => {
             let of_secret = detail.contains("appsecret_proof");
-            (if of_secret { "secret" } else { "token" }, t.credentials, Some(own_words(detail)))
+            (if of_secret { "secret" } else { "token" }, t.credentials, Some(more(detail)))
         }
         Refusal::MetaPermissionMissing(detail) => {
             let of_account = detail.contains("metaWabaId");
-            (if of_account { "waba-id" } else { "token" }, t.permission, Some(own_words(detail)))
+            (if of_account { "waba-id" } else { "token" }, t.permission, Some(more(detail)))
         }
         Refusal::MetaNumberMismatch(detail) => {
             let of_account = detail.contains("metaWabaId");
-            (if of_account { "waba-id" } else { "phone-id" }, t.mismatch, Some(own_words(detail)))
+            (if of_account { "waba-id" } else { "phone-id" }, t.mismatch, Some(more(detail)))
         }
         Refusal::MetaPinMismatch => ("pin", t.pin, None),
         Refusal::MetaNumberNotVerified => ("number", t.not_verified, None),
         Refusal::MetaCallbackUnreachable => ("", t.callback, None),
-        Refusal::MetaRefused(detail) => ("", t.refused, Some(detail.clone())),
+        Refusal::MetaRefused(detail) => ("", t.refused, Some(Detail::whole(detail, language))),
         Refusal::MetaUnavailable | Refusal::MetaTimeout => ("", t.silent, None),
         Refusal::ProviderNotConfigured(_) => ("", t.unconfigured, None),
         Refusal::NumberAlreadyOfficial => ("", t.already, None),
@@ -224,20 +267,16 @@ fn of_meta(refusal: &Refusal, language: Language) -> Option<Problem> {
     Some(Problem { field, text: text.to_owned(), detail })
 }
 
-/// What Meta itself says, where a sentence only repeats ours before it.
-fn own_words(detail: &str) -> String {
-    let theirs = detail.split_once(" (Meta's error ").and_then(|(_, tail)| tail.strip_suffix(')'));
-    theirs.map_or_else(|| detail.to_owned(), |tail| format!("Meta's error {tail}"))
-}
-
 /// What is wrong with what was typed, known by how the API's sentence begins.
-fn of_words(words: &str, t: &ProblemTexts) -> Option<(&'static str, &'static str, Option<String>)> {
+fn of_words(words: &str, t: &ProblemTexts) -> Option<(&'static str, &'static str, Option<Detail>)> {
     let known = [
         ("metaPhoneId", "phone-id", t.id),
         ("metaWabaId", "waba-id", t.id),
         ("metaAccessToken", "token", t.secret),
         ("metaAppSecret", "secret", t.secret),
         ("metaPin", "pin", t.six_digits),
+        // These forms do not ask for it.
+        ("metaAppId is required", "", t.which_app),
     ];
     let found = known.into_iter().find(|(begins, ..)| words.starts_with(begins));
     found.map(|(_, field, text)| (field, text, None))
@@ -250,7 +289,7 @@ pub(in crate::dashboard) fn meta_sentence(refusal: &Refusal, language: Language)
     }
     let problem = of_meta(refusal, language)?;
     Some(match problem.detail {
-        Some(detail) => format!("{} ({detail})", problem.text),
+        Some(detail) => format!("{} ({})", problem.text, detail.text),
         None => problem.text,
     })
 }
@@ -292,7 +331,8 @@ impl OfficialTexts {
             ("Meta cannot reach this server", ProblemTexts::of(language).callback),
         ];
         let found = known.into_iter().find(|(begins, _)| detail.starts_with(begins));
-        Some(found.map_or_else(|| detail.to_owned(), |(_, text)| text.to_owned()))
+        let told = found.map(|(_, text)| text.to_owned()).or_else(|| said(detail, language));
+        Some(told.unwrap_or_else(|| detail.to_owned()))
     }
 
     /// Meta's rating, in a word, with the class that shows it; `None`: Meta has none yet.
@@ -352,6 +392,7 @@ mod tests {
             (Refusal::MetaNumberNotVerified, "number"),
             (Refusal::MetaTimeout, ""),
             (Refusal::Validation(words("metaPin has six digits")), "pin"),
+            (Refusal::Validation(words("metaAppId is required: Meta …")), ""),
             (Refusal::Validation(words("name has 1 to 100 characters")), "name"),
             (Refusal::NumberAlreadyActive, "number"),
         ] {
@@ -379,7 +420,45 @@ mod tests {
     fn nothing_is_said_twice() {
         let words = "Meta refuses the access token or the app secret (Meta's error 190: expired)";
         let problem = told(Refusal::MetaCredentialsInvalid(words.to_owned()));
-        assert_eq!(problem.detail.as_deref(), Some("Meta's error 190: expired"));
+        assert_eq!(problem.detail.unwrap().text, "Meta's error 190: expired");
+    }
+
+    #[test]
+    fn details_of_ours_are_in_the_reader_s_language_and_those_of_meta_in_english() {
+        let told = |refusal: Refusal| {
+            let problem = Problem::of(&refusal.into(), Language::Spanish);
+            let Detail { text, language } = problem.detail.unwrap();
+            (text, language)
+        };
+        let words = |text: &str| text.to_owned();
+        assert_eq!(
+            told(Refusal::MetaPermissionMissing(words("metaAccessToken lacks the permission a_b"))),
+            (words("Al token le falta el permiso a_b."), "es")
+        );
+        assert_eq!(
+            told(Refusal::MetaCredentialsInvalid(words("metaAccessToken: Session has expired"))),
+            (words("metaAccessToken: Session has expired"), "en")
+        );
+        assert_eq!(
+            told(Refusal::MetaRefused(words(
+                "Meta has restricted the account (Meta's error 368: x)"
+            ))),
+            (words("Meta restringió la cuenta (Meta's error 368: x)"), "es")
+        );
+    }
+
+    #[test]
+    fn a_step_that_failed_says_why_in_the_reader_s_language() {
+        let step = Step {
+            step: StepName::Validate,
+            status: StepStatus::Failed,
+            detail: Some(
+                "Meta refuses the access token or the app secret (Meta's error 190: x)".to_owned(),
+            ),
+        };
+        let told = OfficialTexts::of(Language::Portuguese).detail(&step, Language::Portuguese);
+        let ours = "A Meta recusa o token de acesso ou a chave secreta do aplicativo (Meta's error 190: x)";
+        assert_eq!(told.as_deref(), Some(ours));
     }
 
     #[test]
