@@ -15,7 +15,7 @@ use std::{io, net::SocketAddr, sync::Arc};
 use tokio::{net::TcpListener, task::spawn_blocking};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub(crate) use crypt::{Attachment, SealError, Sealed, Source};
+pub(crate) use crypt::{Attachment, Sealed, Source};
 pub(crate) use faults::MediaFaults;
 pub use faults::{MediaAct, MediaFault};
 pub(crate) use http::serve;
