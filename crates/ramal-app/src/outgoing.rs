@@ -405,7 +405,7 @@ mod tests {
 
     fn text(body: &str) -> OutgoingMessage {
         OutgoingMessage {
-            to: "+5511999999999".to_owned(),
+            to: Destination::Person("+5511999999999".to_owned()),
             text: Some(body.to_owned()),
             ..OutgoingMessage::default()
         }
@@ -414,12 +414,12 @@ mod tests {
     #[test]
     fn a_user_id_of_metas_is_a_recipient_of_official_numbers_only() {
         for id in ["BR.13491208655302741918", "US.ENT.abc123"] {
-            let message = OutgoingMessage { to: id.to_owned(), ..text("x") };
+            let message = OutgoingMessage { to: Destination::Person(id.to_owned()), ..text("x") };
             assert_eq!(message.recipient(Provider::Meta).unwrap(), Peer::Jid(id.to_owned()));
             assert!(message.recipient(Provider::Web).is_err(), "{id}");
         }
         for id in ["br.1", "BRA.1", "BR.", "BR.a b"] {
-            let message = OutgoingMessage { to: id.to_owned(), ..text("x") };
+            let message = OutgoingMessage { to: Destination::Person(id.to_owned()), ..text("x") };
             assert!(message.recipient(Provider::Meta).is_err(), "{id}");
         }
     }

@@ -6,8 +6,8 @@ use crate::{
     WaServer,
     control::ControlError,
     hub::{
-        Addressing, Call, ChannelView, ChatAddressing, Fault, Faults, GroupView, HistorySize,
-        InvalidFault, PasskeyGate, PasskeyView, Typing, TypingState,
+        Addressing, Call, ChannelView, ChatAddressing, Draft, Fault, Faults, GroupView,
+        HistorySize, InvalidFault, PasskeyGate, PasskeyView, Typing, TypingState,
     },
     number::PhoneNumber,
     phone::{Message, OldChat},
@@ -99,7 +99,7 @@ impl WaServer {
         from: &PhoneNumber,
         text: &str,
     ) -> Result<Message, ControlError> {
-        Ok(self.with(|state| state.write_to_group(id, from, text))?)
+        Ok(self.with(|state| state.write_to_group(id, from, &Draft::from(text)))?)
     }
 
     /// Posts a status text that some contacts see.
@@ -112,7 +112,7 @@ impl WaServer {
         contacts: &[PhoneNumber],
         text: &str,
     ) -> Result<Message, ControlError> {
-        Ok(self.with(|state| state.post_status(from, contacts, text))?)
+        Ok(self.with(|state| state.post_status(from, contacts, &Draft::from(text)))?)
     }
 
     /// Opens a channel.
@@ -143,14 +143,6 @@ impl WaServer {
         follows: bool,
     ) -> Result<ChannelView, ControlError> {
         Ok(self.with(|state| state.follow(id, number, follows))?)
-    }
-
-    /// Posts a text to a channel, from its owner's phone.
-    ///
-    /// # Errors
-    /// [`ControlError`] when there is no such channel.
-    pub fn post(&self, id: &str, text: &str) -> Result<Message, ControlError> {
-        Ok(self.with(|state| state.post(id, text))?)
     }
 
     /// Gives a phone old messages, for companions that are linked from now on.

@@ -24,6 +24,7 @@ mod control;
 mod crypto;
 mod files;
 mod hub;
+mod media;
 mod network;
 mod node;
 mod noise;
@@ -33,15 +34,22 @@ mod prekeys;
 mod qr;
 mod server;
 mod snapshot;
+mod writes;
+mod writing;
 
 pub use control::{ControlError, not_found};
 pub use files::{FileError, write_json};
 pub use hub::{
-    Addressing, Call, CallState, ChannelView, ChatAddressing, Companion, Fault, Faults, GroupView,
-    HistorySize, InvalidFault, LinkError, Linked, PairingOffer, PasskeyAnswer, PasskeyGate,
-    PasskeyProgress, PasskeyView, Phone, Typing, TypingState,
+    Addressing, Call, CallState, ChannelView, ChatAddressing, Companion, Conduct, ConductChange,
+    Fault, Faults, GroupView, HistorySize, InvalidFault, Label, LinkError, Linked, PairingOffer,
+    PasskeyAnswer, PasskeyGate, PasskeyProgress, PasskeyView, Phone, Reads, Typing, TypingState,
 };
+pub use media::{MediaAct, MediaFault};
 pub use network::{NetworkChange, NetworkState};
 pub use number::{InvalidNumber, PhoneNumber};
-pub use phone::{Direction, Message, OldChat, OldMessage, Status};
+pub use phone::{
+    Contact, Details, Direction, File, Location, Media, MediaState, Message, OldChat, OldMessage,
+    Quoted, Status,
+};
 pub use server::{Options, QrSource, WaServer};
+pub use writing::{Edit, Reaction, Recipient, Writing};

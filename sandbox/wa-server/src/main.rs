@@ -29,6 +29,9 @@ struct Arguments {
     /// Where the control API listens.
     #[arg(long, default_value_t = ANY_PORT)]
     control: SocketAddr,
+    /// Where the media host listens.
+    #[arg(long, default_value_t = ANY_PORT)]
+    media: SocketAddr,
     /// Where keys and state live; without it they end with the process.
     #[arg(long)]
     data: Option<PathBuf>,
@@ -42,6 +45,7 @@ struct Arguments {
 struct Ready {
     whatsapp_url: String,
     sandbox_url: String,
+    media_url: String,
     root_public_key: String,
 }
 
@@ -60,11 +64,12 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let options = Options { listen: arguments.listen, data_dir: arguments.data };
-    let server = WaServer::start(options).await?;
+    let server = WaServer::start_with_media(options, arguments.media).await?;
     let listener = TcpListener::bind(arguments.control).await?;
     let ready = Ready {
         whatsapp_url: server.ws_url(),
         sandbox_url: format!("http://{}{PREFIX}", listener.local_addr()?),
+        media_url: server.media_url(),
         root_public_key: server.root_public_key_hex(),
     };
     writeln!(std::io::stdout(), "{}", serde_json::to_string(&ready)?)?;

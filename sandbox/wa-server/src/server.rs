@@ -17,6 +17,7 @@ use crate::{
         CODE_ANSWER_LIMIT, Companion, Hub, LinkError, Linked, PairingCode, PairingOffer, Phone,
         State,
     },
+    media::{MediaHost, Store, in_background as blocking},
     network::{Network, NetworkChange, NetworkState},
     noise::ServerKeys,
     number::PhoneNumber,
@@ -29,6 +30,9 @@ use crate::{
 const CONFIRM_LIMIT: Duration = Duration::from_secs(10);
 /// After an accept error such as "too many open files": let some sockets close first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The folder of the media host inside the data directory.
+const MEDIA: &str = "media";
 
 /// How to start a server.
 #[derive(Clone, Debug)]
@@ -58,6 +62,7 @@ pub enum QrSource {
 #[derive(Clone, Debug)]
 pub struct WaServer {
     address: SocketAddr,
+    media: MediaHost,
     shared: Arc<Shared>,
     data_dir: Option<PathBuf>,
     tasks: TaskTracker,
@@ -70,8 +75,17 @@ impl WaServer {
     /// # Errors
     /// When the address is not loopback or taken, or the data directory holds unreadable files.
     pub async fn start(options: Options) -> std::io::Result<Self> {
+        let media = SocketAddr::new(options.listen.ip(), 0);
+        Self::start_with_media(options, media).await
+    }
+
+    /// As [`Self::start`], with an address of choice for the media host.
+    ///
+    /// # Errors
+    /// When an address is not loopback or taken, or the data directory holds unreadable files.
+    pub async fn start_with_media(options: Options, media: SocketAddr) -> std::io::Result<Self> {
         let Options { listen, data_dir } = options;
-        if !listen.ip().is_loopback() {
+        if !listen.ip().is_loopback() || !media.ip().is_loopback() {
             return Err(std::io::Error::other("this server listens on loopback addresses only"));
         }
         let dir = data_dir.clone();
@@ -81,13 +95,19 @@ impl WaServer {
             Ok::<_, crate::noise::KeyError>((keys, saved))
         });
         let (keys, (accounts, crowds)) = loaded.await?.map_err(std::io::Error::other)?;
+        let dir = data_dir.as_deref().map(|dir| dir.join(MEDIA));
+        let store = Arc::new(blocking(|| Store::open(dir)).await?);
         let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let hub = Arc::new(Hub::new(State::new(accounts, crowds), tasks.clone(), stop.clone()));
+        let state = State::new(accounts, crowds);
+        let hub = Hub::new(state, Arc::clone(&store), tasks.clone(), stop.clone());
+        let hub = Arc::new(hub);
+        let serving = (Arc::clone(&hub), tasks.clone(), stop.clone());
+        let media = MediaHost::start(media, store, serving).await?;
         let network = Network::new(stop.clone());
         let shared = Arc::new(Shared { hub, network, keys });
-        let server = Self { address, shared, data_dir, tasks, stop };
+        let server = Self { address, media, shared, data_dir, tasks, stop };
         server.tasks.spawn(server.clone().accept(listener));
         if let Some(dir) = server.data_dir.clone() {
             let hub = Arc::clone(&server.shared.hub);
@@ -126,6 +146,16 @@ impl WaServer {
     /// The URL that clients connect to.
     pub fn ws_url(&self) -> String {
         format!("ws://{}/ws/chat", self.address)
+    }
+
+    /// Where requests to the media host go: clients are given a name that resolves nowhere, and
+    /// must send what they would send there to this address.
+    pub fn media_url(&self) -> String {
+        self.media.url()
+    }
+
+    pub(crate) fn media_host(&self) -> &MediaHost {
+        &self.media
     }
 
     /// The public key that vouches for the server, as 64 hexadecimal digits.

@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ramal_domain::{Clock, FakeClock};
+use ramal_domain::{Clock, Content, FakeClock, MessageId, Peer, WireId};
 use ramal_session::{
     Behaviour, Connection, Mode, OpenError, OpenSpec, Provider as _, SendError, Signal,
 };
+use ramal_store::QueuedMessage;
 use ramal_whatsapp::{Options, WhatsApp};
 use tokio::{
     net::TcpListener,
@@ -36,7 +37,9 @@ impl Bench {
             ..Options::default()
         };
         let wake = Arc::new(Notify::new());
-        let provider = WhatsApp::new(options, home.store.clone(), clock, wake, tasks.clone());
+        let (store, tasks_too) = (home.store.clone(), tasks.clone());
+        let provider =
+            WhatsApp::new(options, store, clock, wake, tasks_too, "http://127.0.0.1").unwrap();
         Self { home, provider, tasks }
     }
 
@@ -137,8 +140,15 @@ async fn nothing_is_sent_or_proven_while_offline() {
     let bench = Bench::new(&nowhere().await).await;
     let (connection, _signals) = bench.open(Mode::Pair).await.unwrap();
 
-    let wire_id = ramal_domain::WireId::mint();
-    let sent = connection.send_text(&wire_id, &phone(), "hello").await;
+    let message = QueuedMessage {
+        id: MessageId::mint(),
+        wire_id: WireId::mint(),
+        to: Peer::Phone(phone()),
+        content: Content::Text { body: "hello".to_owned() },
+        tries: 0,
+        created_at: bench.home.clock.now(),
+    };
+    let sent = connection.send(&message).await;
     assert!(matches!(sent, Err(SendError::Offline(_))));
     assert!(connection.probe().await.is_err());
     // Never paired: nothing is linked.

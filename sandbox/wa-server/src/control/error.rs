@@ -50,6 +50,24 @@ pub enum ControlError {
     /// A fault contradicts itself.
     #[error(transparent)]
     Fault(#[from] InvalidFault),
+    /// The message has no attachment, or it is not on the media host.
+    #[error("this message has no attachment, or the media host has it no longer")]
+    UnknownMedia,
+    /// The phone still fetches the attachment.
+    #[error("the phone has not fetched this attachment yet")]
+    MediaPending,
+    /// The phone could not fetch the attachment.
+    #[error("the phone could not fetch this attachment; the message says why")]
+    MediaFailed,
+    /// A fault of the media host contradicts itself, or is none.
+    #[error(
+        "a media fault has a status from 400 to 599, or cutAfter, or delayMs up to 600000, and \
+         times from 1 if at all"
+    )]
+    MediaFault,
+    /// The phone is out of reach.
+    #[error("this phone is offline")]
+    Offline,
     /// Nothing lives at this path.
     #[error("nothing lives at this path")]
     NotFound,
@@ -62,6 +80,11 @@ pub enum ControlError {
 }
 
 impl ControlError {
+    /// A failure of the server itself.
+    pub(crate) fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Internal(error.into())
+    }
+
     /// The HTTP status and the stable code.
     pub fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
@@ -75,6 +98,11 @@ impl ControlError {
             Self::UnknownChannel => (StatusCode::NOT_FOUND, "UNKNOWN_CHANNEL"),
             Self::PasskeyOptions => (StatusCode::BAD_REQUEST, "PASSKEY_OPTIONS"),
             Self::Fault(_) => (StatusCode::BAD_REQUEST, "INVALID_FAULT"),
+            Self::UnknownMedia => (StatusCode::NOT_FOUND, "UNKNOWN_MEDIA"),
+            Self::MediaPending => (StatusCode::CONFLICT, "MEDIA_PENDING"),
+            Self::MediaFailed => (StatusCode::CONFLICT, "MEDIA_FAILED"),
+            Self::MediaFault => (StatusCode::BAD_REQUEST, "INVALID_FAULT"),
+            Self::Offline => (StatusCode::CONFLICT, "PHONE_OFFLINE"),
             Self::NotFound => (StatusCode::NOT_FOUND, "NOT_FOUND"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL"),
@@ -113,7 +141,9 @@ impl From<PhoneError> for ControlError {
             PhoneError::UnknownChannel => Self::UnknownChannel,
             PhoneError::UnknownCall => Self::UnknownCall,
             PhoneError::UnknownCompanion => Self::UnknownCompanion,
+            PhoneError::Offline => Self::Offline,
             PhoneError::Signal(error) => error.into(),
+            PhoneError::Stanza(error) => Self::internal(error),
         }
     }
 }

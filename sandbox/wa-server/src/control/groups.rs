@@ -7,11 +7,12 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{ControlError, body::Json, number::Number};
+use super::{ControlError, body::Json, messages::Body, number::Number};
 use crate::{
     WaServer,
     hub::{Addressing, ChannelView, GroupView},
     number::PhoneNumber,
+    writing::{Recipient, Writing},
 };
 
 #[derive(Deserialize)]
@@ -23,21 +24,6 @@ pub(super) struct Create {
     members: Vec<String>,
     #[serde(default)]
     addressing: Addressing,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Write {
-    from: String,
-    text: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct PostStatus {
-    text: String,
-    /// The contacts that see it.
-    to: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -60,12 +46,6 @@ fn yes() -> bool {
     true
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Post {
-    text: String,
-}
-
 fn numbers(texts: &[String]) -> Result<Vec<PhoneNumber>, ControlError> {
     texts.iter().map(|text| Ok(PhoneNumber::parse(text)?)).collect()
 }
@@ -86,19 +66,21 @@ pub(super) async fn create(
 pub(super) async fn write(
     State(server): State<WaServer>,
     Path(id): Path<String>,
-    Json(body): Json<Write>,
+    Json(mut body): Json<Body>,
 ) -> Result<impl IntoResponse, ControlError> {
-    let from = PhoneNumber::parse(&body.from)?;
-    Ok((StatusCode::CREATED, Json(server.write_to_group(&id, &from, &body.text)?)))
+    let from = PhoneNumber::parse(&body.take::<String>("from")?)?;
+    let message = server.send(&from, &Recipient::Group(id), body.writing()?).await?;
+    Ok((StatusCode::CREATED, Json(message)))
 }
 
+/// `to` holds the contacts that see it.
 pub(super) async fn post_status(
     State(server): State<WaServer>,
     Number(number): Number,
-    Json(body): Json<PostStatus>,
+    Json(mut body): Json<Body>,
 ) -> Result<impl IntoResponse, ControlError> {
-    let to = numbers(&body.to)?;
-    Ok((StatusCode::CREATED, Json(server.post_status(&number, &to, &body.text)?)))
+    let to = Recipient::Status(numbers(&body.take::<Vec<String>>("to")?)?);
+    Ok((StatusCode::CREATED, Json(server.send(&number, &to, body.writing()?).await?)))
 }
 
 pub(super) async fn channels(State(server): State<WaServer>) -> Json<Vec<ChannelView>> {
@@ -124,7 +106,7 @@ pub(super) async fn follow(
 pub(super) async fn post(
     State(server): State<WaServer>,
     Path(id): Path<String>,
-    Json(body): Json<Post>,
+    Json(writing): Json<Writing>,
 ) -> Result<impl IntoResponse, ControlError> {
-    Ok((StatusCode::CREATED, Json(server.post(&id, &body.text)?)))
+    Ok((StatusCode::CREATED, Json(server.post(&id, writing).await?)))
 }

@@ -6,7 +6,11 @@ use serde::{Deserialize, Serialize};
 use wacore_binary::Node;
 
 use super::{
-    addressing::ChatAddressing, app_state::AppState, passkey::PasskeyState, state::ConnId,
+    addressing::ChatAddressing,
+    app_state::AppState,
+    arrivals::{Conduct, Waiting},
+    passkey::PasskeyState,
+    state::ConnId,
     typing::Typing,
 };
 use crate::{
@@ -170,6 +174,12 @@ pub(crate) struct Account {
     pub(crate) passkey: PasskeyState,
     #[serde(default)]
     pub(crate) sender_keys: SenderKeys,
+    /// How the phone behaves towards those who write to it.
+    #[serde(default)]
+    pub(crate) conduct: Conduct,
+    /// What it gets once it is online again; lost in a restart.
+    #[serde(skip)]
+    pub(crate) waiting: Waiting,
 }
 
 impl Account {
@@ -194,6 +204,8 @@ impl Account {
             typing: BTreeMap::new(),
             passkey: PasskeyState::default(),
             sender_keys: SenderKeys::default(),
+            conduct: Conduct::default(),
+            waiting: Waiting::new(),
         })
     }
 

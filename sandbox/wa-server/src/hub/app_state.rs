@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use buffa::{Message as _, MessageField};
 use serde::{Deserialize, Serialize};
 use wacore_appstate::{
+    decode::{Mutation, decode_record},
     encode::encode_record,
     hash::{HashState, generate_patch_mac},
     keys::expand_app_state_keys,
@@ -63,6 +64,21 @@ impl AppState {
 
     pub(crate) fn key_id() -> &'static [u8] {
         &KEY_ID
+    }
+
+    /// What the patches of a collection say, oldest first. What does not open is left out.
+    pub(super) fn mutations(&self, name: &str) -> Vec<Mutation> {
+        let keys = expand_app_state_keys(&self.key);
+        let patches = self.collections.get(name).into_iter().flat_map(|all| &all.patches);
+        let mutations = patches
+            .filter_map(|patch| wa::SyncdPatch::decode_from_slice(&patch.0).ok())
+            .flat_map(|patch| patch.mutations);
+        let opened = mutations.filter_map(|mutation| {
+            let operation = mutation.operation?.as_known()?;
+            let record = mutation.record.as_option()?;
+            decode_record(operation, record, &keys, &KEY_ID, true).ok()
+        });
+        opened.map(|(mutation, _macs)| mutation).collect()
     }
 
     /// Answers one `<collection>` of a sync request.

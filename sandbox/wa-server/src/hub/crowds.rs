@@ -3,17 +3,17 @@
 //! A device that lacks the writer's sender key gets it in an `<enc>` of its own before the common
 //! `<enc type="skmsg">`, as WhatsApp does (whatsapp-rust 0.7.0, `message/receive.rs`).
 
-use std::time::Duration;
-
 use buffa::Message as _;
+use wacore::send::stanza_type_from_message;
 use wacore_binary::{Jid, Node, Server, builder::NodeBuilder};
 
 use super::{
     Account, State,
     account::DeviceId,
+    arrivals::{Arrival, sent},
     phones::PhoneError,
-    receipts::PhoneReceipt,
-    state::{ConnId, Later, StanzaError, stanza_id},
+    state::{ConnId, StanzaError},
+    writing::{Draft, Place, edit_attribute, with_edit, with_media_type},
 };
 use crate::{
     clock,
@@ -21,8 +21,6 @@ use crate::{
     number::PhoneNumber,
     phone::{self, Content, Direction, Message, SignalError, Status, distribution, pad},
 };
-
-const DELIVERED_AFTER: Duration = Duration::from_millis(40);
 
 /// Who reads along, and in which address space they see each other.
 #[derive(Clone, Debug)]
@@ -39,34 +37,23 @@ impl State {
         &mut self,
         crowd: &Crowd,
         from: &PhoneNumber,
-        text: &str,
+        draft: &Draft,
     ) -> Result<Message, PhoneError> {
-        let chat = crowd.chat.to_string();
-        let message = Message {
-            id: stanza_id(),
-            direction: Direction::Out,
-            from: from.clone(),
-            to: from.clone(),
-            chat: Some(chat.clone()),
-            text: text.to_owned(),
-            kind: "text".to_owned(),
-            at: clock::iso_now(),
-            status: Status::Sent,
-        };
-        self.account(from)?.log.add(message.clone(), crowd.by_lid);
-        for member in &crowd.members {
-            if member != from {
-                let direction = Direction::In;
-                let received = Message { direction, to: member.clone(), ..message.clone() };
-                self.account(member)?.log.add(received, crowd.by_lid);
-                self.confirm_crowd_message(crowd, member, from, &message.id);
-            }
+        self.reachable(from)?;
+        let (chat, by_lid) = (crowd.chat.to_string(), crowd.by_lid);
+        let place = Place { name: chat.clone(), jid: crowd.chat.clone(), of_many: true, by_lid };
+        let content = self.composed(from, &place, draft)?;
+        let message = sent(from, from, Some(chat.clone()), &content);
+        self.log_own(&message, by_lid, &content)?;
+        for member in crowd.members.iter().filter(|member| *member != from) {
+            let direction = Direction::In;
+            let message = Message { direction, to: member.clone(), ..message.clone() };
+            self.arrive(member, Arrival { message, by_lid, content: content.clone() })?;
         }
         let devices = self.companions_of(&crowd.members);
         // The key as it stands before this message; who has it already gets none.
         let key = self.account(from)?.sender_keys.distribution(&chat)?;
-        let plain = pad(phone::text(text).encode_to_vec());
-        let sealed = self.account(from)?.sender_keys.encrypt(&chat, &plain)?;
+        let sealed = self.sealed_for_crowd(&chat, &message)?;
         for device in devices {
             let news = self.account(from)?.sender_keys.give(&chat, &device.session_name());
             let sent = self.crowd_copy(crowd, &message, &device, news.then_some(&key), &sealed);
@@ -75,6 +62,14 @@ impl State {
             }
         }
         Ok(message)
+    }
+
+    /// The common `<enc>` of a message that a phone has written to a crowd.
+    fn sealed_for_crowd(&mut self, chat: &str, message: &Message) -> Result<Node, StanzaError> {
+        let account = self.account(&message.from)?;
+        let content = account.written(message)?;
+        let sealed = account.sender_keys.encrypt(chat, &pad(content.encode_to_vec()))?;
+        Ok(with_media_type(skmsg(&sealed), &content))
     }
 
     fn companions_of(&self, members: &[PhoneNumber]) -> Vec<DeviceId> {
@@ -97,17 +92,19 @@ impl State {
         message: &Message,
         to: &DeviceId,
         key: Option<&Vec<u8>>,
-        sealed: &[u8],
+        sealed: &Node,
     ) -> Result<(), StanzaError> {
         let mut parts = Vec::with_capacity(2);
         if let Some(key) = key {
             let chat = crowd.chat.to_string();
             parts.push(self.seal(&message.from, to, &distribution(&chat, key))?);
         }
-        parts.push(skmsg(sealed));
+        parts.push(sealed.clone());
         let writer = DeviceId { number: message.from.clone(), device: 0 };
-        let stanza = self.crowd_stanza(crowd, &writer, &message.id).children(parts).build();
-        self.deliver(to, stanza);
+        let kind = stanza_type_from_message(&self.account(&message.from)?.written(message)?);
+        let stanza = self.crowd_stanza(crowd, &writer, &message.id).attr("type", kind);
+        let stanza = with_edit(stanza, edit_attribute(&message.kind));
+        self.deliver(to, stanza.children(parts).build());
         Ok(())
     }
 
@@ -118,7 +115,6 @@ impl State {
             .attr("from", &crowd.chat)
             .attr("id", id)
             .attr("t", clock::unix_seconds())
-            .attr("type", "text")
             .attr("notify", name.unwrap_or_default());
         if crowd.by_lid {
             stanza
@@ -133,24 +129,6 @@ impl State {
         }
     }
 
-    fn confirm_crowd_message(
-        &mut self,
-        crowd: &Crowd,
-        reader: &PhoneNumber,
-        sender: &PhoneNumber,
-        id: &str,
-    ) {
-        let receipt = PhoneReceipt {
-            reader: reader.clone(),
-            sender: sender.clone(),
-            by_lid: crowd.by_lid,
-            chat: Some(crowd.chat.clone()),
-            id: id.to_owned(),
-            status: Status::Delivered,
-        };
-        self.later.push((DELIVERED_AFTER, Later::Receipt(receipt)));
-    }
-
     /// A companion could not decrypt what a phone wrote to a crowd: it gets a new session, the key,
     /// and the message under a later state of that key.
     pub(super) fn crowd_again(
@@ -162,9 +140,8 @@ impl State {
             return Ok(());
         };
         let chat = crowd.chat.to_string();
-        let keys = &mut self.account(&message.from)?.sender_keys;
-        let key = keys.distribution(&chat)?;
-        let sealed = keys.encrypt(&chat, &pad(phone::text(&message.text).encode_to_vec()))?;
+        let key = self.account(&message.from)?.sender_keys.distribution(&chat)?;
+        let sealed = self.sealed_for_crowd(&chat, message)?;
         self.crowd_copy(&crowd, message, to, Some(&key), &sealed)
     }
 
@@ -202,10 +179,21 @@ impl State {
         // A repeat for one device names it, and its only ciphertext is for that device.
         let only = stanza.jid("participant");
         let common = stanza.kid("enc");
-        // Phones ask nobody to encrypt anew, so a repeat is never for them.
-        for number in crowd.members.iter().filter(|_| !repeated) {
+        for number in &crowd.members {
+            let phone = DeviceId { number: number.clone(), device: 0 };
+            let meant = only.as_ref().is_none_or(|only| is_device(only, &phone));
+            if !meant {
+                continue;
+            }
+            let asked_again = self.account(number)?.wants_again.remove(&id);
+            if repeated && !asked_again {
+                continue;
+            }
             if let Err(error) = self.phone_reads_crowd(&crowd, from, number, stanza) {
-                tracing::warn!(%error, "a phone could not read a group message");
+                tracing::debug!(%error, "a phone could not read a group message");
+                let chat = crowd.chat.clone();
+                let named = if crowd.by_lid { number.lid_jid(0) } else { number.pn_jid(0) };
+                self.ask_again(number, from, &named, Some(&chat), &id)?;
             }
         }
         for device in self.companions_of(&crowd.members) {
@@ -221,7 +209,9 @@ impl State {
                 key_for(stanza, &device).into_iter().chain(common).cloned().collect();
             let with_identity = parts.iter().any(|enc| enc.has_type("pkmsg"));
             let identity = stanza.kid("device-identity").filter(|_| with_identity).cloned();
-            let copy = self.crowd_stanza(&crowd, from, &id);
+            let kind = stanza.text("type").unwrap_or_else(|| "text".to_owned());
+            let copy = self.crowd_stanza(&crowd, from, &id).attr("type", kind);
+            let copy = with_edit(copy, stanza.text("edit").as_deref());
             self.deliver(&device, copy.children(parts.into_iter().chain(identity)).build());
         }
         Ok(())
@@ -246,25 +236,32 @@ impl State {
             }
         }
         let Some(common) = stanza.kid("enc") else { return Ok(()) };
-        let plain = account.sender_keys.decrypt(&chat, &sender, &common.payload())?;
+        let kind = common.text("type").unwrap_or_default();
+        let plain = if kind == "skmsg" {
+            account.sender_keys.decrypt(&chat, &sender, &common.payload())?
+        } else {
+            // A repeat for this phone alone.
+            let plain = account.keys.decrypt(&sender, &kind, &common.payload())?;
+            if let Some(key) = phone::distributed_key(&plain) {
+                account.sender_keys.learn(&chat, &sender, &key)?;
+            }
+            plain
+        };
         let content = Content::decode(&plain).ok_or(SignalError::Padding)?;
         let own = *reader == from.number;
         let message = Message {
-            id: id.clone(),
+            id,
             direction: if own { Direction::Out } else { Direction::In },
             from: from.number.clone(),
             to: reader.clone(),
             chat: Some(chat),
-            text: content.text,
+            text: content.text.clone(),
             kind: content.kind.to_owned(),
             at: clock::iso_now(),
             status: Status::Sent,
+            details: content.details.clone(),
         };
-        account.log.add(message, crowd.by_lid);
-        if !own {
-            self.confirm_crowd_message(crowd, reader, &from.number, &id);
-        }
-        Ok(())
+        Ok(self.arrive(reader, Arrival { message, by_lid: crowd.by_lid, content })?)
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
     iq::{Answer, Refusal},
     phones::PhoneError,
     state::{StanzaError, stanza_id},
+    writing::Draft,
 };
 use crate::{
     clock,
@@ -159,14 +160,14 @@ impl State {
         &mut self,
         id: &str,
         from: &PhoneNumber,
-        text: &str,
+        draft: &Draft,
     ) -> Result<Message, PhoneError> {
         let crowd = self.crowd(id).filter(|crowd| super::crowds::is_crowd(&crowd.chat));
         let crowd = crowd.ok_or(PhoneError::UnknownGroup)?;
         if !crowd.members.contains(from) {
             return Err(PhoneError::UnknownGroup);
         }
-        self.write_to_crowd(&crowd, from, text)
+        self.write_to_crowd(&crowd, from, draft)
     }
 
     /// Answers what a companion asks about groups, or does with them.

@@ -7,6 +7,7 @@ use wacore_binary::{Node, builder::NodeBuilder};
 use super::{
     State,
     account::DeviceId,
+    arrivals::Reads,
     devices::DeviceChange,
     pairing::Waiter,
     state::{ConnId, StanzaError},
@@ -141,15 +142,21 @@ impl State {
                 | "encrypted_pairing_request",
             ) => self.passkey_iq(conn, iq, first),
             ("abt", ..) | ("w", _, "props") => Ok(Answer::with(props())),
-            ("privacy", "get", _) => Ok(Answer::with(privacy())),
+            ("privacy", "get", _) => Ok(Answer::with(self.privacy(conn))),
             ("blocklist", "get", _) => Ok(Answer::with(empty_list())),
-            ("w:mex", ..) => Ok(Answer::with(node::leaf("result", &b"{\"data\":{}}"[..]))),
+            ("w:mex", ..) => {
+                let who = self.logged_in(conn)?;
+                Ok(Answer::with(self.mex(&who, iq)))
+            }
             ("w:profile:picture", "get", _) => Err(Refusal::NOT_FOUND),
             ("w:g2", ..) => {
                 let who = self.logged_in(conn)?;
                 self.group_iq(&who, iq, first)
             }
-            ("w:m", ..) => Ok(Answer::with(media_conn())),
+            ("w:m", ..) => {
+                self.logged_in(conn)?;
+                Ok(Answer::with(self.media_conn()))
+            }
             // Keep-alives, `passive`, privacy tokens and all that this server does not know:
             // clients only look whether a result comes.
             _ => Ok(Answer::empty()),
@@ -208,33 +215,26 @@ fn props() -> Node {
         .build()
 }
 
-fn privacy() -> Node {
-    const FOR_ALL: [&str; 8] =
-        ["last", "online", "profile", "status", "groupadd", "readreceipts", "calladd", "messages"];
+impl State {
+    /// Whoever reads in silence on the phone does so on its companions.
+    fn privacy(&self, conn: ConnId) -> Node {
+        let silent =
+            self.who(conn).is_some_and(|who| self.conduct(&who.number).read == Reads::Silent);
+        privacy(if silent { "none" } else { "all" })
+    }
+}
+
+fn privacy(receipts: &'static str) -> Node {
+    const FOR_ALL: [&str; 7] =
+        ["last", "online", "profile", "status", "groupadd", "calladd", "messages"];
     let category = |name: &'static str, value: &'static str| {
         NodeBuilder::new("category").attr("name", name).attr("value", value).build()
     };
-    let categories =
-        FOR_ALL.into_iter().map(|name| category(name, "all")).chain([category("defense", "off")]);
-    NodeBuilder::new("privacy").children(categories).build()
+    let categories = FOR_ALL.into_iter().map(|name| category(name, "all"));
+    let others = [category("readreceipts", receipts), category("defense", "off")];
+    NodeBuilder::new("privacy").children(categories.chain(others)).build()
 }
 
 fn empty_list() -> Node {
     NodeBuilder::new("list").attr("matched", "false").attr("dhash", "0").build()
-}
-
-/// Names a media host on loopback that does not exist: both clients would use https.
-fn media_conn() -> Node {
-    let host = NodeBuilder::new("host")
-        .attr("hostname", "127.0.0.1")
-        .attr("type", "primary")
-        .children(["upload", "download"].map(|tag| NodeBuilder::new(tag).build()))
-        .build();
-    NodeBuilder::new("media_conn")
-        .attr("auth", "sandbox")
-        .attr("ttl", "86400")
-        .attr("auth_ttl", "86400")
-        .attr("max_buckets", "12")
-        .children([host])
-        .build()
 }

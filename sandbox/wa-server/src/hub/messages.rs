@@ -1,15 +1,13 @@
 //! Messages of companions: acknowledging, routing, and reading by phones (wa-server.md §7).
 
-use std::time::Duration;
-
 use wacore_binary::{Jid, Node, Server, builder::NodeBuilder, node::NodeContent};
 
 use super::{
     State,
     account::DeviceId,
+    arrivals::Arrival,
     crowds,
-    receipts::PhoneReceipt,
-    state::{ConnId, Later, StanzaError},
+    state::{ConnId, StanzaError},
 };
 use crate::{
     clock,
@@ -17,10 +15,6 @@ use crate::{
     number::PhoneNumber,
     phone::{Content, Direction, Message, Status},
 };
-
-/// A receipt that comes at once merges into Baileys' own bookkeeping and no update is emitted
-/// (wa-server.md §7).
-const DELIVERED_AFTER: Duration = Duration::from_millis(40);
 
 /// One message stanza with what its routing needs.
 struct Sending<'a> {
@@ -44,6 +38,9 @@ impl State {
         let to = stanza.jid("to").ok_or(StanzaError::Lacks("recipient"))?;
         if crowds::is_crowd(&to) {
             return self.crowd_message(conn, &from, stanza);
+        }
+        if to.server == Server::Newsletter {
+            return self.channel_message(conn, &from, stanza);
         }
         let id = stanza.text("id").ok_or(StanzaError::Lacks("id"))?;
         let ack = NodeBuilder::new("ack")
@@ -141,7 +138,7 @@ impl State {
             Ok(plain) => plain,
             Err(error) => {
                 tracing::debug!(%error, "a phone could not decrypt a message");
-                return self.ask_again(&number, sending.from, target, &sending.id);
+                return self.ask_again(&number, sending.from, target, None, &sending.id);
             }
         };
         let Some(content) = Content::decode(&plain) else { return Ok(()) };
@@ -165,7 +162,7 @@ impl State {
         let own = number == sending.from.number;
         let chat = if own {
             // A copy of what a companion sent: the chat is inside, or else on the stanza.
-            content.sent_to.or_else(|| PhoneNumber::of_jid(&sending.to))
+            content.sent_to.clone().or_else(|| PhoneNumber::of_jid(&sending.to))
         } else {
             Some(number.clone())
         };
@@ -176,29 +173,14 @@ impl State {
             from: sending.from.number.clone(),
             to: chat,
             chat: None,
-            text: content.text,
+            text: content.text.clone(),
             kind: content.kind.to_owned(),
             at: clock::iso_now(),
             status: Status::Sent,
+            details: content.details.clone(),
         };
-        self.account(&number)?.log.add(message, target.server == Server::Lid);
-        if !own {
-            let receipt = PhoneReceipt {
-                reader: number,
-                sender: sending.from.number.clone(),
-                by_lid: target.server == Server::Lid,
-                chat: None,
-                id: sending.id.clone(),
-                status: Status::Delivered,
-            };
-            self.later.push((DELIVERED_AFTER, Later::Receipt(receipt)));
-        }
-        Ok(())
-    }
-
-    /// Puts off the `delivered` of a message between two phones, as for any other.
-    pub(super) fn deliver_receipt_later(&mut self, receipt: PhoneReceipt) {
-        self.later.push((DELIVERED_AFTER, Later::Receipt(receipt)));
+        let by_lid = target.server == Server::Lid;
+        Ok(self.arrive(&number, Arrival { message, by_lid, content })?)
     }
 
     /// A device shows itself as online or not. Wants no answer.

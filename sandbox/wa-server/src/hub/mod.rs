@@ -8,6 +8,7 @@
 mod account;
 mod addressing;
 mod app_state;
+mod arrivals;
 mod calls;
 mod channels;
 mod crowds;
@@ -17,7 +18,9 @@ mod faults;
 mod groups;
 mod history;
 mod iq;
+mod labels;
 mod line;
+mod media;
 mod messages;
 mod pair_code;
 mod pairing;
@@ -29,22 +32,28 @@ mod state;
 mod status;
 mod typing;
 mod usync;
+mod writing;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use tokio::sync::Notify;
+use tokio::{
+    sync::{Notify, Semaphore},
+    task::spawn_blocking,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) use account::Account;
 pub use addressing::ChatAddressing;
+pub use arrivals::{Conduct, ConductChange, Reads};
 pub use calls::{Call, CallState};
 pub use channels::ChannelView;
 pub use faults::{Fault, Faults, InvalidFault};
 pub use groups::{Addressing, GroupView};
 pub use history::HistorySize;
+pub use labels::Label;
 pub(crate) use line::{Line, Out, Queued};
 pub(crate) use pair_code::{CODE_ANSWER_LIMIT, PairingCode};
 pub use pairing::{LinkError, Linked, PairingOffer};
@@ -53,6 +62,13 @@ pub(crate) use phones::PhoneError;
 pub use phones::{Companion, Phone};
 pub(crate) use state::{ConnId, Crowds, Later, State};
 pub use typing::{Typing, TypingState};
+pub(crate) use writing::Draft;
+
+use crate::media::Store;
+use media::Fetch;
+
+/// Phones open attachments in memory; more at once would take too much of it.
+const FETCHED_AT_ONCE: usize = 2;
 
 /// Shared by all sockets and by the control API.
 #[derive(Debug)]
@@ -61,13 +77,23 @@ pub(crate) struct Hub {
     state: Mutex<State>,
     /// Told after every critical section; the snapshot writer listens.
     changed: Notify,
+    store: Arc<Store>,
+    /// Bounds how many attachments phones hold in memory at once.
+    fetching: Semaphore,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
 impl Hub {
-    pub(crate) fn new(state: State, tasks: TaskTracker, stop: CancellationToken) -> Self {
-        Self { state: Mutex::new(state), changed: Notify::new(), tasks, stop }
+    pub(crate) fn new(
+        state: State,
+        store: Arc<Store>,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    ) -> Self {
+        let (state, changed) = (Mutex::new(state), Notify::new());
+        let fetching = Semaphore::new(FETCHED_AT_ONCE);
+        Self { state, changed, store, fetching, tasks, stop }
     }
 
     /// Runs one critical section, then starts what it put off.
@@ -101,8 +127,28 @@ impl Hub {
             // Cancel-safe: both branches only wait.
             tokio::select! {
                 () = hub.stop.cancelled() => {}
-                () = tokio::time::sleep(delay) => hub.with(|state| state.act(act)),
+                () = tokio::time::sleep(delay) => match act {
+                    Later::Fetch(fetch) => hub.fetch(fetch).await,
+                    Later::Receipt(_) | Later::Passkey(_) => hub.with(|state| state.act(act)),
+                },
             }
         });
+    }
+
+    /// A phone fetches an attachment, outside the lock.
+    async fn fetch(self: &Arc<Self>, fetch: Fetch) {
+        let Ok(_permit) = self.fetching.acquire().await else { return };
+        let store = Arc::clone(&self.store);
+        let fetched = spawn_blocking(move || {
+            let outcome = store.fetch(&fetch.attachment).map_err(|error| {
+                tracing::debug!(%error, "a phone could not fetch an attachment");
+                error.code().to_owned()
+            });
+            (fetch, outcome)
+        });
+        match fetched.await {
+            Ok((fetch, outcome)) => self.with(|state| state.fetched(&fetch, outcome)),
+            Err(error) => tracing::error!(%error, "fetching an attachment failed"),
+        }
     }
 }

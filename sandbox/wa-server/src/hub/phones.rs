@@ -11,12 +11,13 @@ use super::{
     app_state::AppState,
     receipts::PhoneReceipt,
     state::{StanzaError, stanza_id},
+    writing::{Draft, with_media_type},
 };
 use crate::{
     clock,
     node::leaf,
     number::PhoneNumber,
-    phone::{self, Direction, Message, SignalError, Status, device_sent, key_share, pad},
+    phone::{Direction, Message, SignalError, Status, key_share, pad},
 };
 
 /// A virtual phone as its owner sees it.
@@ -58,8 +59,12 @@ pub(crate) enum PhoneError {
     UnknownCall,
     #[error("no companion with this device number is linked")]
     UnknownCompanion,
+    #[error("the phone is offline")]
+    Offline,
     #[error("the phone's cryptography failed")]
     Signal(#[from] SignalError),
+    #[error("the phone could not write the message")]
+    Stanza(#[from] StanzaError),
 }
 
 impl From<&Account> for Phone {
@@ -141,76 +146,14 @@ impl State {
         account.log.find(id, Direction::In).cloned().ok_or(PhoneError::UnknownMessage)
     }
 
-    /// The phone's user sends a text: to the other phone, its companions, and the own companions.
+    /// The phone's user sends a text.
     pub(crate) fn send_text(
         &mut self,
         from: &PhoneNumber,
         to: &PhoneNumber,
         text: &str,
     ) -> Result<Message, PhoneError> {
-        let message = Message {
-            id: stanza_id(),
-            direction: Direction::Out,
-            from: from.clone(),
-            to: to.clone(),
-            chat: None,
-            text: text.to_owned(),
-            kind: "text".to_owned(),
-            at: clock::iso_now(),
-            status: Status::Sent,
-        };
-        let by_lid = self.account(from)?.addressing_of(to).by_lid();
-        self.account(from)?.log.add(message.clone(), by_lid);
-        if from != to {
-            let received = Message { direction: Direction::In, ..message.clone() };
-            self.account(to)?.log.add(received, by_lid);
-            self.deliver_receipt_later(PhoneReceipt {
-                reader: to.clone(),
-                sender: from.clone(),
-                by_lid,
-                chat: None,
-                id: message.id.clone(),
-                status: Status::Delivered,
-            });
-            self.send_to_companions(&message, to);
-        }
-        self.send_to_companions(&message, from);
-        Ok(message)
-    }
-
-    /// Encrypts a phone's message for every companion of `owner`: the recipient's, or its own.
-    fn send_to_companions(&mut self, message: &Message, owner: &PhoneNumber) {
-        let devices = self.accounts.get(owner).map(Account::device_numbers).unwrap_or_default();
-        for device in devices {
-            let companion = DeviceId { number: owner.clone(), device };
-            // One companion without usable keys must not cost the others the message.
-            if let Err(error) = self.send_to_companion(message, &companion) {
-                tracing::warn!(%error, "a phone's message did not reach one companion");
-            }
-        }
-    }
-
-    fn send_to_companion(&mut self, message: &Message, to: &DeviceId) -> Result<(), StanzaError> {
-        let own = to.number == message.from;
-        let content = phone::text(&message.text);
-        let addressing = self.account(&message.from)?.addressing_of(&message.to);
-        let chat = self.account(&message.from)?.own_name_of(&message.to);
-        let content = if own { device_sent(&chat, content) } else { content };
-        let enc = self.seal(&message.from, to, &content)?;
-        let name = self.account(&message.from)?.name.clone();
-        let stanza = NodeBuilder::new("message")
-            .attr("id", message.id.as_str())
-            .attr("t", clock::unix_seconds())
-            .attr("type", "text")
-            .attr("notify", name);
-        let stanza = if own {
-            let stanza = stanza.attr("from", message.from.pn_jid(0)).attr("recipient", &chat);
-            addressing.complete(&message.to, &chat, stanza)
-        } else {
-            addressing.address(&message.from, stanza)
-        };
-        self.deliver(to, stanza.children([enc]).build());
-        Ok(())
+        self.write(from, to, &Draft::from(text))
     }
 
     /// A companion could not decrypt what its own or another phone sent.
@@ -292,6 +235,6 @@ impl State {
         let mut enc = leaf("enc", sealed);
         enc.attrs.insert("v", "2");
         enc.attrs.insert("type", kind);
-        Ok(enc)
+        Ok(with_media_type(enc, content))
     }
 }

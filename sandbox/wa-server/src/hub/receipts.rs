@@ -5,6 +5,7 @@ use wacore_binary::{Jid, Node, builder::NodeBuilder};
 use super::{
     State,
     account::{DeviceId, want_again},
+    arrivals::Reads,
     crowds::is_crowd,
     state::{ConnId, StanzaError},
 };
@@ -94,6 +95,7 @@ impl State {
         phone: &PhoneNumber,
         sender: &DeviceId,
         addressed: &Jid,
+        crowd: Option<&Jid>,
         id: &str,
     ) -> Result<(), StanzaError> {
         let account = self.account(phone)?;
@@ -106,8 +108,14 @@ impl State {
             .attr("count", "1")
             .attr("id", id)
             .attr("t", now);
-        let receipt = NodeBuilder::new("receipt")
-            .attr("from", phone.jid_like(addressed, 0))
+        let phone = phone.jid_like(addressed, 0);
+        let receipt = match crowd {
+            Some(crowd) => {
+                NodeBuilder::new("receipt").attr("from", crowd).attr("participant", phone)
+            }
+            None => NodeBuilder::new("receipt").attr("from", phone),
+        };
+        let receipt = receipt
             .attr("id", id)
             .attr("type", "retry")
             .attr("t", now)
@@ -134,9 +142,15 @@ impl State {
         Ok(())
     }
 
-    /// Sends a phone's receipt to all devices of the sender.
+    /// Sends a phone's receipt to all devices of the sender, unless its user reads in silence.
     pub(crate) fn phone_receipt(&mut self, receipt: &PhoneReceipt) {
         let PhoneReceipt { reader, sender, by_lid, chat, id, status } = receipt;
+        if *status == Status::Read && self.conduct(reader).read == Reads::Silent {
+            if let Some(account) = self.accounts.get_mut(reader) {
+                account.log.advance(id, Direction::In, Status::Read);
+            }
+            return;
+        }
         if let Err(error) = self.note(sender, reader, id, *status) {
             tracing::warn!(%error, "a phone's receipt was not noted");
         }

@@ -15,6 +15,7 @@ use super::{
     channels::Channel,
     faults::Pending,
     groups::Group,
+    media::Fetch,
     pairing::{PairingOffer, QrBook, Registration},
     passkey::PasskeyStep,
     receipts::PhoneReceipt,
@@ -47,6 +48,8 @@ pub(crate) struct Conn {
 pub(crate) enum Later {
     Receipt(PhoneReceipt),
     Passkey(PasskeyStep),
+    /// Done by [`super::Hub`] itself, since it takes its time.
+    Fetch(Fetch),
 }
 
 /// A stanza that cannot be handled; its connection goes on.
@@ -83,6 +86,8 @@ pub(crate) struct State {
     pub(crate) faults: Vec<Pending>,
     pub(crate) calls: VecDeque<Call>,
     pub(crate) crowds: Crowds,
+    /// What clients may show to the media host, oldest first.
+    pub(crate) media_auths: VecDeque<String>,
     /// Started by [`super::Hub::with`] after the critical section.
     pub(crate) later: Vec<(Duration, Later)>,
     last_conn: u64,
@@ -187,6 +192,7 @@ impl State {
         match act {
             Later::Receipt(receipt) => self.phone_receipt(&receipt),
             Later::Passkey(step) => self.passkey_step(step),
+            Later::Fetch(_) => {}
         }
     }
 }

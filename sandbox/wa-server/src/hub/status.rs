@@ -2,7 +2,7 @@
 
 use wacore_binary::{Jid, Server};
 
-use super::{State, crowds::Crowd, phones::PhoneError};
+use super::{Draft, State, crowds::Crowd, phones::PhoneError};
 use crate::{number::PhoneNumber, phone::Message};
 
 pub(super) const CHAT: &str = "status@broadcast";
@@ -12,15 +12,15 @@ pub(super) fn chat() -> Jid {
 }
 
 impl State {
-    /// A phone posts a text for its contacts to see.
+    /// A phone posts something for its contacts to see.
     pub(crate) fn post_status(
         &mut self,
         from: &PhoneNumber,
         contacts: &[PhoneNumber],
-        text: &str,
+        draft: &Draft,
     ) -> Result<Message, PhoneError> {
         let others = contacts.iter().filter(|contact| *contact != from).cloned();
         let members = others.chain([from.clone()]).collect();
-        self.write_to_crowd(&Crowd { chat: chat(), by_lid: true, members }, from, text)
+        self.write_to_crowd(&Crowd { chat: chat(), by_lid: true, members }, from, draft)
     }
 }

@@ -1,70 +1,13 @@
-//! The plaintexts that phones send and receive.
+//! The plaintexts that devices exchange about themselves, and what all plaintexts share.
 
 use buffa::{Message as _, MessageField};
 use wacore_binary::Jid;
 use waproto::whatsapp::{self as wa, message};
 
-use crate::{clock, crypto::Key, number::PhoneNumber};
+use crate::{clock, crypto::Key};
 
 /// Paddings of 1 to 16 bytes, the value of each being their number (`enc` version 2).
 const MAX_PADDING: u8 = 16;
-
-/// What a phone's user sees of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Content {
-    pub(crate) kind: &'static str,
-    pub(crate) text: String,
-    /// Set on copies of what another device of the own account sent.
-    pub(crate) sent_to: Option<PhoneNumber>,
-    pub(crate) asks_for_app_state_key: bool,
-}
-
-impl Content {
-    /// Reads a decrypted message; `None` when the bytes are no message.
-    pub(crate) fn decode(plain: &[u8]) -> Option<Self> {
-        let outer = wa::Message::decode_from_slice(plain).ok()?;
-        let copy = outer.device_sent_message.as_option();
-        let sent_to = copy
-            .and_then(|copy| copy.destination_jid.as_deref())
-            .and_then(|jid| jid.parse().ok())
-            .and_then(|jid| PhoneNumber::of_jid(&jid));
-        let inner = copy.and_then(|copy| copy.message.as_option()).unwrap_or(&outer);
-        let asks_for_app_state_key = inner
-            .protocol_message
-            .as_option()
-            .is_some_and(|protocol| protocol.app_state_sync_key_request.as_option().is_some());
-        let (kind, text) = kind_and_text(inner);
-        Some(Self { kind, text, sent_to, asks_for_app_state_key })
-    }
-}
-
-fn kind_and_text(message: &wa::Message) -> (&'static str, String) {
-    if let Some(text) = &message.conversation {
-        return ("text", text.clone());
-    }
-    if let Some(extended) = message.extended_text_message.as_option() {
-        return ("text", extended.text.clone().unwrap_or_default());
-    }
-    if let Some(reaction) = message.reaction_message.as_option() {
-        return ("reaction", reaction.text.clone().unwrap_or_default());
-    }
-    if let Some(image) = message.image_message.as_option() {
-        return ("image", image.caption.clone().unwrap_or_default());
-    }
-    if let Some(video) = message.video_message.as_option() {
-        return ("video", video.caption.clone().unwrap_or_default());
-    }
-    if message.audio_message.as_option().is_some() {
-        return ("audio", String::new());
-    }
-    if message.document_message.as_option().is_some() {
-        return ("document", String::new());
-    }
-    if message.protocol_message.as_option().is_some() {
-        return ("protocol", String::new());
-    }
-    ("other", String::new())
-}
 
 /// A plain text message.
 pub(crate) fn text(text: &str) -> wa::Message {
@@ -149,18 +92,4 @@ pub(crate) fn pad(mut plain: Vec<u8>) -> Vec<u8> {
     let padding = rand::random::<u8>() % MAX_PADDING + 1;
     plain.resize(plain.len() + usize::from(padding), padding);
     plain
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_copy_names_its_chat() {
-        let to = PhoneNumber::parse("5511999990000").unwrap();
-        let plain = device_sent(&to.pn_jid(0), text("hello")).encode_to_vec();
-        let content = Content::decode(&plain).unwrap();
-        assert_eq!((content.kind, content.text.as_str()), ("text", "hello"));
-        assert_eq!(content.sent_to, Some(to));
-    }
 }

@@ -132,6 +132,23 @@ async fn a_first_message_by_phone_number_alone_can_be_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn labels_of_a_companion_are_known() {
+    let server = server().await;
+    let phone = Phone::linked(&server, &number(ALICE)).await;
+    let labels = phone.client.labels();
+    let chat = jid(&number(BOB));
+    labels.create_label("7", "VIP", 3).await.unwrap();
+    labels.create_label("8", "Old", 1).await.unwrap();
+    labels.add_chat_label("7", &chat).await.unwrap();
+    labels.delete_label("8").await.unwrap();
+    let path = format!("/phones/{ALICE}/labels");
+    let vip = json!({ "id": "7", "name": "VIP", "color": 3, "chats": [chat.to_string()] });
+    assert_eq!(control(&server, "GET", &path, None).await.1, json!([vip]));
+    labels.remove_chat_label("7", &chat).await.unwrap();
+    assert!(server.labels(&number(ALICE))[0].chats.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn typing_and_presence_are_seen() {
     let server = server().await;
     let (alice, bob) = (number(ALICE), number(BOB));

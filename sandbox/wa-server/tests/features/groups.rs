@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use wa_server::{Addressing, Direction, Status, WaServer};
-use whatsapp_rust::prelude::{Event, Jid};
+use wa_server::{Addressing, Direction, Options, QrSource, Status, WaServer};
+use whatsapp_rust::{
+    prelude::{Event, Jid},
+    wacore::store::InMemoryBackend,
+};
 
 use crate::{
     ALICE, BOB,
@@ -122,6 +125,43 @@ async fn a_channel_reaches_the_companions_of_followers() {
     let path = "/channels/1@newsletter/posts";
     let (status, _) = control(&server, "POST", path, Some(json!({ "text": "x" }))).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_that_lost_a_sender_key_asks_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let accounts = dir.path().join("accounts.json");
+    let store = Arc::new(InMemoryBackend::new());
+    let options = Options { data_dir: Some(dir.path().to_owned()), ..Options::default() };
+    let server = WaServer::start(options.clone()).await.unwrap();
+    let mut alice = Phone::with(&server, Arc::clone(&store) as _, None).await;
+    let qr = alice.qr().await;
+    server.scan(&number(ALICE), QrSource::Text(qr)).await.unwrap();
+    alice.connected().await;
+    let members = [number(ALICE), number(CAROL)];
+    let group = server.create_group(&number(BOB), "Three", &members, Addressing::Lid).unwrap();
+    let chat: Jid = group.id.parse().unwrap();
+    alice.handle.shutdown().await;
+    server.shutdown().await;
+    let old = std::fs::read(&accounts).unwrap();
+
+    // From here on the phones forget: they are given a key, and the old state comes back.
+    let server = WaServer::start(options.clone()).await.unwrap();
+    let mut alice = Phone::with(&server, Arc::clone(&store) as _, None).await;
+    alice.connected().await;
+    alice.client.send_message(chat.clone(), text("first")).await.unwrap();
+    logged(&server, &number(CAROL), "first").await;
+    alice.handle.shutdown().await;
+    server.shutdown().await;
+    std::fs::write(&accounts, old).unwrap();
+
+    let server = WaServer::start(options).await.unwrap();
+    let mut alice = Phone::with(&server, store, None).await;
+    alice.connected().await;
+    alice.client.send_message(chat, text("second")).await.unwrap();
+    for member in [BOB, CAROL] {
+        logged(&server, &number(member), "second").await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,7 @@
 //! A server, virtual phones and whatsapp-rust clients, and waiting with deadlines.
 
+mod media;
+
 use std::{future::Future, sync::Arc, time::Duration};
 
 use axum::{
@@ -14,7 +16,6 @@ use tokio::{
 use tower::ServiceExt as _;
 use wa_server::{Options, PhoneNumber, QrSource, WaServer};
 use whatsapp_rust::{
-    http::UreqHttpClient,
     pair_code::PairCodeOptions,
     prelude::*,
     transport::TokioWebSocketTransportFactory,
@@ -28,6 +29,8 @@ const POLL: Duration = Duration::from_millis(10);
 const VERSION: (u32, u32, u32) = (2, 3000, 1_035_194_821);
 const EVENTS: usize = 1_024;
 const BODY_LIMIT: usize = 1 << 20;
+
+pub use media::MediaClient;
 
 pub async fn server() -> WaServer {
     WaServer::start(Options::default()).await.unwrap()
@@ -65,6 +68,44 @@ pub async fn logged(server: &WaServer, phone: &PhoneNumber, text: &str) -> wa_se
     .await
 }
 
+/// `POST` to the control API, which must answer 201.
+pub async fn created(server: &WaServer, path: &str, body: Value) -> Value {
+    let (status, answer) = control(server, "POST", path, Some(body)).await;
+    assert_eq!(status, StatusCode::CREATED, "{answer}");
+    answer
+}
+
+/// `POST` to the control API, which must answer 200.
+pub async fn done(server: &WaServer, path: &str, body: Value) -> Value {
+    let (status, answer) = control(server, "POST", path, Some(body)).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    answer
+}
+
+/// The first message of a phone's log, as JSON, for which something holds.
+pub async fn seen(
+    server: &WaServer,
+    phone: &PhoneNumber,
+    what: &str,
+    wanted: impl Fn(&Value) -> bool,
+) -> Value {
+    let path = format!("/phones/{}/messages", phone.digits());
+    until(what, || async {
+        let (_, all) = control(server, "GET", &path, None).await;
+        all.as_array().unwrap().iter().find(|message| wanted(message)).cloned()
+    })
+    .await
+}
+
+/// The bytes of an attachment as a phone has it.
+pub async fn attachment(server: &WaServer, phone: &PhoneNumber, id: &str) -> Vec<u8> {
+    let path = format!("/phones/{}/messages/{id}/media", phone.digits());
+    let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+    let response = server.control().oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec()
+}
+
 /// One request to the control API: status and JSON.
 pub async fn control(
     server: &WaServer,
@@ -89,6 +130,8 @@ pub async fn control(
 pub struct Phone {
     pub client: Arc<Client>,
     pub handle: BotHandle,
+    /// What it asks the media host.
+    pub http: MediaClient,
     events: mpsc::Receiver<Arc<Event>>,
 }
 
@@ -103,10 +146,11 @@ impl Phone {
         code_for: Option<&PhoneNumber>,
     ) -> Self {
         let (sender, events) = mpsc::channel(EVENTS);
+        let http = MediaClient::new(server);
         let mut builder = Bot::builder()
             .with_backend_arc(store)
             .with_transport_factory(TokioWebSocketTransportFactory::new().with_url(server.ws_url()))
-            .with_http_client(UreqHttpClient::new())
+            .with_http_client(http.clone())
             .with_runtime(TokioRuntime)
             .with_version(VERSION)
             .with_event_delivery(EventDelivery::Ordered { capacity: EVENTS })
@@ -122,7 +166,7 @@ impl Phone {
             });
         }
         let bot = builder.build().await.unwrap();
-        Self { client: bot.client(), handle: bot.spawn(), events }
+        Self { client: bot.client(), handle: bot.spawn(), http, events }
     }
 
     /// Starts a client and links it to a phone by QR text.
@@ -190,6 +234,19 @@ impl Phone {
             };
             assert!(with_text(unwanted).is_none(), "unexpected text {unwanted:?}");
             with_text(wanted).map(|message| Arc::clone(&message.info))
+        })
+        .await
+    }
+
+    /// Waits for a message that says what is wanted.
+    pub async fn message<T>(
+        &mut self,
+        what: &str,
+        wanted: impl Fn(&wa::Message, &MessageInfo) -> Option<T>,
+    ) -> T {
+        self.event(what, |event| {
+            let Event::Messages(batch) = event else { return None };
+            batch.iter().find_map(|message| wanted(&message.message, &message.info))
         })
         .await
     }
