@@ -12,8 +12,8 @@ use ramal_domain::NumberId;
 
 use crate::{
     Audit, Deliveries, Epoch, Events, Idempotency, Keys, Messages, Numbers, OfficialNumbers,
-    PairingAttempts, PairingLinks, Projects, SessionState, SignupLinks, StoreError, TenantChoices,
-    Tenants, Users, Vault, Webhooks,
+    PairingAttempts, PairingLinks, Projects, SessionState, SignupLinks, StoreError, Templates,
+    TenantChoices, Tenants, Users, Vault, Webhooks,
 };
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -234,6 +234,11 @@ impl Tx {
     /// Projects.
     pub const fn projects(&mut self) -> Projects<'_> {
         Projects(self)
+    }
+
+    /// Templates of tenants' own.
+    pub const fn templates(&mut self) -> Templates<'_> {
+        Templates(self)
     }
 
     /// Webhook endpoints.
