@@ -25,6 +25,7 @@ mod people;
 mod projects;
 mod remote_pairing;
 mod settings;
+mod templates;
 mod tenants;
 mod webhook_stats;
 mod webhook_tools;
@@ -55,7 +56,8 @@ pub use numbers::{Codes, CreateNumber, Created, LiveState, NumberView, Removed};
 pub use official::{
     CreateOfficial, CreatedOfficial, CreatedSignupLink, CredentialsPatch, EmbeddedResult,
     EmbeddedSignup, LiveSignup, MetaCredentials, MetaOptions, Migration, NewSignupLink,
-    OfficialView, OpenMedia, SignupChoice, SignupOutcome, SignupStart, Step, StepName, StepStatus,
+    OfficialButton, OfficialTemplate, OfficialView, OpenMedia, SignupChoice, SignupOutcome,
+    SignupStart, Step, StepName, StepStatus,
 };
 pub use outgoing::{OutgoingMessage, WishedButton};
 pub use pairing::{Followed, PairingNews};
@@ -67,6 +69,7 @@ pub use remote_pairing::{
     NewPairingLink, Sending,
 };
 pub use settings::{NumberPatch, NumberSettings, PiiMode, SettingsPatch};
+pub use templates::{AnyTemplate, Filled, TemplateFields};
 pub use webhook_stats::{Span, WebhookStats};
 pub use webhook_tools::{Replay, RotatedSecret};
 pub use webhooks::{CreatedWebhook, WebhookDraft, WebhookPatch, event_names};

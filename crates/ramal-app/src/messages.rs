@@ -8,7 +8,7 @@ use ramal_store::{Accepted, Draft, Message};
 
 use crate::{
     App, AppError, Memo, NumberSettings, OutgoingMessage, Refusal, Scoped,
-    outgoing::{Ready, check_meta},
+    outgoing::{Ready, check_meta, check_web},
 };
 
 /// A message that was accepted.
@@ -28,7 +28,8 @@ impl App {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Validation`], [`Refusal::NotSupported`], and for templates those of Meta.
+    /// [`Refusal::Validation`], [`Refusal::NotSupported`], and for templates
+    /// [`Refusal::TemplateNotFound`], [`Refusal::MissingTemplateVariables`] and those of Meta.
     pub async fn send_message(
         &self,
         scoped: &Scoped,
@@ -85,6 +86,13 @@ impl App {
             Ready::Content(content, bytes) => Ok((content, bytes)),
             Ready::Template { name, header } => {
                 let (header, bytes) = header.unzip();
+                if scoped.number.provider == Provider::Web {
+                    let tenant = scoped.caller.tenant();
+                    let own =
+                        self.fill_own_template(tenant, &name, &wish.variables, header).await?;
+                    check_web(&own.content)?;
+                    return Ok((own.content, bytes.flatten()));
+                }
                 let filled: FilledTemplate =
                     self.fill_template(scoped.number.id, &name, &wish.variables, header).await?;
                 let content = Content::Template(filled);

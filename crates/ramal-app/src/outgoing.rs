@@ -33,7 +33,7 @@ pub struct OutgoingMessage {
     pub media_type: Option<String>,
     /// What a document is called. An extension of ours.
     pub file_name: Option<String>,
-    /// A template's name, or `name:language`.
+    /// A template's id or name, or `name:language`.
     pub template: Option<String>,
     /// What the template is filled in with.
     pub variables: BTreeMap<String, String>,
@@ -60,7 +60,7 @@ pub struct WishedButton {
     pub url: Option<String>,
 }
 
-/// What is sent, but for templates, which Meta must be asked about.
+/// What is sent, but for templates, which must be looked up.
 #[derive(Debug)]
 pub(crate) enum Ready {
     Content(Content, Option<Bytes>),
@@ -83,9 +83,10 @@ impl OutgoingMessage {
     /// What is sent from a number of `provider`.
     pub(crate) fn ready(&self, provider: Provider) -> Result<Ready, AppError> {
         self.check_modes()?;
-        let ready = match provider {
-            Provider::Web => Ready::Content(self.web()?, None),
-            Provider::Meta => self.meta()?,
+        let ready = match (provider, &self.template) {
+            (_, Some(name)) => self.template(name)?,
+            (Provider::Web, None) => Ready::Content(self.web()?, None),
+            (Provider::Meta, None) => self.meta()?,
         };
         if let Ready::Content(content, _) = &ready {
             let written = serde_json::to_value(content);
@@ -132,7 +133,6 @@ impl OutgoingMessage {
     fn web(&self) -> Result<Content, AppError> {
         let more = [
             ("media", self.media.is_some()),
-            ("templateId", self.template.is_some()),
             ("buttons", !self.buttons.is_empty()),
             ("list", self.list.is_some()),
         ];
@@ -148,11 +148,13 @@ impl OutgoingMessage {
         Ok(Content::Text { body })
     }
 
+    /// A template is filled in by whoever can look it up; the media are for its place for them.
+    fn template(&self, name: &str) -> Result<Ready, AppError> {
+        let header = self.media.as_deref().map(|media| self.read_media(media)).transpose()?;
+        Ok(Ready::Template { name: name.to_owned(), header })
+    }
+
     fn meta(&self) -> Result<Ready, AppError> {
-        if let Some(name) = &self.template {
-            let header = self.media.as_deref().map(|media| self.read_media(media)).transpose()?;
-            return Ok(Ready::Template { name: name.clone(), header });
-        }
         if let Some(menu) = &self.list {
             let menu = Menu { body: self.text()?, footer: self.footer.clone(), ..menu.clone() };
             return Ok(Ready::Content(Content::List(menu), None));
@@ -227,6 +229,15 @@ impl WishedButton {
 
 pub(crate) fn check_meta(content: &Content) -> Result<(), AppError> {
     compose::check(content).map_err(|error| AppError::invalid(error.to_string()))
+}
+
+/// Whether a QR-paired number sends what a template came to.
+pub(crate) fn check_web(content: &Content) -> Result<(), AppError> {
+    if matches!(content, Content::Text { .. }) {
+        return Ok(());
+    }
+    let sentence = "templates with media or buttons are not supported yet on QR-paired numbers";
+    Err(Refusal::NotSupported(sentence.to_owned()).into())
 }
 
 fn media_kind(name: &str) -> Option<MediaKind> {
