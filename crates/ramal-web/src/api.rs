@@ -12,6 +12,7 @@ mod pairing;
 mod projects;
 mod remote_pairing;
 mod signup;
+mod templates;
 mod webhooks;
 
 pub(crate) use pairing::stream as pairing_stream;
@@ -30,6 +31,7 @@ pub(crate) fn router() -> OpenApiRouter<Web> {
         .merge(branding::router())
         .merge(webhooks::router())
         .merge(messages::router())
+        .merge(templates::router())
         .merge(projects::router())
         .merge(remote_pairing::router())
 }
