@@ -23,13 +23,13 @@ from sandbox import Sandbox, until  # noqa: E402
 
 NUMBER = "+5511999990401"
 FRIEND = "+5511999990402"
-DESTROY = ["deleteWebhook", "deleteNumber", "purgeNumber", "regenerateNumberKey"]
+DESTROY = ["deleteWebhook", "deleteTemplate", "deleteNumber", "purgeNumber", "regenerateNumberKey"]
 OWN_KEY = "regenerateOwnKey"
 STREAMS = ["followPairing", "followPairingLink"]
 
 
 def things(sandbox):
-    """A connected number with a webhook and a message: what the operations may act on."""
+    """A connected number with a webhook and a message, and a template: what the operations may act on."""
     key = sandbox.ready["tenantKey"]
 
     def call(method, path, body=None):
@@ -45,7 +45,9 @@ def things(sandbox):
     webhook = call("POST", "/v1/webhooks", hook)["id"]
     client = sandbox.client(key, whatsapp_number_id=number)
     message = client.messages.send({"destinationNumber": FRIEND, "text": "Hello"})["id"]
-    return {"numbers": number, "webhooks": webhook, "messages": message}
+    wish = {"name": "fuzzed", "text": "Hello {{name}}"}
+    template = call("POST", "/v1/templates", wish)["id"]
+    return {"numbers": number, "webhooks": webhook, "messages": message, "templates": template}
 
 
 def config_with(ids):

@@ -251,6 +251,32 @@ class Conformance(unittest.TestCase):
         self.conforms(listed, list[types.Project])
         self.assertIn(created, listed)
 
+    def test_templates(self):
+        # Made by our extension of the API: the SDK only reads them, and sends them.
+        wish = {"name": "sdk-order", "text": "Hi {{name}}, {{1}}", "category": "UTILITY"}
+        key = self.sandbox.ready["tenantKey"]
+        status, made = self.sandbox.call("POST", "/v1/templates", wish, key)
+        self.assertEqual(status, 201, made)
+        for client in (self.own, self.tenant):
+            listed = client.templates.list()
+            self.conforms(listed, list[types.TemplateListItem])
+            self.assertIn(made, listed)
+            for name in (made["id"], "sdk-order"):
+                detail = client.templates.get(name)
+                self.conforms(detail, types.TemplateDetail)
+                self.assertEqual(detail, made)
+        with self.assertRaises(pilot_status.NotFoundError) as caught:
+            self.tenant.templates.get("none")
+        self.assertEqual(caught.exception.body["code"], "TEMPLATE_NOT_FOUND")
+        message = {"destinationNumber": FRIEND, "templateId": made["id"]}
+        with self.assertRaises(pilot_status.ValidationError) as caught:
+            self.own.messages.send(message)
+        self.assertEqual(caught.exception.body["code"], "MISSING_TEMPLATE_VARIABLES")
+        sent = self.own.messages.send({**message, "variables": {"name": "Ana", "1": "ten"}})
+        self.conforms(sent, types.SendMessageAccepted)
+        texts = lambda: [one["text"] for one in self.sandbox.phone("GET", FRIEND, "/messages")]
+        until("the filled in text", lambda: "Hi Ana, ten" in texts())
+
     def test_a_number_key_moves_to_the_number_that_it_creates(self):
         _, first = self.fresh(205)
         key = self.tenant.api_keys.regenerate_number(first["instance"]["id"])

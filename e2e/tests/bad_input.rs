@@ -147,7 +147,6 @@ async fn a_text_is_sent_from_a_sound_body_only() {
     let unsupported = [
         to("groupId", json!("1@g.us")),
         to("newsletterId", json!("1@newsletter")),
-        json!({"destinationNumber": FRIEND, "templateId": "tpl_1"}).to_string(),
         to("media", json!("https://example.com/x.png")),
         to("buttons", json!([{"type": "reply", "label": "Yes"}])),
         to("deliverAt", json!("2030-01-01T00:00:00.000Z")),

@@ -203,9 +203,14 @@ pub enum Refusal {
     /// A link to media leads nowhere.
     #[error("there is no such media, or its link has expired")]
     MediaNotFound,
-    /// No such template at Meta.
-    #[error("the account has no approved template with this name")]
+    /// No such template of the tenant's, or at Meta.
+    #[error(
+        "there is no template with this id or name; an official number has those that Meta has approved"
+    )]
     TemplateNotFound,
+    /// Another template has the name.
+    #[error("there is a template with this name already")]
+    TemplateNameTaken,
     /// A template was not filled in.
     #[error("the template needs values for: {0}")]
     MissingTemplateVariables(String),
@@ -276,6 +281,7 @@ impl Refusal {
             Self::MetaSignupStateInvalid => (K::Conflict, "META_SIGNUP_STATE_INVALID"),
             Self::MediaNotFound => (K::NotFound, "MEDIA_NOT_FOUND"),
             Self::TemplateNotFound => (K::NotFound, "TEMPLATE_NOT_FOUND"),
+            Self::TemplateNameTaken => (K::Conflict, "TEMPLATE_NAME_TAKEN"),
             Self::MissingTemplateVariables(_) => (K::Invalid, "MISSING_TEMPLATE_VARIABLES"),
             Self::Reconnecting | Self::MetaUnavailable | Self::UpstreamError => {
                 (K::Unavailable, "UPSTREAM_ERROR")
@@ -341,6 +347,7 @@ impl Refusal {
             Self::MetaSignupStateInvalid,
             Self::MediaNotFound,
             Self::TemplateNotFound,
+            Self::TemplateNameTaken,
             Self::MissingTemplateVariables(String::new()),
             Self::Reconnecting,
             Self::UpstreamError,

@@ -28,6 +28,7 @@ mod people;
 mod projects;
 mod remote_pairing;
 mod settings;
+mod templates;
 mod tenants;
 mod webhook_stats;
 mod webhook_tools;
@@ -60,7 +61,8 @@ pub use numbers::{Codes, CreateNumber, Created, LiveState, NumberView, Removed};
 pub use official::{
     CreateOfficial, CreatedOfficial, CreatedSignupLink, CredentialsPatch, EmbeddedResult,
     EmbeddedSignup, LiveSignup, MetaCredentials, MetaOptions, Migration, NewSignupLink,
-    OfficialView, SignupChoice, SignupOutcome, SignupStart, Step, StepName, StepStatus,
+    OfficialButton, OfficialTemplate, OfficialView, SignupChoice, SignupOutcome,
+    SignupStart, Step, StepName, StepStatus,
 };
 pub use outgoing::{Destination, OutgoingMessage, WishedButton};
 pub use pairing::{Followed, PairingNews};
@@ -73,6 +75,7 @@ pub use remote_pairing::{
     NewPairingLink, Sending,
 };
 pub use settings::{NumberPatch, NumberSettings, PiiMode, SettingsPatch};
+pub use templates::{AnyTemplate, Filled, TemplateFields};
 pub use webhook_stats::{Span, WebhookStats};
 pub use webhook_tools::{Replay, RotatedSecret};
 pub use webhooks::{CreatedWebhook, WebhookDraft, WebhookPatch, event_names};

@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use ramal_domain::{
-    Content, CorrelationId, FilledTemplate, Link, MessageId, Peer, PhoneNumber, Provider, WireId,
+    Content, CorrelationId, Link, MessageId, Peer, PhoneNumber, Provider, WireId,
 };
 use ramal_store::{Accepted, Draft, Message};
 
 use crate::{
     App, AppError, Destination, Memo, NumberSettings, OutgoingMessage, Refusal, Scoped,
-    outgoing::{Ready, check_meta},
+    outgoing::{Ready, check_meta, check_web},
 };
 
 /// A message that was accepted.
@@ -22,13 +22,23 @@ pub struct Sent {
     pub source: PhoneNumber,
 }
 
+/// What a caller's wish came to.
+struct Composed {
+    content: Content,
+    /// Those of the media in it that the caller handed in.
+    bytes: Option<Bytes>,
+    /// The name of the template that it was made from.
+    template: Option<String>,
+}
+
 impl App {
     /// Accepts a message for sending: it is stored, and goes out in order as soon as the number is
     /// connected.
     ///
     /// # Errors
     ///
-    /// [`Refusal::Validation`], [`Refusal::NotSupported`], and for templates those of Meta.
+    /// [`Refusal::Validation`], [`Refusal::NotSupported`], and for templates
+    /// [`Refusal::TemplateNotFound`], [`Refusal::MissingTemplateVariables`] and those of Meta.
     pub async fn send_message(
         &self,
         scoped: &Scoped,
@@ -43,7 +53,7 @@ impl App {
         }
         let now = self.clock.now();
         let (schedule, labels) = (wish.schedule(now)?, wish.checked_labels()?);
-        let (content, bytes) = self.content(scoped, &wish).await?;
+        let Composed { content, bytes, template } = self.compose(scoped, &wish).await?;
         let wire_id = WireId::mint();
         let mark_read = match (provider, wish.mark_read) {
             (Provider::Web, _) => false,
@@ -64,7 +74,7 @@ impl App {
             mark_read,
             origin: scoped.caller.origin(),
             schedule,
-            template: wish.template.as_deref(),
+            template: template.as_deref(),
             labels,
         };
         let mut tx = self.store.begin().await?;
@@ -84,22 +94,35 @@ impl App {
         Ok(sent)
     }
 
-    async fn content(
+    async fn compose(
         &self,
         scoped: &Scoped,
         wish: &OutgoingMessage,
-    ) -> Result<(Content, Option<Bytes>), AppError> {
-        match wish.ready(scoped.number.provider)? {
-            Ready::Content(content, bytes) => Ok((content, bytes)),
-            Ready::Template { name, header } => {
-                let (header, bytes) = header.unzip();
-                let filled: FilledTemplate =
-                    self.fill_template(scoped.number.id, &name, &wish.variables, header).await?;
+    ) -> Result<Composed, AppError> {
+        let (name, header) = match wish.ready(scoped.number.provider)? {
+            Ready::Content(content, bytes) => {
+                return Ok(Composed { content, bytes, template: None });
+            }
+            Ready::Template { name, header } => (name, header),
+        };
+        let (header, bytes) = header.unzip();
+        let (content, name) = match scoped.number.provider {
+            Provider::Web => {
+                let tenant = scoped.caller.tenant();
+                let own = self.fill_own_template(tenant, &name, &wish.variables, header).await?;
+                check_web(&own.content, &wish.to)?;
+                (own.content, own.name)
+            }
+            Provider::Meta => {
+                let (number, variables) = (scoped.number.id, &wish.variables);
+                let filled = self.fill_template(number, &name, variables, header).await?;
+                let name = filled.name.clone();
                 let content = Content::Template(filled);
                 check_meta(&content)?;
-                Ok((content, bytes.flatten()))
+                (content, name)
             }
-        }
+        };
+        Ok(Composed { content, bytes: bytes.flatten(), template: Some(name) })
     }
 
     /// Shows the other side that something is being written, for half a minute or until it comes. From an

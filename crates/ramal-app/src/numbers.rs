@@ -554,6 +554,7 @@ impl App {
         self.sweep_links(&mut tx, now).await?;
         tx.users().purge(now).await?;
         tx.audit().purge(now.before(audit::KEPT)).await?;
+        tx.templates().purge(now.before(audit::KEPT)).await?;
         tx.official().purge_seen(now.before(META_REPEATS)).await?;
         tx.signup_links().purge(now.before(REVOKED_MEMORY)).await?;
         let given_up = tx.messages().expire_queued(now).await?;

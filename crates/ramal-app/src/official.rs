@@ -4,6 +4,7 @@
 //! and `migrate` begin with it, `look` keeps what is known of a number fresh, `inbound` takes in what
 //! Meta reports, `sender` empties the queue, `leave` ends it all at Meta.
 
+mod approved;
 mod create;
 mod inbound;
 mod leave;
@@ -25,6 +26,7 @@ use tokio::sync::Notify;
 
 use crate::{App, AppError, Refusal};
 
+pub use approved::{OfficialButton, OfficialTemplate};
 pub use create::{CreateOfficial, CreatedOfficial, CredentialsPatch, MetaCredentials};
 pub use migrate::Migration;
 pub use onboarding::{Step, StepName, StepStatus};

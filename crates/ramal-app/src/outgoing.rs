@@ -41,7 +41,7 @@ pub struct OutgoingMessage {
     pub media_type: Option<String>,
     /// What a document is called. An extension of ours.
     pub file_name: Option<String>,
-    /// A template's name, or `name:language`.
+    /// A template's id or name, or `name:language`.
     pub template: Option<String>,
     /// What the template is filled in with.
     pub variables: BTreeMap<String, String>,
@@ -92,7 +92,7 @@ pub struct WishedButton {
     pub url: Option<String>,
 }
 
-/// What is sent, but for templates, which Meta must be asked about.
+/// What is sent, but for templates, which must be looked up.
 #[derive(Debug)]
 pub(crate) enum Ready {
     Content(Content, Option<Bytes>),
@@ -168,17 +168,19 @@ impl OutgoingMessage {
     /// What is sent from a number of `provider`.
     pub(crate) fn ready(&self, provider: Provider) -> Result<Ready, AppError> {
         self.check_modes()?;
-        let ready = match provider {
-            Provider::Web => self.web()?,
-            Provider::Meta => self.meta()?,
+        let ready = match (provider, &self.template) {
+            (_, Some(name)) => self.template(provider, name)?,
+            (Provider::Web, None) => self.web()?,
+            (Provider::Meta, None) => self.meta()?,
         };
         if let Ready::Content(content, _) = &ready {
             let written = serde_json::to_value(content);
             if written.map_or(true, |written| has_nul(&written)) {
                 return Err(AppError::invalid("texts have no NUL characters"));
             }
-            if provider == Provider::Meta {
-                check_meta(content)?;
+            match provider {
+                Provider::Web => check_web(content, &self.to)?,
+                Provider::Meta => check_meta(content)?,
             }
         }
         Ok(ready)
@@ -216,7 +218,6 @@ impl OutgoingMessage {
     /// A QR-paired number sends texts and media.
     fn web(&self) -> Result<Ready, AppError> {
         let more = [
-            ("templateId", self.template.is_some()),
             ("buttons", !self.buttons.is_empty()),
             ("list", self.list.is_some()),
         ];
@@ -232,16 +233,11 @@ impl OutgoingMessage {
             check_words(&body)?;
             return Ok(Ready::Content(Content::Text { body }, None));
         };
-        if matches!(self.to, Destination::Newsletter(_)) {
-            let sentence = "channels get texts only from this server";
-            return Err(Refusal::NotSupported(sentence.to_owned()).into());
-        }
-        let kind = self.kind()?;
-        let (media, bytes) =
-            read_media("media", media, kind, self.file_name.clone(), WEB_DATA_MAX)?;
+        let (media, bytes) = self.read_media(Provider::Web, media)?;
         let caption = self.text.clone().filter(|text| !text.is_empty());
         if let Some(caption) = &caption {
             check_words(caption)?;
+            let kind = media.kind;
             if matches!(kind, MediaKind::Audio | MediaKind::Voice | MediaKind::Sticker) {
                 let sentence = format!("there are no words below media of type {}", kind.name());
                 return Err(AppError::invalid(sentence));
@@ -250,11 +246,14 @@ impl OutgoingMessage {
         Ok(Ready::Content(Content::Media(Media { caption, ..media }), bytes))
     }
 
+    /// A template is filled in by whoever can look it up; the media are for its place for them.
+    fn template(&self, provider: Provider, name: &str) -> Result<Ready, AppError> {
+        let header = self.media.as_deref().map(|media| self.read_media(provider, media));
+        let header = header.transpose()?;
+        Ok(Ready::Template { name: name.to_owned(), header })
+    }
+
     fn meta(&self) -> Result<Ready, AppError> {
-        if let Some(name) = &self.template {
-            let header = self.media.as_deref().map(|media| self.read_media(media)).transpose()?;
-            return Ok(Ready::Template { name: name.clone(), header });
-        }
         if let Some(menu) = &self.list {
             let menu = Menu { body: self.text()?, footer: self.footer.clone(), ..menu.clone() };
             return Ok(Ready::Content(Content::List(menu), None));
@@ -265,7 +264,7 @@ impl OutgoingMessage {
         let Some(media) = &self.media else {
             return Ok(Ready::Content(Content::Text { body: self.text()? }, None));
         };
-        let (media, bytes) = self.read_media(media)?;
+        let (media, bytes) = self.read_media(Provider::Meta, media)?;
         let caption = self.text.clone();
         Ok(Ready::Content(Content::Media(Media { caption, ..media }), bytes))
     }
@@ -275,7 +274,7 @@ impl OutgoingMessage {
             (Some(_), Some(_)) => return Err(AppError::invalid("send header or media, not both")),
             (None, None) => (None, None),
             (None, Some(media)) => {
-                let (media, bytes) = self.read_media(media)?;
+                let (media, bytes) = self.read_media(Provider::Meta, media)?;
                 (Some(Header::Media(media)), bytes)
             }
             (Some((kind, text)), None) if kind == "text" => {
@@ -307,9 +306,17 @@ impl OutgoingMessage {
         })
     }
 
-    fn read_media(&self, media: &str) -> Result<(Media, Option<Bytes>), AppError> {
+    fn read_media(
+        &self,
+        provider: Provider,
+        media: &str,
+    ) -> Result<(Media, Option<Bytes>), AppError> {
         let kind = self.kind()?;
-        read_media("media", media, kind, self.file_name.clone(), compose::size_max(kind))
+        let max = match provider {
+            Provider::Web => WEB_DATA_MAX,
+            Provider::Meta => compose::size_max(kind),
+        };
+        read_media("media", media, kind, self.file_name.clone(), max)
     }
 }
 
@@ -346,6 +353,19 @@ impl WishedButton {
 
 pub(crate) fn check_meta(content: &Content) -> Result<(), AppError> {
     compose::check(content).map_err(|error| AppError::invalid(error.to_string()))
+}
+
+/// Whether a QR-paired number sends this there.
+pub(crate) fn check_web(content: &Content, to: &Destination) -> Result<(), AppError> {
+    let sentence = match (content, to) {
+        (Content::Buttons(_) | Content::List(_) | Content::Template(_), _) => {
+            "WhatsApp delivers buttons and lists from official numbers only; a QR-paired number sends \
+             texts and media"
+        }
+        (Content::Media(_), Destination::Newsletter(_)) => "channels get texts only from this server",
+        (Content::Text { .. } | Content::Media(_), _) => return Ok(()),
+    };
+    Err(Refusal::NotSupported(sentence.to_owned()).into())
 }
 
 fn media_kind(name: &str) -> Option<MediaKind> {

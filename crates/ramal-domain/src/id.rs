@@ -111,6 +111,8 @@ ids! {
     PairingLinkId = "lnk_";
     /// An older grouping of a tenant's things (contract C.22).
     ProjectId = "prj_";
+    /// A template of a tenant's own.
+    TemplateId = "tpl_";
     /// A person who signs in to the dashboard.
     UserId = "usr_";
     /// A line of the audit log.

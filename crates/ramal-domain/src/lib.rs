@@ -19,6 +19,7 @@ mod passkey;
 mod people;
 mod phone;
 mod provider;
+mod template;
 mod wrong_phone;
 
 pub use backoff::Backoff;
@@ -33,7 +34,7 @@ pub use event::{
 pub use health::{Ailment, Illness, Losses, UnknownAilment};
 pub use id::{
     AuditId, CorrelationId, DeliveryId, EventId, IdError, KeyId, LogoId, MessageId, NodeId,
-    NumberId, PairingLinkId, ProjectId, TenantId, UserId, WebhookId,
+    NumberId, PairingLinkId, ProjectId, TemplateId, TenantId, UserId, WebhookId,
 };
 pub use key::{ApiToken, KeyHash, KeyScope, TokenError, WebhookSecret, WebhookSecretError};
 pub use link::{CloseReason, Input, InvalidTransition, Link, Step, WireState};
@@ -46,4 +47,8 @@ pub use people::{
 };
 pub use phone::{PhoneError, PhoneNumber};
 pub use provider::{Provider, UnknownProvider};
+pub use template::{
+    TemplateCategory, TemplateContent, TemplateMedia, TemplateText, TemplateTextError,
+    UnknownCategory, Variables,
+};
 pub use wrong_phone::{UnknownWrongPhonePolicy, WrongPhone, WrongPhoneOutcome, WrongPhonePolicy};

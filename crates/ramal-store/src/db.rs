@@ -11,8 +11,8 @@ use ramal_domain::NumberId;
 
 use crate::{
     Audit, Deliveries, Epoch, Events, Idempotency, Keys, Messages, Numbers, OfficialNumbers,
-    PairingAttempts, PairingLinks, Projects, SessionState, SignupLinks, StoreError, TenantChoices,
-    Tenants, Users, Vault, Webhooks, migrations::migrator,
+    PairingAttempts, PairingLinks, Projects, SessionState, SignupLinks, StoreError, Templates,
+    TenantChoices, Tenants, Users, Vault, Webhooks, migrations::migrator,
 };
 
 /// How long a request waits for a connection or a lock: well below any client's patience.
@@ -226,6 +226,11 @@ impl Tx {
     /// Projects.
     pub const fn projects(&mut self) -> Projects<'_> {
         Projects(self)
+    }
+
+    /// Templates of tenants' own.
+    pub const fn templates(&mut self) -> Templates<'_> {
+        Templates(self)
     }
 
     /// Webhook endpoints.

@@ -15,6 +15,7 @@ mod pairing;
 mod projects;
 mod remote_pairing;
 mod signup;
+mod templates;
 mod webhooks;
 
 pub(crate) use pairing::stream as pairing_stream;
@@ -36,6 +37,7 @@ pub(crate) fn router() -> OpenApiRouter<Web> {
         .merge(message_log::router())
         .merge(media::router())
         .merge(crowds::router())
+        .merge(templates::router())
         .merge(projects::router())
         .merge(remote_pairing::router())
 }

@@ -16,6 +16,8 @@ mod phones;
 mod profile;
 mod session;
 mod sign_in;
+mod template;
+mod templates;
 mod texts;
 mod webhook;
 mod webhooks;
@@ -40,6 +42,8 @@ pub(crate) fn router() -> Router<Web> {
         .merge(keys::router())
         .merge(webhooks::router())
         .merge(webhook::router())
+        .merge(templates::router())
+        .merge(template::router())
         .merge(audit::router())
         .merge(profile::router())
         .merge(logo::router())

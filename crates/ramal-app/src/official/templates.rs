@@ -26,7 +26,7 @@ const NAME_MAX: usize = 512;
 #[derive(Debug, Default)]
 pub(crate) struct Templates(Mutex<HashMap<Key, (Instant, Vec<Template>)>>);
 
-/// An account, and the name of a template.
+/// An account, and the name of a template; no name for all that can be sent.
 type Key = (String, String);
 
 impl Templates {
@@ -60,22 +60,30 @@ impl App {
             // No template of Meta's is called so.
             return Err(Refusal::TemplateNotFound.into());
         }
-        let templates = self.templates(number, name).await?;
+        let templates = self.meta_templates(number, Some(name)).await?;
         let template = choose(&templates, language)?;
         fill(template, variables, header)
     }
 
-    async fn templates(&self, number: NumberId, name: &str) -> Result<Vec<Template>, AppError> {
+    /// The templates of that name, or all that can be sent.
+    pub(super) async fn meta_templates(
+        &self,
+        number: NumberId,
+        name: Option<&str>,
+    ) -> Result<Vec<Template>, AppError> {
         let meta = self.meta()?;
         let official = self.store.read().await?.official().get(number).await?;
         let official = official.ok_or(Refusal::NumberNotFound)?;
-        let key = (official.waba_id.clone(), name.to_owned());
+        let key = (official.waba_id.clone(), name.unwrap_or_default().to_owned());
         if let Some(known) = meta.templates.get(&key) {
             return Ok(known);
         }
         let (_phone, waba) = stored_ids(&official)?;
         let access = meta.access(&official);
-        let found = meta.graph.templates(&access, &waba, name).await;
+        let found = match name {
+            Some(name) => meta.graph.templates(&access, &waba, name).await,
+            None => meta.graph.approved_templates(&access, &waba).await,
+        };
         let found = match found {
             Ok(found) => found,
             Err(error) => {
@@ -191,7 +199,7 @@ fn values(
 }
 
 /// The names between `{{` and `}}`, each once, in their order.
-fn placeholders(text: &str) -> Vec<String> {
+pub(super) fn placeholders(text: &str) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for part in text.split("{{").skip(1) {
         if let Some((name, _)) = part.split_once("}}")

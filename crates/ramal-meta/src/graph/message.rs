@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 use super::{Access, Call, Graph};
 use crate::{ErrorClass, GraphError, PhoneId, WabaId, node::text};
 
+/// What is asked of a template.
+const TEMPLATE_FIELDS: &str = "id,name,language,status,category,parameter_format,components";
+
 /// Meta has accepted a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SentReceipt {
@@ -47,13 +50,27 @@ impl Graph {
         name: &str,
     ) -> Result<Vec<Template>, GraphError> {
         let path = [waba.as_str(), "message_templates"];
-        let query = [
-            ("fields", "id,name,language,status,category,parameter_format,components"),
-            ("name", name),
-        ];
+        let query = [("fields", TEMPLATE_FIELDS), ("name", name)];
         let templates = self.list(&path, &query, access).await?;
         // Meta looks for the name in longer ones too.
         Ok(templates.iter().filter_map(template).filter(|template| template.name == name).collect())
+    }
+
+    /// The templates of an account that can be sent; at most two thousand.
+    ///
+    /// # Errors
+    ///
+    /// [`GraphError`].
+    pub async fn approved_templates(
+        &self,
+        access: &Access,
+        waba: &WabaId,
+    ) -> Result<Vec<Template>, GraphError> {
+        let path = [waba.as_str(), "message_templates"];
+        let query = [("fields", TEMPLATE_FIELDS), ("status", "APPROVED")];
+        let templates = self.list(&path, &query, access).await?;
+        let approved = |template: &Template| template.status == "APPROVED";
+        Ok(templates.iter().filter_map(template).filter(approved).collect())
     }
 
     /// Sends what [`compose::message`](crate::compose::message) built. Never tried twice.

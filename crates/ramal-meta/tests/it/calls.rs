@@ -265,6 +265,23 @@ async fn templates_are_found_by_their_whole_name() {
 }
 
 #[tokio::test]
+async fn approved_templates_are_listed() {
+    let meta = Scripted::start().await;
+    let template = |name: &str, status: &str| {
+        json!({"id": "1", "name": name, "language": "pt_BR", "status": status,
+            "category": "UTILITY", "components": []})
+    };
+    meta.answers(200, json!({"data": [template("a", "APPROVED"), template("b", "REJECTED")]}));
+
+    let templates = meta.graph.approved_templates(&access(), &waba()).await.unwrap();
+
+    assert_eq!(templates.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["a"]);
+    let request = meta.request();
+    assert_eq!(request.line(), format!("GET /v25.0/{WABA}/message_templates"));
+    assert_eq!(request.query["status"], "APPROVED");
+}
+
+#[tokio::test]
 async fn an_account_is_described() {
     let meta = Scripted::start().await;
     meta.answers(200, json!({"id": WABA, "name": "Jasper's", "account_review_status": "APPROVED"}));

@@ -44,4 +44,5 @@ mod people;
 mod projects;
 mod scene;
 mod session_state;
+mod templates;
 mod wrong_phone;

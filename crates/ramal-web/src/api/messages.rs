@@ -62,10 +62,12 @@ struct SendBody {
     /// What a document is called. An extension of ours.
     #[schema(nullable = false, min_length = 1, max_length = 240)]
     file_name: Option<String>,
-    /// Official numbers: the name of a template that Meta has approved, or `name:language`.
+    /// The id or name of one of your templates. Official numbers: the name of one that Meta has approved,
+    /// or `name:language`.
     #[schema(nullable = false, min_length = 1, example = "hello_world:en_US")]
     template_id: Option<String>,
-    /// What the template is filled in with: `1`, `2` … or the variable's name; `header_1`, `button_0`.
+    /// What the template is filled in with: `1`, `2` … or the variable's name; of Meta's also `header_1`,
+    /// `button_0`.
     #[schema(nullable = false)]
     variables: Option<BTreeMap<String, String>>,
     /// Above buttons.

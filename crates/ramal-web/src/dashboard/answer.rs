@@ -121,6 +121,8 @@ pub(super) fn sentence(error: &AppError, language: Language) -> String {
             Refusal::NotConnected => texts.not_connected,
             Refusal::Reconnecting => texts.reconnecting,
             Refusal::WrongPhoneNotAsked => texts.wrong_phone_not_asked,
+            Refusal::TemplateNotFound => texts.template_not_found,
+            Refusal::TemplateNameTaken => texts.template_name_taken,
             Refusal::PairingLinkNotFound => texts.link_not_found,
             Refusal::RateLimited { retry_after_seconds } => {
                 return texts.rate_limited.replace("{s}", &retry_after_seconds.to_string());
@@ -161,6 +163,19 @@ fn validation(sentence: &str, language: Language) -> String {
         ("a logo has", texts.logo_size),
         ("a logo is", texts.logo_type),
         ("an allowed origin", texts.origin),
+        ("a template's name", texts.template_name),
+        ("text:", texts.template_variable),
+        ("footer:", texts.template_variable),
+        ("media:", texts.template_variable),
+        ("fileName:", texts.template_variable),
+        ("text is required", texts.text_needed),
+        ("text has", texts.too_long),
+        ("footer has", texts.too_long),
+        ("fileName has", texts.too_long),
+        ("media is", texts.media_address),
+        ("media of type", texts.media_mute),
+        ("fileName goes", texts.media_file_name),
+        ("language", texts.language),
         ("since", texts.times),
         ("until", texts.times),
     ];

@@ -49,6 +49,7 @@ texts! {
         things_number: "Números", "Numbers", "Números";
         things_key: "Chaves", "Keys", "Claves";
         things_webhook: "Webhooks", "Webhooks", "Webhooks";
+        things_template: "Modelos", "Templates", "Plantillas";
         things_link: "Links de conexão", "Pairing links", "Enlaces de conexión";
         things_user: "Pessoas", "People", "Personas";
         things_settings: "Aparência e opções", "Look and settings", "Apariencia y opciones";
@@ -72,6 +73,9 @@ texts! {
         webhook_rotate: "Trocou o segredo do webhook", "Replaced the webhook's secret", "Reemplazó el secreto del webhook";
         webhook_redeliver: "Reenviou uma entrega do webhook", "Sent a delivery of the webhook again", "Reenvió una entrega del webhook";
         webhook_replay: "Reenviou o que o webhook perdeu", "Replayed what the webhook had missed", "Reenvió lo que el webhook perdió";
+        template_create: "Criou o modelo", "Created the template", "Creó la plantilla";
+        template_update: "Mudou o modelo", "Changed the template", "Cambió la plantilla";
+        template_delete: "Excluiu o modelo", "Deleted the template", "Eliminó la plantilla";
         number_migrate: "Moveu o número para a API oficial", "Moved the number to the official API", "Movió el número a la API oficial";
         number_verify_token: "Viu o token de verificação do número", "Saw the number's verify token", "Vio el token de verificación del número";
         link_create: "Criou um link de conexão", "Created a pairing link", "Creó un enlace de conexión";
@@ -115,6 +119,9 @@ impl AuditTexts {
             "webhook.rotate_secret" => self.webhook_rotate,
             "webhook.redeliver" => self.webhook_redeliver,
             "webhook.replay" => self.webhook_replay,
+            "template.create" => self.template_create,
+            "template.update" => self.template_update,
+            "template.delete" => self.template_delete,
             "number.migrate" => self.number_migrate,
             "number.reveal_verify_token" => self.number_verify_token,
             "link.create" => self.link_create,
@@ -150,11 +157,12 @@ impl AuditTexts {
     }
 
     /// The kinds of things that one may look for.
-    const fn things(&self) -> [(&'static str, &'static str); 6] {
+    const fn things(&self) -> [(&'static str, &'static str); 7] {
         [
             ("number", self.things_number),
             ("key", self.things_key),
             ("webhook", self.things_webhook),
+            ("template", self.things_template),
             ("link", self.things_link),
             ("user", self.things_user),
             ("settings", self.things_settings),
@@ -252,12 +260,19 @@ async fn list(
 async fn things_with_pages(web: &Web, by: &SignedIn) -> Result<HashSet<String>, PageError> {
     let numbers = web.app.listed_numbers(&by.caller).await?;
     let webhooks = web.app.list_webhooks(&by.caller, None).await?;
+    let templates = web.app.own_templates(&by.caller).await?;
     let numbers = numbers.iter().map(|number| number.id.to_string());
-    Ok(numbers.chain(webhooks.iter().map(|webhook| webhook.id.to_string())).collect())
+    let webhooks = webhooks.iter().map(|webhook| webhook.id.to_string());
+    let templates = templates.iter().map(|template| template.id.to_string());
+    Ok(numbers.chain(webhooks).chain(templates).collect())
 }
 
 fn line(entry: &AuditEntry, texts: &AuditTexts, there: &HashSet<String>) -> Line {
-    let section = if entry.target.starts_with("wh_") { "webhooks" } else { "numbers" };
+    let section = match entry.target.split_once('_') {
+        Some(("wh", _)) => "webhooks",
+        Some(("tpl", _)) => "templates",
+        _ => "numbers",
+    };
     Line {
         at: entry.at,
         who: if entry.actor.kind == "system" {

@@ -34,6 +34,7 @@ texts! {
         numbers: "Números", "Numbers", "Números";
         keys: "Chaves de API", "API keys", "Claves de API";
         webhooks: "Webhooks", "Webhooks", "Webhooks";
+        templates: "Modelos", "Templates", "Plantillas";
         links: "Links de conexão", "Pairing links", "Enlaces de conexión";
         profile: "Perfil", "Profile", "Perfil";
         audit: "Auditoria", "Audit log", "Auditoría";
@@ -91,6 +92,8 @@ texts! {
             "Nothing is being asked about a phone (any more).",
             "No se está preguntando nada sobre un teléfono (ya).";
         link_not_found: "Esse link não existe (mais).", "There is no such link (any more).", "Ese enlace no existe (ya).";
+        template_not_found: "Esse modelo não existe (mais).", "There is no such template (any more).", "Esa plantilla no existe (ya).";
+        template_name_taken: "Já existe um modelo com este nome.", "There is a template with this name already.", "Ya existe una plantilla con este nombre.";
         busy: "O servidor está ocupado; tente de novo.", "The server is busy; try again.", "El servidor está ocupado; inténtelo de nuevo.";
         internal: "O servidor falhou. O registro dele diz por quê.", "The server failed. Its log says why.", "El servidor falló. Su registro dice por qué.";
         done_saved: "Salvo.", "Saved.", "Guardado.";
@@ -125,6 +128,14 @@ texts! {
         logo_size: "O logo tem no máximo 2 MB.", "A logo has at most 2 MB.", "El logo tiene como máximo 2 MB.";
         logo_type: "O logo é uma imagem PNG, JPEG ou WebP.", "A logo is a PNG, JPEG or WebP picture.", "El logo es una imagen PNG, JPEG o WebP.";
         origin: "Um site é como https://app.acme.com (http só para localhost).", "A site looks like https://app.acme.com (http for localhost only).", "Un sitio es como https://app.acme.com (http solo para localhost).";
+        template_name: "O nome tem de 1 a 100 letras sem acento, números, pontos, hífens e sublinhados, e não começa com tpl_.", "A name has 1 to 100 plain letters, digits, dots, hyphens and underscores, and does not begin with tpl_.", "El nombre tiene de 1 a 100 letras sin acento, números, puntos, guiones y guiones bajos, y no empieza con tpl_.";
+        template_variable: "Uma variável é como {{nome}}: letras, números e sublinhados entre duas chaves de cada lado.", "A variable is written {{name}}: letters, digits and underscores between two braces on each side.", "Una variable es como {{nombre}}: letras, números y guiones bajos entre dos llaves de cada lado.";
+        text_needed: "Falta o texto.", "The text is missing.", "Falta el texto.";
+        too_long: "O texto, o rodapé ou o nome do arquivo é longo demais.", "The text, the footer or the file name is too long.", "El texto, el pie o el nombre del archivo es demasiado largo.";
+        media_address: "A mídia é um endereço http ou https, sem espaços.", "Media are an http or https address, without spaces.", "El archivo es una dirección http o https, sin espacios.";
+        media_mute: "Áudios e figurinhas vão sem texto.", "Sounds and stickers go without a text.", "Los audios y stickers van sin texto.";
+        media_file_name: "Só documentos têm nome de arquivo.", "Only documents have a file name.", "Solo los documentos tienen nombre de archivo.";
+        language: "O idioma é como pt_BR.", "A language looks like pt_BR.", "El idioma es como es_MX.";
         times: "Confira as datas: o começo vem antes do fim.", "Check the times: the beginning comes before the end.", "Revise las fechas: el comienzo va antes del fin.";
     }
 }

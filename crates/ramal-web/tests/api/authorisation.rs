@@ -26,6 +26,8 @@ enum On {
     PairingLink,
     /// A message in the path, of the number that the key acts on: a stranger gets 404.
     Message,
+    /// A template in the path: a stranger gets 404.
+    Template,
     /// The number that the key acts on; the tenant's key needs the header.
     Scope,
 }
@@ -39,11 +41,11 @@ enum NumberKey {
 }
 
 use NumberKey::{May, MayNot};
-use On::{Delivery, Link, Message, Number, Own, PairingLink, Scope, Webhook};
+use On::{Delivery, Link, Message, Number, Own, PairingLink, Scope, Template, Webhook};
 
 /// The table. An operation of the document without a row fails the test, and so does a row without
 /// an operation. Operations that destroy what later rows need come last.
-const TABLE: [(&str, &str, On, NumberKey); 56] = [
+const TABLE: [(&str, &str, On, NumberKey); 61] = [
     ("get", "/v1/numbers", Own, May),
     ("post", "/v1/numbers", Own, May),
     ("get", "/v1/numbers/{id}", Number, May),
@@ -94,6 +96,11 @@ const TABLE: [(&str, &str, On, NumberKey); 56] = [
     ("post", "/v1/messages/send", Scope, May),
     ("post", "/v1/messages/typing", Scope, May),
     ("get", "/v1/messages/{id}", Message, May),
+    ("get", "/v1/templates", Own, May),
+    ("post", "/v1/templates", Own, MayNot),
+    ("get", "/v1/templates/{id}", Template, May),
+    ("patch", "/v1/templates/{id}", Template, MayNot),
+    ("delete", "/v1/templates/{id}", Template, MayNot),
     ("delete", "/v1/webhooks/{id}", Webhook, May),
     ("post", "/v1/api-keys", Number, MayNot),
     ("post", "/v1/api-keys/regenerate", Own, May),
@@ -110,6 +117,7 @@ struct Things {
     account: Account,
     webhook: String,
     message: String,
+    template: String,
 }
 
 impl Things {
@@ -118,7 +126,8 @@ impl Things {
         scene.open(&account.number).await;
         let webhook = scene.webhook(&account).await;
         let message = scene.message(&account).await;
-        Self { account, webhook, message }
+        let template = scene.template(&account, &format!("hello-{last}")).await;
+        Self { account, webhook, message, template }
     }
 
     /// The request of a row, on these things, without a key.
@@ -126,6 +135,7 @@ impl Things {
         let id = match on {
             Webhook | Delivery => &self.webhook,
             Message => &self.message,
+            Template => &self.template,
             Own | Number | Link | PairingLink | Scope => &self.account.number,
         };
         let method = match method {
@@ -148,6 +158,8 @@ impl Things {
             ("POST", path) if path.contains("/meta") || path.ends_with("/migrate") => {
                 ask.body(self.body_for_meta(path))
             }
+            ("POST", "/v1/templates") => ask.body(json!({"name": "news", "text": "Hi"})),
+            ("PATCH", "/v1/templates/{id}") => ask.body(json!({"text": "Hi {{name}}"})),
             ("POST", "/v1/projects") => ask.body(json!({"name": "Sales"})),
             ("POST", "/v1/webhooks") => ask.body(json!({
                 "url": "https://93.184.216.34/", "whatsappNumberId": self.account.number
@@ -208,8 +220,9 @@ impl Things {
     }
 
     /// Everything that must never be shown to a stranger.
-    fn secrets(&self) -> [&str; 4] {
-        [&self.account.number, &self.account.number_key, &self.webhook, &self.message]
+    fn secrets(&self) -> [&str; 5] {
+        let account = &self.account;
+        [&account.number, &account.number_key, &self.webhook, &self.message, &self.template]
     }
 }
 
@@ -285,7 +298,9 @@ fn check_stranger(path: &str, on: On, allowed: NumberKey, is_number_key: bool, a
         (Own, _) | (Scope, true) => &[200, 201, 202, 409],
         // A body that names another number than the key's.
         (Number, true) if path == "/v1/webhooks" => &[400],
-        (Number | Webhook | Delivery | Link | PairingLink | Message | Scope, _) => &[404],
+        (Number | Webhook | Delivery | Link | PairingLink | Message | Template | Scope, _) => {
+            &[404]
+        }
     };
     assert!(expected.contains(&answer.status), "{path}: {} {}", answer.status, answer.text);
 }

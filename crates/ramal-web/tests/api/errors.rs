@@ -51,6 +51,7 @@ async fn every_code_is_produced() {
     official(&scene, &ours, &mut seen).await;
     signups(&scene, &ours, &mut seen).await;
     states(&scene, &ours, &mut seen).await;
+    templates(&scene, &ours, &mut seen).await;
     busy(&scene, &ours, &mut seen).await;
 
     let mut all: Seen = ramal_app::Refusal::codes().into_iter().map(str::to_owned).collect();
@@ -284,6 +285,18 @@ async fn states(scene: &Scene, ours: &Account, seen: &mut Seen) {
     assert_eq!(scene.ask(&remove).await.status, 200);
     let answer = scene.ask(&create(ours, "+5511999990999")).await;
     note(seen, &answer, 409, "NUMBER_SOFT_DELETED");
+}
+
+async fn templates(scene: &Scene, ours: &Account, seen: &mut Seen) {
+    scene.template(ours, "welcome").await;
+    let again = Ask::new("POST", "/v1/templates").key(&ours.tenant_key);
+    let answer = scene.ask(&again.body(json!({"name": "welcome", "text": "Hi"}))).await;
+    note(seen, &answer, 409, "TEMPLATE_NAME_TAKEN");
+    let unknown = Ask::new("GET", "/v1/templates/unknown").key(&ours.number_key);
+    note(seen, &scene.ask(&unknown).await, 404, "TEMPLATE_NOT_FOUND");
+    let body = json!({"destinationNumber": "+5511988887777", "templateId": "welcome"});
+    let send = Ask::new("POST", "/v1/messages/send").key(&ours.number_key).body(body);
+    note(seen, &scene.ask(&send).await, 400, "MISSING_TEMPLATE_VARIABLES");
 }
 
 /// The database's one writer does not finish, for longer than anybody waits.

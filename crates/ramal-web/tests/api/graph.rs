@@ -86,10 +86,14 @@ async fn answer(method: Method, uri: Uri, headers: HeaderMap) -> Response {
             }
             json!({"data": numbers})
         }
-        ("GET", [_, "message_templates"]) if query.contains(TEMPLATE) => json!({"data": [
-            {"id": "1", "name": TEMPLATE, "language": "en", "status": "APPROVED",
-             "category": "UTILITY", "components": [{"type": "BODY", "text": "Hello {{1}}"}]}
-        ]}),
+        ("GET", [_, "message_templates"])
+            if query.contains(TEMPLATE) || query.contains("status=APPROVED") =>
+        {
+            json!({"data": [
+                {"id": "1", "name": TEMPLATE, "language": "en", "status": "APPROVED",
+                 "category": "UTILITY", "components": [{"type": "BODY", "text": "Hello {{1}}"}]}
+            ]})
+        }
         ("GET", [_, "subscribed_apps" | "message_templates"]) => json!({"data": []}),
         ("POST", [_, "register"]) if token == WRONG_PIN => {
             return error(StatusCode::BAD_REQUEST, 133_005, "(#133005) PIN Mismatch");

@@ -15,5 +15,6 @@ mod graph;
 mod passkey;
 mod remote_pairing;
 mod scene;
+mod templates;
 mod webhook_tools;
 mod whatsapp;

@@ -210,6 +210,14 @@ impl Scene {
         answer.json()["id"].as_str().unwrap().to_owned()
     }
 
+    pub(crate) async fn template(&self, account: &Account, name: &str) -> String {
+        let body = json!({"name": name, "text": "Hello {{name}}"});
+        let made = Ask::new("POST", "/v1/templates").key(&account.tenant_key).body(body);
+        let answer = self.ask(&made).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.json()["id"].as_str().unwrap().to_owned()
+    }
+
     pub(crate) async fn ask(&self, ask: &Ask) -> Answer {
         let body = ask.body.as_ref().map(Value::to_string).unwrap_or_default();
         self.ask_raw(ask, body.as_bytes()).await

@@ -155,7 +155,7 @@ impl State {
             self.later.push((Duration::ZERO, Later::Fetch(fetch)));
         }
         if received && !chat.as_ref().is_some_and(|chat: &Jid| chat.server == Server::Newsletter) {
-            self.confirm(PhoneReceipt {
+            self.put_off_receipts(PhoneReceipt {
                 reader: owner.clone(),
                 sender: from,
                 by_lid,
@@ -168,7 +168,7 @@ impl State {
     }
 
     /// Puts off the receipts for a message.
-    fn confirm(&mut self, receipt: PhoneReceipt) {
+    fn put_off_receipts(&mut self, receipt: PhoneReceipt) {
         let conduct = self.conduct(&receipt.reader);
         if conduct.read == Reads::Auto {
             let read = PhoneReceipt { status: Status::Read, ..receipt.clone() };
