@@ -8,6 +8,7 @@ mod branding;
 mod change;
 mod check;
 mod error;
+mod event_feed;
 mod idempotency;
 mod keys;
 mod limits;
@@ -46,6 +47,7 @@ pub use branding::{Branding, PageLook, TenantPatch, UploadedLogo};
 pub use change::{Changed, SettingsSync};
 pub use check::Checked;
 pub use error::{AppError, ErrorKind, Refusal};
+pub use event_feed::{EventFeed, FeedItem, FeedStart, FeedWish};
 pub use idempotency::{Attempt, Claimed, IdempotencyKey, Memo};
 pub use keys::{KeyOfNumber, MaskedKey, NewRawKey};
 pub use limits::LimitOptions;
@@ -130,6 +132,8 @@ pub struct App {
     public_url: Arc<str>,
     /// Owns work that must not stop half-way when a caller hangs up.
     tasks: TaskTracker,
+    /// How far those who follow events may read.
+    settling: event_feed::SharedSettling,
 }
 
 impl App {
@@ -154,6 +158,7 @@ impl App {
             meta: None,
             public_url: Arc::from(""),
             tasks: TaskTracker::new(),
+            settling: event_feed::SharedSettling::default(),
         }
     }
 

@@ -4,6 +4,7 @@
 //! being in the document.
 
 mod branding;
+mod events;
 mod keys;
 mod messages;
 mod numbers;
@@ -30,6 +31,7 @@ pub(crate) fn router() -> OpenApiRouter<Web> {
         .merge(branding::router())
         .merge(webhooks::router())
         .merge(messages::router())
+        .merge(events::router())
         .merge(projects::router())
         .merge(remote_pairing::router())
 }

@@ -30,6 +30,7 @@ mod accounts;
 mod db;
 mod deliveries;
 mod delivery_stats;
+mod event_feed;
 mod events;
 mod health;
 mod idempotency;

@@ -43,7 +43,7 @@ use On::{Delivery, Link, Message, Number, Own, PairingLink, Scope, Webhook};
 
 /// The table. An operation of the document without a row fails the test, and so does a row without
 /// an operation. Operations that destroy what later rows need come last.
-const TABLE: [(&str, &str, On, NumberKey); 56] = [
+const TABLE: [(&str, &str, On, NumberKey); 57] = [
     ("get", "/v1/numbers", Own, May),
     ("post", "/v1/numbers", Own, May),
     ("get", "/v1/numbers/{id}", Number, May),
@@ -94,6 +94,7 @@ const TABLE: [(&str, &str, On, NumberKey); 56] = [
     ("post", "/v1/messages/send", Scope, May),
     ("post", "/v1/messages/typing", Scope, May),
     ("get", "/v1/messages/{id}", Message, May),
+    ("get", "/v1/events/stream", Own, May),
     ("delete", "/v1/webhooks/{id}", Webhook, May),
     ("post", "/v1/api-keys", Number, MayNot),
     ("post", "/v1/api-keys/regenerate", Own, May),
