@@ -62,28 +62,25 @@ pub enum FeedItem {
 pub(crate) struct SharedSettling(Arc<Mutex<Settling>>);
 
 impl SharedSettling {
-    /// Looks how far the record reaches; answers up to where `tx` may read it.
-    async fn look(&self, tx: &mut Tx) -> Result<Position, StoreError> {
+    /// Looks how far the record reaches; answers up to where `tx` may read it, and the newest place.
+    async fn look(&self, tx: &mut Tx) -> Result<(Position, Position), StoreError> {
         let sighting = tx.events().sight(self.known()).await?;
-        let settled = self.note(&sighting);
+        let (settled, newest) = (self.note(&sighting), sighting.newest());
         if !sighting.is_open() {
-            return Ok(settled);
+            return Ok((settled, newest));
         }
         // Mostly nobody else is writing, and the second look settles what the first saw.
         let again = tx.events().sight(self.known()).await?;
-        Ok(self.note(&again))
+        Ok((self.note(&again), newest))
     }
 
     /// Waits until what is there at this moment is settled; answers where the present begins.
     async fn present(&self, store: &Store) -> Result<Position, AppError> {
-        let mut newest = None;
+        let mut present = None;
         for _ in 0..SETTLE_LOOKS {
             let mut tx = store.read().await?;
-            if newest.is_none() {
-                newest = Some(tx.events().sight(self.known()).await?.newest());
-            }
-            let settled = self.look(&mut tx).await?;
-            if newest <= Some(settled) {
+            let (settled, newest) = self.look(&mut tx).await?;
+            if *present.get_or_insert(newest) <= settled {
                 return Ok(settled);
             }
             drop(tx);
@@ -154,7 +151,7 @@ impl EventFeed {
             self.trusted_for = KEY_EVERY;
         }
         self.trusted_for -= 1;
-        let settled = self.app.settling.look(&mut tx).await?;
+        let (settled, _) = self.app.settling.look(&mut tx).await?;
         if settled <= self.read_to {
             self.behind = false;
             return Ok(true);

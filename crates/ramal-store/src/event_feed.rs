@@ -139,14 +139,18 @@ impl Events<'_> {
             return Ok(Sighting { newest, oldest_running: None, mark: None });
         }
         let row = sqlx::query(
-            "select coalesce(max(seq), 0), pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+            "select coalesce(max(seq), 0), pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
+                    (case when pg_current_xact_id_if_assigned() is null then 1 else 0 end)::bigint
              from events",
         )
         .fetch_one(&mut *self.0.inner)
         .await?;
         let (newest, oldest_running): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+        // A unit of work has one id. Taken at an earlier look, it is older than what is seen now, and
+        // would say that others have finished who have not.
+        let fresh = row.try_get::<i64, _>(2)? == 1;
         // Ids are not for free, and there is nothing to settle most of the time.
-        let mark = if newest > settling.settled && settling.candidate.is_none() {
+        let mark = if fresh && newest > settling.settled && settling.candidate.is_none() {
             let mark = sqlx::query_scalar("select pg_current_xact_id()::text::bigint")
                 .fetch_one(&mut *self.0.inner)
                 .await?;

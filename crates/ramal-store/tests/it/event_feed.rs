@@ -11,6 +11,7 @@ use crate::{
 on_both_databases! {
     a_follower_is_told_in_order_and_of_its_own_only,
     a_late_commit_is_not_passed_over,
+    two_looks_in_one_unit_of_work_pass_over_nothing_either,
     what_is_rolled_back_holds_nobody_up,
     a_long_record_is_read_in_stretches,
     a_follower_begins_where_it_says,
@@ -102,6 +103,37 @@ async fn a_late_commit_is_not_passed_over(Db { store, dialect, .. }: Db) {
     slow.commit().await.unwrap();
 
     assert_eq!(follower.hear(&store).await, [late.id, early.id]);
+}
+
+async fn two_looks_in_one_unit_of_work_pass_over_nothing_either(Db { store, dialect, .. }: Db) {
+    if dialect == Dialect::Sqlite {
+        return; // There is one writer: nothing can be committed late.
+    }
+    let owner = tenant(&store).await;
+    let (id, _) = number(&store, owner, 1).await;
+    happen(&store, owner, id, EventKind::NumberConnected, NOW).await;
+    let audience = Audience { tenant: owner, number: None };
+    let late = event(owner, id, EventKind::NumberConnected, NOW);
+    let early = event(owner, id, EventKind::NumberDisconnected, NOW);
+
+    let mut looking = store.read().await.unwrap();
+    let first = looking.events().sight(Settling::default()).await.unwrap();
+    assert!(first.is_open(), "it has taken an id");
+    let mut slow = store.begin().await.unwrap();
+    slow.events().record(&late).await.unwrap();
+    committed!(store, |tx| tx.events().record(&early));
+    // As after another follower has settled what the first look saw.
+    let second = looking.events().sight(Settling::default()).await.unwrap();
+    drop(looking);
+
+    let mut settling = Settling::default();
+    settling.note(&second);
+    let third = read!(store, |tx| tx.events().sight(settling));
+    let settled = settling.note(&third);
+    let page = read!(store, |tx| tx.events().told_after(audience, Position::default(), settled));
+    let told: Vec<EventId> = page.events.iter().map(|event| event.id).collect();
+    assert!(!told.contains(&early.id), "the place before it may still be taken");
+    slow.commit().await.unwrap();
 }
 
 async fn what_is_rolled_back_holds_nobody_up(Db { store, .. }: Db) {
