@@ -10,6 +10,7 @@
 )]
 
 mod api;
+mod cli;
 mod database;
 mod front;
 mod graph;
@@ -24,6 +25,7 @@ mod wait;
 mod world;
 
 pub use api::{Answer, Api, Created, client};
+pub use cli::{Cli, Running, Said};
 pub use database::Database;
 pub use front::{Exchange, Front};
 pub use graph::{Business, Graph};
@@ -31,7 +33,7 @@ pub use mortal::{Insisted, Mortal, asked_for};
 pub use official::{Line, Official, examples_of_meta};
 pub use phones::Phones;
 pub use process::{Process, binary, repository};
-pub use qr::decode_qr;
+pub use qr::{decode_qr, decode_terminal_qr};
 pub use receiver::{Delivery, Receiver};
 pub use wait::{PATIENCE, eventually, within};
 pub use world::{Product, Sandbox, WhatsApp, World};

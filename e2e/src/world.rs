@@ -112,6 +112,11 @@ impl Product {
         self.api = Api::new(&self.address, &self.key);
     }
 
+    /// The default tenant's key.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
     /// Where it listens now.
     pub fn address(&self) -> &str {
         &self.address

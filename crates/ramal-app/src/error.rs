@@ -90,6 +90,11 @@ pub enum Refusal {
     /// No such message, or someone else's.
     #[error("there is no such message")]
     MessageNotFound,
+    /// The event after which a stream is to begin is not known.
+    #[error(
+        "there is no such event, or no longer: leave Last-Event-ID out, and say since when with `since`"
+    )]
+    EventNotFound,
     /// The tenant has this phone number already.
     #[error("this phone number is active already, or being created")]
     NumberAlreadyActive,
@@ -251,6 +256,7 @@ impl Refusal {
             Self::WebhookNotFound => (K::NotFound, "WEBHOOK_NOT_FOUND"),
             Self::DeliveryNotFound => (K::NotFound, "DELIVERY_NOT_FOUND"),
             Self::MessageNotFound => (K::NotFound, "MESSAGE_NOT_FOUND"),
+            Self::EventNotFound => (K::NotFound, "EVENT_NOT_FOUND"),
             Self::WrongPhoneNotAsked => (K::Conflict, "WRONG_PHONE_NOT_ASKED"),
             Self::HelperNotAllowed => (K::Forbidden, "HELPER_NOT_ALLOWED"),
             Self::PairingLinkNotFound => (K::NotFound, "PAIRING_LINK_NOT_FOUND"),
@@ -314,6 +320,7 @@ impl Refusal {
             Self::WebhookNotFound,
             Self::DeliveryNotFound,
             Self::MessageNotFound,
+            Self::EventNotFound,
             Self::NumberAlreadyActive,
             Self::NumberSoftDeleted,
             Self::WebhookInactive,

@@ -9,6 +9,7 @@ mod change;
 mod check;
 mod crowds;
 mod error;
+mod event_feed;
 mod idempotency;
 mod keys;
 mod limits;
@@ -50,6 +51,7 @@ pub use branding::{Branding, PageLook, TenantPatch, UploadedLogo};
 pub use change::{Changed, SettingsSync};
 pub use check::Checked;
 pub use error::{AppError, ErrorKind, Refusal};
+pub use event_feed::{EventFeed, FeedItem, FeedStart, FeedWish};
 pub use idempotency::{Attempt, Claimed, IdempotencyKey, Memo};
 pub use keys::{KeyOfNumber, MaskedKey, NewRawKey};
 pub use limits::LimitOptions;
@@ -61,8 +63,8 @@ pub use numbers::{Codes, CreateNumber, Created, LiveState, NumberView, Removed};
 pub use official::{
     CreateOfficial, CreatedOfficial, CreatedSignupLink, CredentialsPatch, EmbeddedResult,
     EmbeddedSignup, LiveSignup, MetaCredentials, MetaOptions, Migration, NewSignupLink,
-    OfficialButton, OfficialTemplate, OfficialView, SignupChoice, SignupOutcome,
-    SignupStart, Step, StepName, StepStatus,
+    OfficialButton, OfficialTemplate, OfficialView, SignupChoice, SignupOutcome, SignupStart, Step,
+    StepName, StepStatus,
 };
 pub use outgoing::{Destination, OutgoingMessage, WishedButton};
 pub use pairing::{Followed, PairingNews};
@@ -139,6 +141,8 @@ pub struct App {
     public_url: Arc<str>,
     /// Owns work that must not stop half-way when a caller hangs up.
     tasks: TaskTracker,
+    /// How far those who follow events may read.
+    settling: event_feed::SharedSettling,
 }
 
 impl App {
@@ -163,6 +167,7 @@ impl App {
             meta: None,
             public_url: Arc::from(""),
             tasks: TaskTracker::new(),
+            settling: event_feed::SharedSettling::default(),
         }
     }
 

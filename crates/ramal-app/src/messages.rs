@@ -1,9 +1,7 @@
 //! Messages: accept for sending, look up one. `message_log.rs` lists them.
 
 use bytes::Bytes;
-use ramal_domain::{
-    Content, CorrelationId, Link, MessageId, Peer, PhoneNumber, Provider, WireId,
-};
+use ramal_domain::{Content, CorrelationId, Link, MessageId, Peer, PhoneNumber, Provider, WireId};
 use ramal_store::{Accepted, Draft, Message};
 
 use crate::{
@@ -94,11 +92,7 @@ impl App {
         Ok(sent)
     }
 
-    async fn compose(
-        &self,
-        scoped: &Scoped,
-        wish: &OutgoingMessage,
-    ) -> Result<Composed, AppError> {
+    async fn compose(&self, scoped: &Scoped, wish: &OutgoingMessage) -> Result<Composed, AppError> {
         let (name, header) = match wish.ready(scoped.number.provider)? {
             Ready::Content(content, bytes) => {
                 return Ok(Composed { content, bytes, template: None });

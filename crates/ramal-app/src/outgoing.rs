@@ -217,10 +217,7 @@ impl OutgoingMessage {
 
     /// A QR-paired number sends texts and media.
     fn web(&self) -> Result<Ready, AppError> {
-        let more = [
-            ("buttons", !self.buttons.is_empty()),
-            ("list", self.list.is_some()),
-        ];
+        let more = [("buttons", !self.buttons.is_empty()), ("list", self.list.is_some())];
         if let Some((field, _)) = more.into_iter().find(|(_, sent)| *sent) {
             let sentence = format!(
                 "{field}: WhatsApp delivers it from official numbers only; a QR-paired number sends \
@@ -362,7 +359,9 @@ pub(crate) fn check_web(content: &Content, to: &Destination) -> Result<(), AppEr
             "WhatsApp delivers buttons and lists from official numbers only; a QR-paired number sends \
              texts and media"
         }
-        (Content::Media(_), Destination::Newsletter(_)) => "channels get texts only from this server",
+        (Content::Media(_), Destination::Newsletter(_)) => {
+            "channels get texts only from this server"
+        }
         (Content::Text { .. } | Content::Media(_), _) => return Ok(()),
     };
     Err(Refusal::NotSupported(sentence.to_owned()).into())

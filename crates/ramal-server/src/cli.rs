@@ -1,5 +1,6 @@
 //! The command line.
 
+mod client;
 mod keys;
 mod users;
 
@@ -18,9 +19,15 @@ use crate::{Config, Server, config, init_logs, stop_signal, write_ready_file};
 /// The operator's configuration is wrong.
 const EXIT_CONFIG: u8 = 2;
 
+/// What else there is to know, below `ramal --help`.
+const MORE: &str = "\
+`serve`, `keys`, `user` and `config` are for the machine that runs the server. `numbers`, `send` and `listen` \
+speak to a running one, over its API: RAMAL_URL says where it is, RAMAL_KEY holds the key. In the sandbox, \
+`cargo sandbox` prints the line to paste.";
+
 /// WhatsApp numbers behind one API.
 #[derive(Debug, Parser)]
-#[command(name = "ramal", version, about)]
+#[command(name = "ramal", version, about, after_help = MORE)]
 struct Arguments {
     /// The operator's configuration file; `./ramal.toml` when it exists and none is named.
     #[arg(long, global = true, value_name = "FILE")]
@@ -49,6 +56,8 @@ enum Command {
     Config(ConfigCommand),
     /// Print the `OpenAPI` document of the API.
     Openapi,
+    #[command(flatten)]
+    Client(client::Command),
 }
 
 #[derive(Debug, Subcommand)]
@@ -60,7 +69,7 @@ enum ConfigCommand {
 }
 
 /// Runs the binary: exit code 0 when it did what it was asked for, 1 when it failed, 2 when the
-/// configuration is wrong.
+/// arguments or the configuration are wrong; what speaks to a running server has more.
 pub fn main() -> ExitCode {
     main_with(|_config| Ok(()))
 }
@@ -70,6 +79,9 @@ pub fn main() -> ExitCode {
 pub fn main_with(check: impl FnOnce(&mut Config) -> anyhow::Result<()>) -> ExitCode {
     let arguments = Arguments::parse();
     let file = arguments.config.as_deref();
+    if let Command::Client(command) = &arguments.command {
+        return client::main(command, || Config::load(file));
+    }
     let loaded = Config::load(file).and_then(|mut config| check(&mut config).map(|()| config));
     let config = match loaded {
         Ok(config) => config,
@@ -111,6 +123,7 @@ fn run(command: &Command, file: Option<&Path>, config: &Config) -> anyhow::Resul
             runtime.block_on(users::run(command, config))?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Client(command) => Ok(client::main(command, || Ok(config.clone()))),
         Command::Serve { ready_file } => {
             init_logs(&config.log)?;
             let runtime = tokio::runtime::Runtime::new()?;

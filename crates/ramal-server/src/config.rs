@@ -171,6 +171,11 @@ impl Config {
     }
 }
 
+/// Whether the person wants no colours, by the convention that many programs know (`NO_COLOR`).
+pub(crate) fn no_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
 fn layers(file: Option<&Path>) -> anyhow::Result<Figment> {
     let mut figment = Figment::from(Toml::string(DEFAULTS));
     match file {

@@ -43,7 +43,7 @@ const ONLY: [(&str, &[&str]); 5] = [
     ("sqlx", &["ramal-store"]),
     ("whatsapp-rust", &["ramal-whatsapp"]),
     ("wacore", &["ramal-whatsapp"]),
-    ("reqwest", &["ramal-meta", "ramal-webhooks"]),
+    ("reqwest", &["ramal-meta", "ramal-server", "ramal-webhooks"]),
     ("figment", &["ramal-server"]),
 ];
 

@@ -15,6 +15,7 @@ mod db;
 mod deliveries;
 mod delivery_stats;
 mod error;
+mod event_feed;
 mod events;
 mod health;
 mod idempotency;
@@ -55,6 +56,7 @@ pub use deliveries::{
 };
 pub use delivery_stats::{Outcomes, PendingDelivery};
 pub use error::StoreError;
+pub use event_feed::{Audience, FeedPage, Position, RecordedEvent, Settling, Sighting};
 pub use events::Events;
 pub use idempotency::{Claim, Idempotency, StoredAnswer};
 pub use inbound::{InboundMedia, InboundMessage, PastMessage};

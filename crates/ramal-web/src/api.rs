@@ -5,6 +5,7 @@
 
 mod branding;
 mod crowds;
+mod events;
 mod keys;
 mod media;
 mod message_log;
@@ -38,6 +39,7 @@ pub(crate) fn router() -> OpenApiRouter<Web> {
         .merge(media::router())
         .merge(crowds::router())
         .merge(templates::router())
+        .merge(events::router())
         .merge(projects::router())
         .merge(remote_pairing::router())
 }

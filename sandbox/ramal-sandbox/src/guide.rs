@@ -32,6 +32,9 @@ Or by the API:
 An official number (Meta's Cloud API; Meta is offline as well, its control API is at {url}/sandbox/graph):
    curl -s {url}/v1/numbers/meta -H 'x-api-key: {key}' -d '{official}'
 
+On the command line (`cargo build -p ramal-server` makes target/debug/ramal; docs/cli.md has its commands):
+   export RAMAL_URL={url} RAMAL_KEY={key}
+
 Stop with Ctrl-C.
 "#
     )

@@ -31,6 +31,7 @@ mod correspondence;
 mod db;
 mod deliveries;
 mod delivery_stats;
+mod event_feed;
 mod events;
 mod health;
 mod idempotency;

@@ -215,8 +215,15 @@ async fn events(
 
 /// An attempt as server-sent events.
 pub(crate) fn stream(followed: Followed, web: &Web) -> Response {
-    let stream = event_stream(followed, web.closing.clone());
-    let sse = Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+    served(Sse::new(event_stream(followed, web.closing.clone())))
+}
+
+/// A stream as it goes through proxies unharmed.
+pub(super) fn served<S>(stream: Sse<S>) -> Response
+where
+    S: Stream<Item = Result<Event, Infallible>> + Send + 'static,
+{
+    let sse = stream.keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
     ([(CACHE_CONTROL, "no-store"), (NO_BUFFERING, "no")], sse).into_response()
 }
 

@@ -150,6 +150,9 @@ async fn missing_things(scene: &Scene, ours: &Account, seen: &mut Seen) {
         let answer = scene.ask(&Ask::new("GET", path).key(&ours.number_key)).await;
         note(seen, &answer, 404, code);
     }
+    let stream = Ask::new("GET", "/v1/events/stream").key(&ours.number_key);
+    let stream = stream.header("last-event-id", "evt_01kdhz4q6yf5svj7g2m9n3t8xw");
+    note(seen, &scene.ask(&stream).await, 404, "EVENT_NOT_FOUND");
     let revoke = Ask::new("DELETE", "/v1/remote-pairing-links/lnk_none").key(&ours.tenant_key);
     note(seen, &scene.ask(&revoke).await, 404, "PAIRING_LINK_NOT_FOUND");
     let status = Ask::new("GET", "/v1/numbers/wa_none/status").key(&ours.number_key);

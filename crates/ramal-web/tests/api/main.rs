@@ -11,6 +11,7 @@ mod authorisation;
 mod branding;
 mod documents;
 mod errors;
+mod event_feed;
 mod graph;
 mod passkey;
 mod remote_pairing;

@@ -25,6 +25,9 @@ use crate::whatsapp::Scripted;
 /// Well above what a scripted WhatsApp needs, and short enough to wait for one that is silent.
 const QR_DEADLINE: Duration = Duration::from_millis(500);
 
+/// How long a stream may be silent when something is expected of it.
+const LISTEN_LIMIT: Duration = Duration::from_secs(20);
+
 /// Pairing attempts of one phone number before it is refused.
 pub(crate) const PAIRING_BURST: u32 = 9;
 
@@ -223,7 +226,27 @@ impl Scene {
         self.ask_raw(ask, body.as_bytes()).await
     }
 
+    /// Opens a stream of events, which must be given.
+    pub(crate) async fn listen(&self, ask: &Ask) -> Listening {
+        let stream = self.send(ask, b"").await;
+        let mut listening = Listening { stream, raw: Vec::new(), read: 0 };
+        let head = listening.until("\r\n\r\n").await.expect("an answer");
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        listening
+    }
+
     pub(crate) async fn ask_raw(&self, ask: &Ask, body: &[u8]) -> Answer {
+        let mut stream = self.send(ask, body).await;
+        let mut raw = Vec::new();
+        // A reset after the answer ends it as well. The stream of all events has no end of its own.
+        while !is_begun_feed(&raw) && matches!(stream.read_buf(&mut raw).await, Ok(1..)) {}
+        let raw = String::from_utf8_lossy(&raw).into_owned();
+        let (head, text) = raw.split_once("\r\n\r\n").expect("an answer with a head");
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+        Answer { status, head: head.to_ascii_lowercase(), text: text.to_owned() }
+    }
+
+    async fn send(&self, ask: &Ask, body: &[u8]) -> TcpStream {
         let mut head = format!(
             "{} {} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-length: {}\r\n",
             ask.method,
@@ -239,11 +262,56 @@ impl Scene {
         stream.write_all(head.as_bytes()).await.unwrap();
         // A server that refuses a large body may stop reading before its end.
         let _refused_early = stream.write_all(body).await;
-        let mut raw = Vec::new();
-        let _reset_after_the_answer = stream.read_to_end(&mut raw).await;
-        let raw = String::from_utf8_lossy(&raw).into_owned();
-        let (head, text) = raw.split_once("\r\n\r\n").expect("an answer with a head");
-        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
-        Answer { status, head: head.to_ascii_lowercase(), text: text.to_owned() }
+        stream
     }
+}
+
+/// What a stream of events says.
+#[derive(Debug)]
+pub(crate) struct Listening {
+    stream: TcpStream,
+    raw: Vec<u8>,
+    read: usize,
+}
+
+/// One event of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Heard {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) data: String,
+}
+
+impl Listening {
+    /// The next event; `None` when the stream has ended.
+    pub(crate) async fn next(&mut self) -> Option<Heard> {
+        let block = self.until("\n\n").await?;
+        let field = |name: &str| {
+            let lines = block.lines().filter_map(|line| line.strip_prefix(name));
+            lines.collect::<String>()
+        };
+        Some(Heard { id: field("id: "), name: field("event: "), data: field("data: ") })
+    }
+
+    /// What comes up to `end`; what frames the chunks is in it.
+    async fn until(&mut self, end: &str) -> Option<String> {
+        let deadline = tokio::time::Instant::now() + LISTEN_LIMIT;
+        loop {
+            let rest = String::from_utf8_lossy(&self.raw[self.read..]).into_owned();
+            if let Some((block, _)) = rest.split_once(end) {
+                self.read += block.len() + end.len();
+                return Some(block.to_owned());
+            }
+            let more = tokio::time::timeout_at(deadline, self.stream.read_buf(&mut self.raw));
+            if more.await.expect("the stream says something in time").unwrap_or(0) == 0 {
+                return None;
+            }
+        }
+    }
+}
+
+/// Whether an answer is a stream of events that has said that it begins, and nothing else yet.
+fn is_begun_feed(raw: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(raw);
+    text.contains("event: ready") && text.contains("data: {}\n\n")
 }
