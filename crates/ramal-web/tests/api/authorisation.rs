@@ -291,6 +291,11 @@ async fn a_stranger_finds_nothing_of_ours() {
             }
             let answer = scene.ask(&ask).await;
             check_stranger(path, on, number_key, is_number_key, &answer);
+            if path == "/v1/messages/cancel" && is_number_key {
+                // It says of every id that it was given what came of it.
+                assert_eq!(answer.json()["cancelled"], json!([]), "{}", answer.text);
+                continue;
+            }
             for secret in ours.secrets() {
                 assert!(!answer.text.contains(secret), "{method} {path} shows {secret}");
             }
