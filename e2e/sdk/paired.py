@@ -71,6 +71,13 @@ class Case(unittest.TestCase):
 
         return until("the message to arrive", found)
 
+    def row(self, id):
+        """A message as the history has it."""
+        rows = self.own.messages.history(page_size=100)["messages"]
+        row = next(row for row in rows if row["id"] == id)
+        self.conforms(row, types.HistoryMessage)
+        return row
+
     def call(self, method, path, body=None):
         """What the SDK has no method for."""
         return self.sandbox.call(method, path, body, self.key, self.number)

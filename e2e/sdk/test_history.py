@@ -55,8 +55,7 @@ class Inbound(Case):
                     self.assertEqual(answer.read(), PNG)
                     self.assertEqual(answer.headers["x-content-type-options"], "nosniff")
                     self.assertEqual(answer.headers["content-type"], data["mediaType"])
-                row = self.own.messages.history(page_size=1)["messages"][0]
-                self.conforms(row, types.HistoryMessage)
+                row = self.row(data["id"])
                 self.assertEqual(row["externalMessageId"], wire["id"])
                 self.assertEqual(row["media"]["url"], data["mediaLink"])
                 for name in (row["media"]["id"], wire["id"]):
@@ -132,8 +131,7 @@ class Inbound(Case):
         data = self.told("message.reply", wire)
         self.assertEqual((data["content"], data["from"]), ("Yes", FRIEND))
         self.assertEqual((data["quotedMessageId"], data["contentReplied"]), (entry["id"], "Shall we?"))
-        row = self.own.messages.history(page_size=1)["messages"][0]
-        self.assertEqual(row["repliedToExternalId"], entry["id"])
+        self.assertEqual(self.row(data["id"])["repliedToExternalId"], entry["id"])
 
     def test_a_group_names_itself(self):
         wish = {"subject": "Family", "creator": FRIEND, "members": [NUMBER, OTHER]}
@@ -144,7 +142,7 @@ class Inbound(Case):
             self.assertEqual((data["groupId"], data["groupName"]), (group["id"], "Family"))
             self.assertEqual((data["from"], data["to"], data["content"]), (OTHER, NUMBER, content))
         self.assertIn("mediaLink", data)
-        (row,) = self.own.messages.history(page_size=1)["messages"]
+        row = self.row(data["id"])
         self.assertEqual((row["groupId"], row["participantPhone"]), (group["id"], OTHER))
 
     def test_a_channel_names_itself(self):
@@ -164,14 +162,14 @@ class Inbound(Case):
         edited = self.webhook.event("message.edited", of_it)
         # Not of the contract: the SDK says that it does not know it, and takes it.
         self.assertEqual((edited["type"], edited["data"]["content"]), ("unknown", "first"))
-        row = self.own.messages.history(page_size=1)["messages"][0]
+        row = self.row(first["id"])
         self.assertEqual((row["text"], row["deletedAt"]), ("first", None))
         self.assertIsNotNone(row["editedAt"])
         self.write(delete=wire["id"])
         deleted = self.webhook.event("message.deleted", of_it)
         self.assertEqual((deleted["type"], deleted["data"].get("content")), ("unknown", None))
-        row = self.own.messages.history(page_size=1)["messages"][0]
-        self.assertEqual((row["id"], row["text"]), (first["id"], None))
+        row = self.row(first["id"])
+        self.assertIsNone(row["text"])
         self.assertIsNotNone(row["deletedAt"])
         for name in ("message.edited", "message.deleted"):
             wish = {"url": self.receiver.url, "events": [name], "whatsappNumberId": self.number}
@@ -201,7 +199,6 @@ class History(Case):
         rows = [row for page in pages for row in page["messages"]]
         self.assertEqual(len({row["id"] for row in rows}), 8)
         times = [row["providerTimestamp"] for row in rows]
-        self.assertEqual({row["text"] for row in rows[-2:]}, {"in 0", "out 0"})
         self.assertEqual({row["direction"] for row in rows}, {"INBOUND", "OUTBOUND"})
         self.assertEqual({row["providerKind"] for row in rows}, {"PILOT_STATUS"})
         self.assertEqual(len({row["conversationId"] for row in rows}), 1)

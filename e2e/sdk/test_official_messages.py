@@ -14,7 +14,7 @@ from types_of import mistakes
 NUMBER = "+5511999990601"
 STRANGER = "+5511999990613"
 TEMPLATE = "order_update:en_US"
-VALUES = {"1": "Ana", "2": "today", "button_0": "A7"}
+VALUES = {"1": "Ana", "2": "today", "button_1": "A7"}
 
 
 class Official(unittest.TestCase):
