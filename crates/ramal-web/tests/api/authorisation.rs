@@ -303,8 +303,7 @@ fn check_stranger(path: &str, on: On, allowed: NumberKey, is_number_key: bool, a
         (_, true) if allowed == MayNot => &[403],
         // That we have a phone already is no conflict for others: the second try meets their own.
         (Own, _) if path.starts_with("/v1/numbers") => &[200, 201, 409],
-        // A number's key ignores the header and acts on its own number, which is no official one.
-        (Scope, true) if path == "/v1/messages/typing" => &[400],
+        // A number's key ignores the header and acts on its own number, which is not connected here.
         (Own, _) | (Scope, true) => &[200, 201, 202, 409],
         // A body that names another number than the key's.
         (Number, true) if path == "/v1/webhooks" => &[400],
