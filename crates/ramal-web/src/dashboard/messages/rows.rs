@@ -80,7 +80,7 @@ pub(super) fn is_hidden(message: &Message, number: &Number) -> bool {
 }
 
 /// What people, groups and channels are called, as these messages say. Of what is hidden nobody is named.
-pub(super) fn names<'a>(messages: impl Iterator<Item = &'a Message>) -> HashMap<String, String> {
+pub(super) fn names(messages: impl Iterator<Item = &Message>) -> HashMap<String, String> {
     let mut names = HashMap::new();
     for message in messages.filter(|message| !message.redacted) {
         if let Some((id, Some(name))) = message.place.named() {
