@@ -176,7 +176,7 @@ async fn render(
     let (list, peer_problem) = history(web, scoped, wanted).await?;
     // What waits answers nothing: it is made here.
     let quoted = quoted(web, scoped, &list.messages).await?;
-    let names = names(list.messages.iter().chain(&waiting.messages));
+    let names = names([&list.messages, &waiting.messages]);
     let rows = Rows { number, quoted: &quoted, names: &names, now: web.app.now(), language };
     let form = if by.is_owner() && wanted.part != "log" {
         Some(Form::new(web, scoped, language, given, problem).await?)

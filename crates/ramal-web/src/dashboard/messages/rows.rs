@@ -80,9 +80,9 @@ pub(super) fn is_hidden(message: &Message, number: &Number) -> bool {
 }
 
 /// What people, groups and channels are called, as these messages say. Of what is hidden nobody is named.
-pub(super) fn names(messages: impl Iterator<Item = &Message>) -> HashMap<String, String> {
+pub(super) fn names(lists: [&[Message]; 2]) -> HashMap<String, String> {
     let mut names = HashMap::new();
-    for message in messages.filter(|message| !message.redacted) {
+    for message in lists.into_iter().flatten().filter(|message| !message.redacted) {
         if let Some((id, Some(name))) = message.place.named() {
             names.insert(id.to_owned(), name.to_owned());
         }
