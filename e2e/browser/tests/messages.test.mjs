@@ -106,7 +106,7 @@ test("one conversation alone, by a click or by what is typed", async () => {
   await owner(at(shop), async (page) => {
     await log(page).getByText("It is Bia").waitFor();
     const item = log(page).locator("[data-message]").filter({ hasText: "It is Ana" });
-    await item.getByRole("link", { name: /^Only this conversation/ }).click();
+    await item.getByRole("link", { name: /only this conversation/ }).click();
     await log(page).getByText("It is Ana").waitFor();
     assert.equal(await log(page).getByText("It is Bia").count(), 0);
     // It follows its own conversation only.
@@ -114,7 +114,7 @@ test("one conversation alone, by a click or by what is typed", async () => {
     await say(ana, shop.phone, "Ana again");
     await log(page).getByText("Ana again").waitFor();
     assert.equal(await log(page).getByText("Bia").count(), 0);
-    await page.getByRole("searchbox").fill("nobody");
+    await page.getByLabel(/^Person, group or channel/).fill("nobody");
     await page.getByRole("button", { name: "Show" }).click();
     await page.getByRole("alert").getByText("That is no phone number").waitFor();
     await checkAccessibility(page, "a filter that finds nobody");

@@ -97,7 +97,7 @@ texts! {
         show: "Mostrar", "Show", "Mostrar";
         everybody: "Mostrar todas", "Show all", "Mostrar todos";
         bad_peer: "Isso não é um número de telefone, nem um grupo ou canal.", "That is no phone number, and no group or channel.", "Eso no es un número de teléfono, ni un grupo o canal.";
-        only_with: "Só com esta conversa", "Only this conversation", "Solo esta conversación";
+        only_with: "só esta conversa", "only this conversation", "solo esta conversación";
         newer: "Mais recentes", "Newer", "Más recientes";
         page: "Página {n} de {m}", "Page {n} of {m}", "Página {n} de {m}";
 
