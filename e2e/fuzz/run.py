@@ -5,7 +5,8 @@ Nothing is excluded but the stream of all events, which has no end; three passes
 
 1. every operation, with whatever ids come to mind, but for the one that replaces the calling key, and for
    the streams, which of a number that is being paired last as long as its codes;
-2. those that leave things in place, on a connected number, its webhook and its message;
+2. those that leave things in place, on a connected number, its webhook, its messages and media, its group
+   and channel, and a template;
 3. those that do not, and the one that replaces the calling key last.
 
 Creating numbers starts sessions against the offline WhatsApp; the number of examples bounds them.
@@ -15,6 +16,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "sdk"))
@@ -30,7 +32,8 @@ ENDLESS = ["followEvents"]
 
 
 def things(sandbox):
-    """A connected number with a webhook and a message, and a template: what the operations may act on."""
+    """A connected number with a webhook, a group and a channel, a message that was sent, one that waits, one
+    with media that came in, and a template: what the operations may act on."""
     key = sandbox.ready["tenantKey"]
 
     def call(method, path, body=None):
@@ -46,9 +49,20 @@ def things(sandbox):
     webhook = call("POST", "/v1/webhooks", hook)["id"]
     client = sandbox.client(key, whatsapp_number_id=number)
     message = client.messages.send({"destinationNumber": FRIEND, "text": "Hello"})["id"]
+    tomorrow = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 86_400))
+    later = {"text": "Later", "deliverAt": tomorrow, "labels": ["later"]}
+    client.messages.send({"destinationNumber": FRIEND, **later})
+    crowd = {"subject": "Fuzzed", "creator": FRIEND, "members": [NUMBER]}
+    for path, wish in (("groups", crowd), ("channels", {"name": "Fuzzed", "owner": NUMBER})):
+        status, answer = sandbox.call("POST", f"/sandbox/{path}", wish)
+        assert status == 201, (path, answer)
+    image = {"to": NUMBER, "image": {"size": 1_000, "caption": "look"}}
+    media = sandbox.phone("POST", FRIEND, "/messages", image)["id"]
+    until("the media", lambda: client.messages.history()["total"] == 3)
     wish = {"name": "fuzzed", "text": "Hello {{name}}"}
     template = call("POST", "/v1/templates", wish)["id"]
-    return {"numbers": number, "webhooks": webhook, "messages": message, "templates": template}
+    acted_on = {"numbers": number, "webhooks": webhook, "messages": message, "templates": template}
+    return acted_on | {"media": media, "groups": None, "newsletters": None}
 
 
 def config_with(ids):
@@ -57,7 +71,9 @@ def config_with(ids):
     number = ids["numbers"]
     for tag, known in ids.items():
         text += f'\n[[operations]]\ninclude-tag = "{tag}"\n[operations.parameters]\n'
-        text += f'"path.id" = "{known}"\n"header.x-whatsapp-number-id" = "{number}"\n'
+        text += f'"header.x-whatsapp-number-id" = "{number}"\n'
+        if known is not None:
+            text += f'"path.id" = "{known}"\n'
     return text
 
 

@@ -137,6 +137,14 @@ class Conformance(unittest.TestCase):
         self.conforms(updated, types.UpdateNumberResult)
         self.assertEqual(updated["settingsSync"], {"applied": 1, "failed": 0, "skipped": 0})
 
+    def test_update_settings(self):
+        _, fresh = self.fresh(223)
+        updated = self.tenant.numbers.update_settings(
+            fresh["instance"]["id"], {"ignoreGroups": True}
+        )
+        self.conforms(updated, types.UpdateNumberResult)
+        self.assertIs(updated["settings"]["ignoreGroups"], True)
+
     def test_restore(self):
         number, fresh = self.fresh(221)
         self.tenant.numbers.delete(fresh["instance"]["id"])
@@ -226,10 +234,11 @@ class Conformance(unittest.TestCase):
         self.assertIsNone(created["linkedApiKeyId"])
         token = created["remotePairingToken"]
         links = self.tenant.remote_pairing
-        self.conforms(links.get_info(token), types.RemotePairingInfo)
-        self.assertEqual(links.get_info(token)["maskedNumber"], "+551199****0222")
-        self.conforms(links.get_status(token), types.RemotePairingStatus)
-        codes = links.connect(token)
+        info = self.tenant.remote_pairing.get_info(token)
+        self.conforms(info, types.RemotePairingInfo)
+        self.assertEqual(info["maskedNumber"], "+551199****0222")
+        self.conforms(self.tenant.remote_pairing.get_status(token), types.RemotePairingStatus)
+        codes = self.tenant.remote_pairing.connect(token)
         self.conforms(codes, types.RemotePairingConnectResult)
         self.sandbox.phone("POST", phone, "/scan", {"qrcodeBase64": codes["qrcodeBase64"]})
         until("the link to have paired", lambda: links.get_status(token)["isFullyConnected"])

@@ -140,8 +140,8 @@ impl CloseReason {
                  the account as an asset, then reconnect"
             }
             Self::MetaDisconnected => {
-                "the owner disconnected the number from the app at Meta, or it is gone there; connect it \
-                 again"
+                "the number was disconnected from the app at Meta, by its owner or because it was deleted \
+                 here, or it is gone there; reconnect it with its credentials"
             }
             Self::MetaNotRegistered => {
                 "the number is not registered with the Cloud API; reconnect it, with its PIN if it \

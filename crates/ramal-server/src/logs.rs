@@ -9,7 +9,10 @@ use crate::config::{LogFormat, LogOptions};
 
 /// The WhatsApp library prints phone numbers and JIDs at every level below warnings; ours must not. What its Signal code
 /// says of a failed decryption is not for logs at any level.
-const QUIET: &str = "whatsapp_rust=warn,wacore=warn,wacore_libsignal=off";
+/// Some of its modules log under names of their own; a name stands for all that begin so.
+const QUIET: &str = "whatsapp_rust=warn,wacore=warn,wacore_libsignal=off,AppState=warn,Blocking=warn,\
+                     Bot=warn,Chatstate=warn,Client=warn,MessageQueue=warn,Mex=warn,PresenceHandler=warn,\
+                     TcToken=warn,UnifiedSession=warn,blocklist=warn,usync=warn";
 
 /// Installs the process's logger.
 ///

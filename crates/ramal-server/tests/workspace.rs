@@ -11,13 +11,14 @@ use std::{collections::BTreeMap, path::Path, process::Command};
 use serde_json::Value;
 
 /// Who may depend on whom (ARCHITECTURE.md); what is missing is forbidden. Dev-dependencies apart.
-const ALLOWED: [(&str, &[&str]); 9] = [
+const ALLOWED: [(&str, &[&str]); 10] = [
     ("ramal-domain", &[]),
+    ("ramal-egress", &[]),
     ("ramal-meta", &["ramal-domain"]),
     ("ramal-store", &["ramal-domain"]),
     ("ramal-session", &["ramal-domain", "ramal-store"]),
-    ("ramal-whatsapp", &["ramal-domain", "ramal-session", "ramal-store"]),
-    ("ramal-webhooks", &["ramal-domain", "ramal-store"]),
+    ("ramal-whatsapp", &["ramal-domain", "ramal-egress", "ramal-session", "ramal-store"]),
+    ("ramal-webhooks", &["ramal-domain", "ramal-egress", "ramal-store"]),
     (
         "ramal-app",
         &["ramal-domain", "ramal-meta", "ramal-session", "ramal-store", "ramal-webhooks"],
@@ -43,7 +44,7 @@ const ONLY: [(&str, &[&str]); 5] = [
     ("sqlx", &["ramal-store"]),
     ("whatsapp-rust", &["ramal-whatsapp"]),
     ("wacore", &["ramal-whatsapp"]),
-    ("reqwest", &["ramal-meta", "ramal-server", "ramal-webhooks"]),
+    ("reqwest", &["ramal-egress", "ramal-meta", "ramal-server", "ramal-webhooks"]),
     ("figment", &["ramal-server"]),
 ];
 

@@ -597,6 +597,10 @@ impl Numbers<'_> {
         else {
             return Ok(None);
         };
+        let reason = match number.provider {
+            Provider::Web => CloseReason::NotPaired,
+            Provider::Meta => CloseReason::MetaDisconnected,
+        };
         // Unlinking needs the stored session, so that stays until it is done. Whether the session
         // is that of a linked device only its client can tell.
         sqlx::query(
@@ -608,7 +612,7 @@ impl Numbers<'_> {
              where id = $1",
         )
         .bind(id.to_string())
-        .bind(CloseReason::NotPaired.code())
+        .bind(reason.code())
         .bind(now.as_millis())
         .bind(restorable_until.as_millis())
         .execute(&mut *self.0.inner)
@@ -662,6 +666,8 @@ impl Numbers<'_> {
         if done == 0 {
             return Ok(Restored::AlreadyActive);
         }
+        // Nothing is as it was at Meta: all that was to be done there is to be done again.
+        self.0.official().set_onboarding(id, "").await?;
         let number =
             self.get(id).await?.ok_or(StoreError::Inconsistent { column: "numbers.id" })?;
         self.0.events().record(&number.event(EventKind::NumberRestored, now)).await?;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ramal_domain::{NodeId, NumberId, TenantId, Timestamp};
+use ramal_domain::{CloseReason, NodeId, NumberId, TenantId, Timestamp};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
 
@@ -273,7 +273,8 @@ impl OfficialNumbers<'_> {
         Ok(())
     }
 
-    /// Listed numbers that Meta is to be asked about: those that are open or on their way.
+    /// Listed numbers that Meta is to be asked about: those that are open or on their way, and those
+    /// whose account was banned or blocked, which may pass.
     ///
     /// # Errors
     ///
@@ -285,12 +286,13 @@ impl OfficialNumbers<'_> {
     ) -> Result<Vec<NumberId>, StoreError> {
         let rows = sqlx::query(
             "select n.id from official_numbers o join numbers n on n.id = o.number_id
-             where n.stage = 'live' and n.provider = 'META' and n.link in ('open', 'pairing')
+             where n.stage = 'live' and n.provider = 'META' and (n.link in ('open', 'pairing') or n.close_reason = $3)
                and o.look_due_ms <= $1
              order by o.look_due_ms, n.id limit $2",
         )
         .bind(now.as_millis())
         .bind(i64::from(limit))
+        .bind(CloseReason::MetaAccountDisabled.code())
         .fetch_all(&mut *self.0.inner)
         .await?;
         rows.iter().map(|row| row::parsed(row, "numbers.id")).collect()

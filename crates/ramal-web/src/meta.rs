@@ -5,7 +5,7 @@
 
 use axum::{
     Router,
-    body::{Body as AxumBody, Bytes},
+    body::Body as AxumBody,
     extract::{DefaultBodyLimit, State},
     response::{IntoResponse, Response},
     routing::get,
@@ -18,6 +18,7 @@ use serde::Deserialize;
 
 use crate::{
     Web,
+    body::Raw,
     error::ApiError,
     extract::{Path, Query, header},
 };
@@ -81,7 +82,7 @@ async fn deliver(
     State(web): State<Web>,
     Path(number): Path<String>,
     headers: HeaderMap,
-    raw: Bytes,
+    Raw(raw): Raw,
 ) -> Result<(), ApiError> {
     let signature = header(&headers, SIGNATURE);
     Ok(web.app.meta_webhook(Some(&number), &raw, signature).await?)
@@ -90,7 +91,7 @@ async fn deliver(
 async fn deliver_app(
     State(web): State<Web>,
     headers: HeaderMap,
-    raw: Bytes,
+    Raw(raw): Raw,
 ) -> Result<(), ApiError> {
     Ok(web.app.meta_webhook(None, &raw, header(&headers, SIGNATURE)).await?)
 }

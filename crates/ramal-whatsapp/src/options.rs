@@ -33,7 +33,8 @@ pub struct Options {
     pub media_timeout: Duration,
     /// The most bytes that one file may have.
     pub media_max: u64,
-    /// Where files are put on their way. They have no names there and are gone with the process.
+    /// Where files are put on their way. They have no names there and are gone with the process. Empty:
+    /// whoever runs the provider chooses a place.
     pub scratch_dir: PathBuf,
     /// Allows `http://` and addresses that are not on the public Internet as sources of media: for the
     /// sandbox and tests.
@@ -53,7 +54,7 @@ impl Default for Options {
             media_url: String::new(),
             media_timeout: Duration::from_mins(2),
             media_max: 100 * 1024 * 1024,
-            scratch_dir: std::env::temp_dir(),
+            scratch_dir: PathBuf::new(),
             media_allow_private: false,
             device_name: "Ramal".to_owned(),
         }

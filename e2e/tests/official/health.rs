@@ -198,6 +198,15 @@ async fn a_restriction_is_told_with_its_end() {
         (&detail["state"], &detail["health"]["code"]),
         (&json!("OPEN"), &json!("META_RESTRICTED"))
     );
+    let end = detail["health"]["restrictedUntil"].clone();
+    assert!(end.is_string(), "{detail}");
+
+    // What comes without an end takes none away.
+    let violation = json!({"violation_type": "SPAM"});
+    let value = json!({"event": "ACCOUNT_VIOLATION", "violation_info": violation});
+    account_update(&world, &line, value).await;
+    world.graph.settled().await;
+    assert_eq!(world.detail(&line.id).await["health"]["restrictedUntil"], end);
     world.end().await;
 }
 
@@ -351,6 +360,40 @@ async fn a_refresh_that_meta_refuses_shows_the_number_as_it_is() {
     world.api().get(&path).await.refused(503, "UPSTREAM_ERROR");
     world.graph.fault(json!({"route": "phone", "method": "GET", "code": 368})).await;
     let detail = world.api().get(&path).await.expect(200);
+    assert_eq!(detail["stateReason"], "META_ACCOUNT_DISABLED");
+    assert_eq!(step(&detail, "verify"), "failed");
+    let detail = world.api().get(&path).await.expect(200);
+    assert_eq!(detail["state"], "OPEN", "that has passed: {detail}");
+    assert_eq!(step(&detail, "verify"), "done");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_a_look_found_banned_comes_back_by_itself() {
+    let world = Official::with(&[("META__POLL_EVERY", "300ms")]).await;
+    let line = world.line(NUMBER).await;
+    let path = format!("/numbers/{}", line.phone);
+
+    world.graph.tell(&path, json!({"status": "BANNED"})).await;
+    closed(&world, &line, "META_ACCOUNT_DISABLED").await;
+    world.graph.tell(&path, json!({"status": "CONNECTED"})).await;
+
+    world.api().wait_until_open(&line.id).await;
+    world.receiver.wait_for("line", "number.recovered", |_| true).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_told_of_a_ban_is_not_undone_by_a_look() {
+    let (world, line) = told_of_accounts(&[]).await;
+    let ban = json!({"waba_ban_state": "DISABLE", "waba_ban_date": "November 27, 2026"});
+    account_update(&world, &line, json!({"event": "DISABLED_UPDATE", "ban_info": ban})).await;
+    closed(&world, &line, "META_ACCOUNT_DISABLED").await;
+
+    // The number itself looks well: the account is not.
+    let path = format!("/v1/numbers/{}?refresh=1", line.id);
+    let detail = world.api().get(&path).await.expect(200);
+
     assert_eq!(detail["stateReason"], "META_ACCOUNT_DISABLED");
     world.end().await;
 }

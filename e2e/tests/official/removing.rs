@@ -3,7 +3,7 @@
 use ramal_tests::{Business, Official, eventually};
 use serde_json::{Value, json};
 
-use crate::{FRIEND, NUMBER, OTHER, friend_writes, send, wait_for_status};
+use crate::{FRIEND, NUMBER, OTHER, friend_writes, send, step, wait_for_status};
 
 /// A number as Meta has it: its callback, and whether it is registered.
 async fn at_meta(world: &Official, business: &Business) -> (Value, bool) {
@@ -34,7 +34,13 @@ async fn a_removed_number_is_unsubscribed_and_deregistered_and_comes_back_with_a
     .await;
 
     world.api().post(&format!("{path}/restore"), json!({})).await.expect(200);
-    assert_eq!(world.detail(&line.id).await["state"], "CLOSE");
+    let restored = world.detail(&line.id).await;
+    assert_eq!(
+        (&restored["state"], &restored["stateReason"]),
+        (&json!("CLOSE"), &json!("META_DISCONNECTED")),
+        "there is no QR code to scan"
+    );
+    assert_eq!(step(&restored, "register"), "pending");
     let back = world.api().post(&format!("{path}/meta/reconnect"), json!({})).await.expect(200);
     assert_eq!(back["instance"]["state"], "OPEN", "with the PIN that was kept: {back}");
     assert!(at_meta(&world, &business).await.1);

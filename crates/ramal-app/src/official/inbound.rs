@@ -409,7 +409,10 @@ async fn take_account(
             close(tx, id, CloseReason::MetaAccountDisabled, now).await
         }
         News::Account(AccountNews::Banned { .. } | AccountNews::Violation { .. }) => {
-            let until = Some(now.after(RESTRICTION_MAX));
+            // Whose end is known keeps it.
+            let known = number.illness.filter(|ill| ill.ailment == Ailment::MetaRestricted);
+            let until = known.and_then(|ill| ill.until).filter(|until| *until > now);
+            let until = Some(until.unwrap_or_else(|| now.after(RESTRICTION_MAX)));
             fall_ill(tx, id, Ailment::MetaRestricted, until, now).await
         }
         News::Account(AccountNews::Restricted { restrictions }) => {

@@ -70,6 +70,13 @@ impl App {
         let access = meta.access(&official);
         let mut phone = match meta.graph.phone(&access, &phone_id).await {
             Ok(phone) => phone,
+            Err(error) if blocks(&error) => {
+                let mut tx = self.store.begin().await?;
+                close_for_now(&mut tx, id, self.clock.now()).await?;
+                tx.commit().await?;
+                self.wake.notify_one();
+                return Err(refusal_of(&error).into());
+            }
             Err(error) => {
                 if !self.note_refusal(id, &error, &access).await?
                     && error.class == ErrorClass::NotFound
@@ -89,8 +96,11 @@ impl App {
             }
         };
         let mut checklist = Checklist::read(&official.onboarding);
-        // What is closed is connected by a walk through the whole list, if at all.
-        if !matches!(number.link, Link::Closed(_)) {
+        let passed = number.link == Link::Closed(CloseReason::MetaAccountDisabled)
+            && checklist.is_blocked()
+            && !is_lost(&phone);
+        // What else is closed is connected by a walk through the whole list, if at all.
+        if passed || !matches!(number.link, Link::Closed(_)) {
             self.listen(&mut official, &mut phone, &mut checklist).await?;
             checklist.verify(&phone, &self.meta_callback(id));
         }
@@ -100,6 +110,9 @@ impl App {
         let mut tx = self.store.begin().await?;
         tx.official().set_snapshot(id, &snapshot, now).await?;
         tx.official().set_onboarding(id, &checklist.write()).await?;
+        if passed {
+            tx.numbers().step_official(id, Input::PairingStarted, now).await?;
+        }
         settle(&mut tx, id, &phone, &checklist, now).await?;
         tx.commit().await?;
         self.wake.notify_one();
@@ -211,9 +224,7 @@ pub(crate) fn close_reason(error: &GraphError) -> Option<CloseReason> {
         ErrorClass::Credentials => Some(CloseReason::MetaTokenInvalid),
         ErrorClass::Permission => Some(CloseReason::MetaPermissionMissing),
         ErrorClass::NotRegistered => Some(CloseReason::MetaNotRegistered),
-        ErrorClass::Blocked if error.code != Some(130_497) => {
-            Some(CloseReason::MetaAccountDisabled)
-        }
+        ErrorClass::Blocked if blocks(error) => Some(CloseReason::MetaAccountDisabled),
         ErrorClass::NotFound
         | ErrorClass::Invalid
         | ErrorClass::Pin
@@ -233,6 +244,30 @@ pub(crate) fn close_reason(error: &GraphError) -> Option<CloseReason> {
     }
 }
 
+/// Whether Meta serves the whole account no more; 130497 is about one recipient's country.
+fn blocks(error: &GraphError) -> bool {
+    error.class == ErrorClass::Blocked && error.code != Some(130_497)
+}
+
+/// Whether a number cannot be used, as Meta has it.
+fn is_lost(phone: &Phone) -> bool {
+    match phone.status.as_deref() {
+        Some("BANNED" | "DELETED" | "MIGRATED") => true,
+        Some("DISCONNECTED") => !phone.is_on_biz_app,
+        _ => false,
+    }
+}
+
+/// Closes the link of an official number whose account a look has found banned or blocked. Those that
+/// follow open it once that has passed.
+async fn close_for_now(tx: &mut Tx, id: NumberId, now: Timestamp) -> Result<(), AppError> {
+    close(tx, id, CloseReason::MetaAccountDisabled, now).await?;
+    let Some(official) = tx.official().get(id).await? else { return Ok(()) };
+    let mut checklist = Checklist::read(&official.onboarding);
+    checklist.block();
+    Ok(tx.official().set_onboarding(id, &checklist.write()).await?)
+}
+
 /// Closes the link of an official number, with what that says of its health.
 pub(crate) async fn close(
     tx: &mut Tx,
@@ -244,6 +279,11 @@ pub(crate) async fn close(
     let Some(number) = found.filter(is_listed) else { return Ok(()) };
     if !matches!(number.link, Link::Closed(_)) {
         tx.numbers().step_official(id, Input::Revoked(reason), now).await?;
+        if let Some(official) = tx.official().get(id).await? {
+            let mut checklist = Checklist::read(&official.onboarding);
+            checklist.fail(reason);
+            tx.official().set_onboarding(id, &checklist.write()).await?;
+        }
     }
     if let Some(ailment) = Ailment::of(reason) {
         fall_ill(tx, id, ailment, None, now).await?;
@@ -298,7 +338,7 @@ pub(crate) async fn settle(
     let identity = Identity { profile_name: phone.verified_name.clone(), ..Identity::default() };
     tx.numbers().identify(id, number.epoch, &identity).await?;
     match phone.status.as_deref() {
-        Some("BANNED") => return close(tx, id, CloseReason::MetaAccountDisabled, now).await,
+        Some("BANNED") => return close_for_now(tx, id, now).await,
         Some("DELETED" | "MIGRATED") => {
             return close(tx, id, CloseReason::MetaDisconnected, now).await;
         }

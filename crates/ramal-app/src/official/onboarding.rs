@@ -4,7 +4,7 @@
 //! its beginning at any time: after a crash, with a new token, after a review of Meta's. Subscribing comes
 //! before registering, so that a callback that Meta cannot reach is known before anything is taken over.
 
-use ramal_domain::{NumberId, PhoneNumber};
+use ramal_domain::{CloseReason, NumberId, PhoneNumber};
 use ramal_meta::{
     Access, AppData, AppId, ErrorClass, GraphError, Phone, PhoneId, TokenInfo, WabaId,
 };
@@ -24,6 +24,8 @@ const SCOPES: [&str; 2] = ["whatsapp_business_management", "whatsapp_business_me
 
 /// Meta has another callback for the number than ours, or none.
 const ELSEWHERE: &str = "Meta delivers the number's webhooks elsewhere";
+/// What the last step says once a look has found the account so.
+const BLOCKED: &str = "Meta said, when it was asked, that the account is banned or blocked";
 /// Meta has no such number, or none that the token may see.
 const GONE: &str = "Meta does not know the number any more, or the token may not see it";
 /// It took the number, and then did not say how the number is.
@@ -164,6 +166,28 @@ impl Checklist {
         self.set(StepName::Verify, status, detail.as_deref());
     }
 
+    /// The step that does not hold any more, now that the link is closed for `reason`.
+    pub(crate) fn fail(&mut self, reason: CloseReason) {
+        let step = match reason {
+            CloseReason::MetaTokenInvalid => StepName::Validate,
+            CloseReason::MetaPermissionMissing => StepName::Waba,
+            CloseReason::MetaNotRegistered => StepName::Register,
+            CloseReason::MetaDisconnected => StepName::Subscribe,
+            _ => StepName::Verify,
+        };
+        self.set(step, StepStatus::Failed, Some(reason.explain()));
+    }
+
+    /// A look found the account banned or blocked: another one may find that this has passed.
+    pub(crate) fn block(&mut self) {
+        self.set(StepName::Verify, StepStatus::Failed, Some(BLOCKED));
+    }
+
+    /// Whether [`Self::block`] was the last that is known.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.detail(StepName::Verify) == Some(BLOCKED)
+    }
+
     /// Meta does not know the number. Returns whether it has said so before: once may be a mistake.
     pub(crate) fn lose(&mut self) -> bool {
         let before = self.detail(StepName::Verify) == Some(GONE);
@@ -247,7 +271,9 @@ impl App {
             Err((step, error)) => {
                 let sentence = error.to_string();
                 checklist.set(step, StepStatus::Failed, Some(&sentence));
-                tracing::info!(number.id = %number, step = step.name(), %error, "onboarding stopped");
+                // The sentence is for the caller: it may name a phone number.
+                let code = error.code();
+                tracing::info!(number.id = %number, step = step.name(), code, "onboarding stopped");
                 Err(Box::new(Stuck { official, checklist, error, touched }))
             }
         }
@@ -344,6 +370,11 @@ impl Walker<'_> {
             // Whether a token may inspect itself is not certain; what follows tests it anyway.
             Err(error) if matches!(error.class, ErrorClass::Invalid | ErrorClass::Permission) => {
                 tracing::debug!(%error, "the token could not be inspected");
+            }
+            // Meta does not say which of the three it is.
+            Err(error) if error.class == ErrorClass::Credentials && app.is_some() => {
+                let sentence = format!("metaAppId, metaAccessToken or metaAppSecret: {error}");
+                return Err(Refusal::MetaCredentialsInvalid(sentence).into());
             }
             Err(error) => return Err(refusal_of(&error).into()),
         }

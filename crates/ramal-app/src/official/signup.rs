@@ -7,7 +7,9 @@
 
 use std::time::Duration;
 
-use ramal_domain::{NumberId, PairingLinkId, PairingToken, PhoneNumber, Provider, Timestamp};
+use ramal_domain::{
+    KeyScope, NumberId, PairingLinkId, PairingToken, PhoneNumber, Provider, Timestamp,
+};
 use ramal_meta::{Access, AppId, PhoneSummary, WabaId};
 use ramal_store::{Credentials, Number, SignupFlow, SignupLink};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -171,7 +173,10 @@ impl App {
             tenant: caller.tenant(),
             flow: wish.flow,
             name,
-            key: caller.key().filter(|_| wish.link_to_api_key).map(|key| key.id),
+            key: caller
+                .key()
+                .filter(|key| wish.link_to_api_key && matches!(key.scope, KeyScope::Number(_)))
+                .map(|key| key.id),
             language: checked.language(),
             branding: checked.branding,
             redirect_url: checked.redirect_url,

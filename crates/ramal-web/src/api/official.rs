@@ -32,7 +32,9 @@ pub(super) fn secret<'de, D: Deserializer<'de>>(
     match Option::<Value>::deserialize(deserializer)? {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.into())),
-        Some(_) => Err(D::Error::custom("tokens, secrets, codes and metaPin are strings")),
+        Some(_) => {
+            Err(D::Error::custom("metaAccessToken, metaAppSecret, metaPin and code are strings"))
+        }
     }
 }
 

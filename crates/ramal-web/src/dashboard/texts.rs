@@ -108,7 +108,8 @@ texts! {
         done_revoked: "Revogado.", "Revoked.", "Revocado.";
         done_connected: "Conectado.", "Connected.", "Conectado.";
         done_moved: "O número agora é oficial.", "The number is an official one now.", "El número ahora es oficial.";
-        done_asked: "A Meta respondeu.", "Meta answered.", "Meta respondió.";
+        done_asked: "Perguntamos à Meta: aqui está o que vale agora.", "We asked Meta: this is what holds now.",
+            "Preguntamos a Meta: esto es lo que vale ahora.";
         done_password: "Senha trocada. Os outros navegadores saíram.",
             "Password changed. Other browsers are signed out.",
             "Contraseña cambiada. Los otros navegadores salieron.";

@@ -70,6 +70,9 @@ async fn every_code_is_produced() {
 }
 
 async fn wrong_requests(scene: &Scene, ours: &Account, seen: &mut Seen) {
+    let from_tomorrow = "/v1/messages?startDate=2026-01-02T00:00:00Z&endDate=2026-01-01T00:00:00Z";
+    let ask = Ask::new("GET", from_tomorrow).key(&ours.number_key);
+    note(seen, &scene.ask(&ask).await, 400, "INVALID_DATE_RANGE");
     let tenant = &ours.tenant_key;
     let post = |path: &str| Ask::new("POST", path).key(tenant);
 
@@ -236,6 +239,9 @@ async fn official(scene: &Scene, ours: &Account, seen: &mut Seen) {
     note(seen, &answer, 409, "NUMBER_ALREADY_OFFICIAL");
     let send = |extra: (&str, serde_json::Value)| {
         let mut body = json!({"destinationNumber": "+5511988887777"});
+        if extra.0 == "groupId" {
+            body = json!({"text": "Hello"});
+        }
         body[extra.0] = extra.1;
         let ask = Ask::new("POST", "/v1/messages/send").key(&ours.tenant_key).body(body);
         ask.header("x-whatsapp-number-id", &number)

@@ -34,6 +34,7 @@ impl Bench {
             app_version: Some([2, 3000, 1_035_194_821]),
             dial_timeout: Duration::from_millis(200),
             close_timeout: Duration::from_secs(5),
+            scratch_dir: std::env::temp_dir(),
             ..Options::default()
         };
         let wake = Arc::new(Notify::new());

@@ -54,6 +54,8 @@ impl Api {
         let mut key = HeaderValue::from_str(key.expose_secret().trim())
             .map_err(|_odd| Failure::Key("the key has characters that no key has"))?;
         key.set_sensitive(true);
+        // The first one stays.
+        drop(rustls::crypto::ring::default_provider().install_default());
         let local = base.host_str().is_some_and(is_loopback);
         let client = Client::builder()
             .user_agent(concat!("ramal/", env!("CARGO_PKG_VERSION")))

@@ -26,7 +26,7 @@ texts! {
         taken: "Outro número já usa esse telefone, então foi desconectado.",
             "Another number has that phone already, so it was unlinked.",
             "Otro número ya usa ese teléfono, así que fue desvinculado.";
-        blocked: "Bloqueado pelo WhatsApp", "Blocked by WhatsApp", "Bloqueado por WhatsApp";
+        blocked: "Parou de funcionar", "Stopped working", "Dejó de funcionar";
         degraded: "Funcionando mal", "Working badly", "Funciona mal";
         recovered: "De volta ao normal", "Well again", "De vuelta a la normalidad";
         other: "Outra coisa aconteceu", "Something else happened", "Ocurrió otra cosa";

@@ -50,14 +50,14 @@ texts! {
         meta_permission: "O token de acesso não tem permissão para este número. Dê a ele as duas permissões do WhatsApp e a conta, e reconecte.",
             "The access token may not manage this number. Give it both WhatsApp permissions and the account, then reconnect.",
             "El token de acceso no tiene permiso para este número. Dele los dos permisos de WhatsApp y la cuenta, y reconecte.";
-        meta_disconnected: "O dono desconectou o número do aplicativo na Meta, ou ele não existe mais lá. Conecte de novo.",
-            "The owner disconnected the number from the app at Meta, or it is gone there. Connect it again.",
-            "El dueño desconectó el número de la aplicación en Meta, o ya no existe allí. Conéctelo de nuevo.";
+        meta_disconnected: "O número foi desconectado do aplicativo na Meta, pelo dono ou ao ser excluído aqui, ou não existe mais lá. Conecte de novo com as credenciais.",
+            "The number was disconnected from the app at Meta, by its owner or when it was deleted here, or it is gone there. Connect it again with its credentials.",
+            "El número fue desconectado de la aplicación en Meta, por su dueño o al eliminarlo aquí, o ya no existe allí. Conéctelo de nuevo con sus credenciales.";
         meta_not_registered: "O número não está registrado na API de Nuvem. Reconecte, com o PIN se ele tiver um.",
             "The number is not registered with the Cloud API. Reconnect it, with its PIN if it has one.",
             "El número no está registrado en la API de la nube. Reconéctelo, con su PIN si tiene uno.";
-        meta_disabled: "A Meta desativou ou bloqueou a conta. O dono precisa recorrer no suporte da Meta.",
-            "Meta disabled or locked the account. Its owner must appeal in Meta's Business Support.",
+        meta_disabled: "A Meta desativou ou bloqueou a conta. O dono precisa recorrer no suporte da Meta; depois, conecte de novo.",
+            "Meta disabled or locked the account. Its owner must appeal in Meta's Business Support; connect again afterwards.",
             "Meta desactivó o bloqueó la cuenta. Su dueño debe apelar en el soporte de Meta.";
         meta_restricted: "A Meta restringe o que o número pode enviar por um tempo. Veja a conta no Gerenciador do WhatsApp.",
             "Meta restricts what the number may send for some time. See the account in WhatsApp Manager.",
