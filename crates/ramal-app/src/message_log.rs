@@ -1,5 +1,7 @@
 //! What people look back at, and what they take back: messages of a number, page by page.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use ramal_domain::{MessageStatus, Peer, PhoneNumber, Timestamp};
 use ramal_store::{Canceled, Message, MessageFilter, MessagePage};
 
@@ -16,6 +18,8 @@ const PAGE_MAX: u32 = 100;
 const PAGE: u32 = 30;
 /// Pages after this one are not counted out: nobody turns so many.
 const PAGES_MAX: u32 = 10_000;
+/// How many messages are watched by those who look at a log.
+const WATCHED: u32 = 100;
 
 /// Which messages a caller wants to see, as written.
 #[derive(Clone, Debug, Default)]
@@ -104,6 +108,40 @@ impl App {
         let MessagePage { messages, total } =
             tx.messages().page(tenant, number, &filter, place).await?;
         Ok(MessageList { messages, total, page, page_size })
+    }
+
+    /// What is yet to be sent, the next to leave first; `page` counts from 1.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] when the database fails.
+    pub async fn waiting_messages(
+        &self,
+        scoped: &Scoped,
+        page: u32,
+    ) -> Result<MessageList, AppError> {
+        let page = page.clamp(1, PAGES_MAX);
+        let (tenant, number) = (scoped.caller.tenant(), scoped.number.id);
+        let mut tx = self.store.read().await?;
+        let MessagePage { messages, total } =
+            tx.messages().waiting(tenant, number, (page - 1, PAGE)).await?;
+        Ok(MessageList { messages, total, page, page_size: PAGE })
+    }
+
+    /// A mark of what a number said, heard and has yet to send: another one as soon as one of its last
+    /// messages changes, or what waits. It is cheap, for those who look again and again.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] when the database fails.
+    pub async fn messages_mark(&self, scoped: &Scoped) -> Result<String, AppError> {
+        let (tenant, number) = (scoped.caller.tenant(), scoped.number.id);
+        let mut tx = self.store.read().await?;
+        let recent = tx.messages().recent(tenant, number, WATCHED).await?;
+        let waiting = tx.messages().waiting(tenant, number, (0, WATCHED)).await?;
+        let mut hasher = DefaultHasher::new();
+        format!("{recent:?}{waiting:?}").hash(&mut hasher);
+        Ok(format!("{:016x}", hasher.finish()))
     }
 
     /// Takes messages back that have not left yet.

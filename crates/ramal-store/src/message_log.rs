@@ -113,4 +113,39 @@ impl Messages<'_> {
         let messages = rows.iter().map(message).collect::<Result<_, _>>()?;
         Ok(MessagePage { messages, total: u64::try_from(total).unwrap_or_default() })
     }
+
+    /// A page of what a number has yet to send, the next to leave first; `page` counts from 0.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn waiting(
+        &mut self,
+        tenant: TenantId,
+        number: NumberId,
+        (page, size): (u32, u32),
+    ) -> Result<MessagePage, StoreError> {
+        // The status as the partial index has it, word for word.
+        let condition = "tenant_id = $1 and number_id = $2 and status = 'QUEUED'";
+        let count = format!("select count(*) from messages where {condition}");
+        let total: i64 = sqlx::query_scalar(AssertSqlSafe(count))
+            .bind(tenant.to_string())
+            .bind(number.to_string())
+            .fetch_one(&mut *self.0.inner)
+            .await?;
+        let sql = format!(
+            "select {COLUMNS} from messages where {condition}
+             order by case when not_before_ms > created_at_ms then not_before_ms
+               else created_at_ms end, id limit $3 offset $4"
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(tenant.to_string())
+            .bind(number.to_string())
+            .bind(i64::from(size))
+            .bind(i64::from(page) * i64::from(size))
+            .fetch_all(&mut *self.0.inner)
+            .await?;
+        let messages = rows.iter().map(message).collect::<Result<_, _>>()?;
+        Ok(MessagePage { messages, total: u64::try_from(total).unwrap_or_default() })
+    }
 }

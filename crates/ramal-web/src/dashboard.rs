@@ -9,6 +9,7 @@ mod keys;
 mod links;
 mod live;
 mod logo;
+mod messages;
 mod number;
 mod numbers;
 mod official;
@@ -37,6 +38,7 @@ pub(crate) fn router() -> Router<Web> {
         .merge(live::router())
         .merge(numbers::router())
         .merge(number::router())
+        .merge(messages::router())
         .merge(official::router())
         .merge(links::router())
         .merge(keys::router())

@@ -28,10 +28,10 @@ export async function startBrowser() {
      */
     async page(options, use) {
       const { origins = [], tolerate = [], size = DESKTOP, locale = "en-US", dark = false, scripts = true,
-        scale = 1, userAgent } = options;
+        scale = 1, userAgent, timezone } = options;
       const context = await browser.newContext({
         viewport: size, locale, colorScheme: dark ? "dark" : "light", javaScriptEnabled: scripts,
-        deviceScaleFactor: scale, reducedMotion: "reduce", userAgent,
+        deviceScaleFactor: scale, reducedMotion: "reduce", userAgent, timezoneId: timezone,
       });
       const seen = { requests: [], foreign: [], errors: [] };
       await context.route("**/*", (route) => {

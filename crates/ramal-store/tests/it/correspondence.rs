@@ -25,6 +25,7 @@ on_both_databases! {
     what_was_said_within_one_second_is_in_the_order_in_which_it_came,
     what_was_begun_in_time_is_finished,
     pages_go_back_and_can_be_narrowed_down,
+    what_waits_is_listed_in_the_order_in_which_it_leaves,
     a_number_that_relays_keeps_no_contents,
     contents_are_forgotten_after_their_days,
 }
@@ -135,6 +136,28 @@ async fn what_is_scheduled_waits_for_its_time_and_holds_nobody_up(Db { store, ..
     committed!(store, |tx| tx.messages().sent(scheduled, at(61)));
     assert_eq!(committed!(store, |tx| tx.messages().expire_queued(next_year)), 0);
     assert_eq!(desk.next(&store, next_year).await, Some(far));
+}
+
+async fn what_waits_is_listed_in_the_order_in_which_it_leaves(Db { store, .. }: Db) {
+    let (desk, other) = (desk(&store, 1).await, desk(&store, 2).await);
+    let later = Schedule { not_before: Some(at(60)), until: None };
+    let scheduled = desk.accept_at(&store, &friend(), "later", later, at(1)).await;
+    let second = desk.accept(&store, "second", at(3)).await;
+    let first = desk.accept(&store, "first", at(2)).await;
+    let sent = desk.accept(&store, "sent", at(1)).await;
+    committed!(store, |tx| tx.messages().sent(sent, at(4)));
+    desk.receive(&store, "W1", "heard", at(5)).await;
+
+    let (store, desk) = (&store, &desk);
+    let page = |page| async move {
+        let MessagePage { messages, total } =
+            read!(store, |tx| tx.messages().waiting(desk.tenant, desk.number, (page, 2)));
+        (messages.into_iter().map(|message| message.id).collect::<Vec<_>>(), total)
+    };
+    assert_eq!(page(0).await, (vec![first, second], 3));
+    assert_eq!(page(1).await, (vec![scheduled], 3));
+    let strangers = read!(store, |tx| tx.messages().waiting(other.tenant, desk.number, (0, 9)));
+    assert_eq!((strangers.messages.len(), strangers.total), (0, 0));
 }
 
 async fn what_comes_too_late_is_given_up(Db { store, .. }: Db) {

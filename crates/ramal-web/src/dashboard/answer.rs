@@ -122,6 +122,12 @@ pub(super) fn sentence(error: &AppError, language: Language) -> String {
             Refusal::Reconnecting => texts.reconnecting,
             Refusal::WrongPhoneNotAsked => texts.wrong_phone_not_asked,
             Refusal::TemplateNotFound => texts.template_not_found,
+            Refusal::MessageNotFound => texts.message_not_found,
+            Refusal::MediaNotFound => texts.media_not_found,
+            Refusal::MissingTemplateVariables(names) => {
+                return texts.missing_variables.replace("{names}", names);
+            }
+            Refusal::NotSupported(sentence) => return not_supported(sentence, language),
             Refusal::TemplateNameTaken => texts.template_name_taken,
             Refusal::PairingLinkNotFound => texts.link_not_found,
             Refusal::RateLimited { retry_after_seconds } => {
@@ -150,6 +156,13 @@ fn validation(sentence: &str, language: Language) -> String {
         ("an e-mail address", texts.email),
         ("name has", texts.name),
         ("number:", texts.number),
+        ("destinationNumber is the number", texts.to_itself),
+        ("destinationNumber:", texts.number),
+        ("deliverAt is at most", texts.too_far),
+        ("media: a file of this type", texts.file_size),
+        ("there are no words below media", texts.media_mute),
+        ("the template needs media", texts.template_media),
+        ("the template has no place", texts.template_no_media),
         ("url", texts.url),
         ("secret:", texts.secret),
         ("redirectUrl", texts.https),
@@ -186,6 +199,18 @@ fn validation(sentence: &str, language: Language) -> String {
         (None, Language::Portuguese | Language::Spanish) => {
             Common::of(language).bad_form.to_owned()
         }
+    }
+}
+
+/// What a number does not send, in the reader's language.
+fn not_supported(sentence: &str, language: Language) -> String {
+    let texts = FormTexts::of(language);
+    if sentence.starts_with("channels get texts") {
+        texts.channel_texts.to_owned()
+    } else if sentence.contains("from official numbers only") {
+        texts.official_buttons.to_owned()
+    } else {
+        sentence.to_owned()
     }
 }
 

@@ -10,6 +10,9 @@
 //   data-fresh="wa_…"         a part with an id that is fetched anew when the number's state changes
 //   data-fresh-list           a part with an id that is fetched anew when any number changes: row by row where it
 //                             has a table whose rows have a data-number, else as a whole
+//   data-messages="wa_…"      a part that follows the number's messages (see freshMessages())
+//   data-loads="id"           on a select: that part is asked for anew, with all that was typed, when it changes
+//   data-instant="…"          on an input of a moment: it is in the reader's zone, and sent as an instant
 //   data-shows="id"           on a select: shows that part while nothing is chosen
 (() => {
   "use strict";
@@ -105,6 +108,7 @@
   // States, live
   const names = { OPEN: body.dataset.open, CONNECTING: body.dataset.connecting, CLOSE: body.dataset.close };
   const told = new Map();
+  const messages = document.querySelector("[data-messages]");
   function changed(data) {
     const now = JSON.stringify([data.state, data.reason, data.health]);
     const badges = all(`[data-number-state="${data.id}"]`);
@@ -126,7 +130,7 @@
     function open() {
       line.close();
       if (document.hidden) return;
-      const mine = stream = new EventSource("/live");
+      const mine = stream = new EventSource("/live" + (messages ? "?messages=" + messages.dataset.messages : ""));
       let waiting = false;
       mine.addEventListener("hello", () => {
         offline.hidden = true;
@@ -134,6 +138,7 @@
         if (told.size) document.dispatchEvent(new CustomEvent("number-state", { detail: {} }));
       });
       mine.addEventListener("number", (event) => changed(JSON.parse(event.data)));
+      mine.addEventListener("messages", (event) => freshMessages(JSON.parse(event.data).mark));
       mine.addEventListener("removed", (event) => {
         const { id } = JSON.parse(event.data);
         for (const badge of all(`[data-number-state="${id}"]`)) { const row = badge.closest("tr"); if (row) row.remove(); }
@@ -234,9 +239,9 @@
   for (const block of all("[data-pairing]")) if (block.dataset.pairing && !block.closest("dialog:not([open])")) pairing(block);
 
   // This page as it is now; nothing when it cannot be had: the notice of /live tells that.
-  async function fetchPage() {
+  async function fetchPage(url = location.href) {
     try {
-      const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+      const answer = await fetch(url, { headers: { accept: "text/html" } });
       return answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
     } catch (_unreachable) { return null; }
   }
@@ -292,6 +297,72 @@
     refreshing = false;
   }
   document.addEventListener("number-state", () => { if (document.querySelector("[data-fresh-list]")) refreshList(); });
+
+  // The messages of a number: what did not change stays as it is, opened details stay open, and the focus where it is.
+  let wantedMark = "", asking = false;
+  async function freshMessages(mark) {
+    wantedMark = mark;
+    if (asking) return;
+    asking = true;
+    while (messages.dataset.mark !== wantedMark) {
+      const before = wantedMark;
+      const page = await fetchPage(messages.dataset.source);
+      const fresh = page && page.querySelector("[data-messages]");
+      if (!fresh) break;
+      localTimes(fresh);
+      for (const part of all("[data-part]", messages)) {
+        const next = page.getElementById(part.id);
+        if (next) freshItems(part, next);
+      }
+      messages.dataset.mark = fresh.dataset.mark;
+      // It has moved on meanwhile: what comes next will be told.
+      if (wantedMark === before) break;
+    }
+    asking = false;
+  }
+  function freshItems(part, next) {
+    const newest = (root) => { const item = root.querySelector("[data-direction=in]"); return item && item.dataset.message; };
+    if (newest(next) && newest(next) !== newest(part)) say(messages.dataset.new);
+    const focused = part.contains(document.activeElement) ? document.activeElement : null;
+    for (const item of all("[data-message]", next)) {
+      const old = part.querySelector(`[data-message="${item.dataset.message}"]`);
+      if (!old) continue;
+      all("details", old).forEach((details, at) => { const same = all("details", item)[at]; if (same) same.open = details.open; });
+      if (old.isEqualNode(item)) item.replaceWith(old);
+    }
+    part.replaceChildren(...next.childNodes);
+    const again = focused && (focused.isConnected ? focused : focused.id && document.getElementById(focused.id));
+    if (again) again.focus({ preventScroll: true });
+  }
+
+  // A choice that asks for other fields: the form is sent for them, and comes back with what was typed.
+  for (const select of all("select[data-loads]")) {
+    select.addEventListener("change", async () => {
+      const data = new FormData(select.form);
+      data.delete("file");
+      data.set("choose", "1");
+      const chosen = select.value;
+      try {
+        const answer = await fetch(select.form.action, { method: "POST", body: new URLSearchParams(data), headers: { accept: "text/html" } });
+        if (!answer.ok || select.value !== chosen) return;
+        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        const next = page.getElementById(select.dataset.loads);
+        if (next) document.getElementById(select.dataset.loads).replaceChildren(...next.childNodes);
+      } catch (_unreachable) { /* The notice of /live tells that. */ }
+    });
+  }
+
+  // A moment of the reader's: the field knows no zone, so an instant is sent in its place.
+  for (const input of all("input[data-instant]")) {
+    const at = new Date(input.dataset.instant);
+    if (!Number.isNaN(at.getTime())) input.value = new Date(at - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+    const hint = document.querySelector(`label[for="${input.id}"] [data-here]`);
+    if (hint) hint.textContent = hint.dataset.here;
+    input.form.addEventListener("formdata", ({ formData }) => {
+      const typed = new Date(formData.get(input.name));
+      if (!Number.isNaN(typed.getTime())) formData.set(input.name, typed.toISOString());
+    });
+  }
 
   // A choice that makes other fields needless
   for (const select of all("select[data-shows]")) {

@@ -1,4 +1,5 @@
-//! What changes while somebody looks: the states of a tenant's numbers, as server-sent events.
+//! What changes while somebody looks: the states of a tenant's numbers, and that one of them has other
+//! messages, as server-sent events.
 
 use std::{collections::HashMap, convert::Infallible, time::Duration};
 
@@ -13,12 +14,14 @@ use axum::{
 };
 use futures_util::stream;
 use http::header::CACHE_CONTROL;
+use ramal_app::Scoped;
 use ramal_domain::Link;
 use ramal_store::Number;
+use serde::Deserialize;
 use serde_json::json;
 
 use super::{answer::PageError, session::SignedIn};
-use crate::Web;
+use crate::{Web, extract::Query};
 
 /// How often the rows are looked at: they are the truth, whichever process changes them.
 const EVERY: Duration = Duration::from_secs(1);
@@ -64,11 +67,29 @@ struct Watch {
     /// Whether the first look, which waits for nothing, is over.
     looked: bool,
     seen: Option<HashMap<String, Seen>>,
+    /// The number whose messages are looked at, and the mark that was told of them.
+    messages: Option<(Scoped, String)>,
     queue: Vec<Event>,
 }
 
-async fn live(State(web): State<Web>, by: SignedIn) -> Result<Response, PageError> {
-    let watch = Watch { web, by, looked: false, seen: None, queue: Vec::new() };
+/// What else is followed.
+#[derive(Debug, Default, Deserialize)]
+struct Wanted {
+    /// The number whose messages are looked at.
+    #[serde(default)]
+    messages: String,
+}
+
+async fn live(
+    State(web): State<Web>,
+    by: SignedIn,
+    Query(wanted): Query<Wanted>,
+) -> Result<Response, PageError> {
+    let messages = match wanted.messages.as_str() {
+        "" => None,
+        id => Some((web.app.scope(by.caller.clone(), Some(id)).await?, String::new())),
+    };
+    let watch = Watch { web, by, looked: false, seen: None, messages, queue: Vec::new() };
     let events = stream::unfold(watch, |mut watch| async move {
         let event = watch.next().await?;
         Some((Ok::<_, Infallible>(event), watch))
@@ -97,6 +118,18 @@ impl Watch {
             if let Ok(numbers) = self.web.app.listed_numbers(&self.by.caller).await {
                 self.compare(&numbers);
             }
+            self.look_at_messages().await;
+        }
+    }
+
+    /// Tells the mark of the messages when it is another one: whoever shows them knows which it has.
+    async fn look_at_messages(&mut self) {
+        let Some((scoped, told)) = &mut self.messages else { return };
+        let Ok(mark) = self.web.app.messages_mark(scoped).await else { return };
+        if *told != mark {
+            let data = json!({"id": scoped.number.id.to_string(), "mark": mark});
+            self.queue.push(Event::default().event("messages").data(data.to_string()));
+            *told = mark;
         }
     }
 

@@ -28,6 +28,7 @@ use super::{
     frame::{Frame, Section},
     links,
     live::state_name,
+    messages::MessagesTexts,
     numbers::{Confirmed, NumbersTexts},
     official::{OfficialBlock, OfficialTexts},
     session::{Posted, SignedIn},
@@ -248,7 +249,7 @@ fn excerpt(text: &str) -> String {
     excerpt
 }
 
-fn kind(name: &str, t: &NumberTexts) -> &'static str {
+pub(super) fn kind(name: &str, t: &NumberTexts) -> &'static str {
     match name {
         "text" => t.kind_text,
         "image" => t.kind_image,
@@ -282,6 +283,7 @@ struct NumberPage {
     refresh: bool,
     why: Option<&'static str>,
     resuming: bool,
+    m: &'static MessagesTexts,
     health: &'static str,
     health_why: Option<&'static str>,
     health_until: Option<Timestamp>,
@@ -358,6 +360,7 @@ async fn number_page(
         o: OfficialTexts::of(language),
         s,
         pair: PairTexts::of(language),
+        m: MessagesTexts::of(language),
         reasons: words::reasons(language),
         id: id.to_owned(),
         state: state_name(number.link),

@@ -94,6 +94,11 @@ texts! {
         link_not_found: "Esse link não existe (mais).", "There is no such link (any more).", "Ese enlace no existe (ya).";
         template_not_found: "Esse modelo não existe (mais).", "There is no such template (any more).", "Esa plantilla no existe (ya).";
         template_name_taken: "Já existe um modelo com este nome.", "There is a template with this name already.", "Ya existe una plantilla con este nombre.";
+        message_not_found: "Essa mensagem não existe (mais).", "There is no such message (any more).", "Ese mensaje no existe (ya).";
+        media_not_found: "Esse arquivo não existe (mais), ou o WhatsApp já o apagou.",
+            "There is no such file (any more), or WhatsApp has deleted it.",
+            "Ese archivo no existe (ya), o WhatsApp lo eliminó.";
+        missing_variables: "O modelo precisa de valores para: {names}.", "The template needs values for: {names}.", "La plantilla necesita valores para: {names}.";
         busy: "O servidor está ocupado; tente de novo.", "The server is busy; try again.", "El servidor está ocupado; inténtelo de nuevo.";
         internal: "O servidor falhou. O registro dele diz por quê.", "The server failed. Its log says why.", "El servidor falló. Su registro dice por qué.";
         done_saved: "Salvo.", "Saved.", "Guardado.";
@@ -137,6 +142,13 @@ texts! {
         media_mute: "Áudios e figurinhas vão sem texto.", "Sounds and stickers go without a text.", "Los audios y stickers van sin texto.";
         media_file_name: "Só documentos têm nome de arquivo.", "Only documents have a file name.", "Solo los documentos tienen nombre de archivo.";
         language: "O idioma é como pt_BR.", "A language looks like pt_BR.", "El idioma es como es_MX.";
+        to_itself: "Esse é o próprio número que envia.", "That is the number that sends.", "Ese es el mismo número que envía.";
+        too_far: "O envio pode ser agendado para até um ano.", "A message can be scheduled for up to a year ahead.", "El envío se puede programar hasta con un año de anticipación.";
+        file_size: "O arquivo está vazio, ou é grande demais para o tipo.", "The file is empty, or too large for its type.", "El archivo está vacío, o es demasiado grande para su tipo.";
+        template_media: "O modelo pede um arquivo de outro tipo.", "The template takes a file of another type.", "La plantilla pide un archivo de otro tipo.";
+        template_no_media: "O modelo não tem lugar para um arquivo.", "The template has no place for a file.", "La plantilla no tiene lugar para un archivo.";
+        channel_texts: "Para canais, só textos são enviados.", "Only texts are sent to channels.", "A los canales solo se envían textos.";
+        official_buttons: "O WhatsApp entrega botões e listas só de números oficiais.", "WhatsApp delivers buttons and lists from official numbers only.", "WhatsApp entrega botones y listas solo de números oficiales.";
         times: "Confira as datas: o começo vem antes do fim.", "Check the times: the beginning comes before the end.", "Revise las fechas: el comienzo va antes del fin.";
     }
 }

@@ -9,6 +9,7 @@
 
 mod authorisation;
 mod branding;
+mod dashboard_messages;
 mod documents;
 mod errors;
 mod event_feed;

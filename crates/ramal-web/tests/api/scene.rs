@@ -3,13 +3,13 @@
 
 use std::{fmt::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 
-use ramal_app::{App, LimitOptions};
+use ramal_app::{App, LimitOptions, Visitor};
 use ramal_domain::{
-    ApiToken, Clock as _, CloseReason, Input, KeyId, KeyScope, NodeId, NumberId, SystemClock,
-    TenantId,
+    ApiToken, Clock as _, CloseReason, Input, KeyId, KeyScope, NodeId, NumberId, Role, SystemClock,
+    TenantId, UserId,
 };
 use ramal_session::Supervisor;
-use ramal_store::{MasterKey, NewKey, NewNumber, Reservation, Store, Tenant, Vault};
+use ramal_store::{MasterKey, NewKey, NewNumber, Reservation, Store, Tenant, User, Vault};
 use ramal_web::{Readiness, Web};
 use serde_json::{Value, json};
 use tokio::{
@@ -86,6 +86,14 @@ pub(crate) struct Account {
     pub(crate) number: String,
     pub(crate) number_key: String,
     pub(crate) phone: String,
+}
+
+/// Somebody who is signed in to the dashboard.
+#[derive(Clone, Debug)]
+pub(crate) struct Person {
+    pub(crate) cookie: String,
+    /// Of the forms of their pages.
+    pub(crate) token: String,
 }
 
 /// The API on a port of its own; it ends with its test.
@@ -219,6 +227,25 @@ impl Scene {
         let answer = self.ask(&made).await;
         assert_eq!(answer.status, 201, "{}", answer.text);
         answer.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Signs a person of the tenant in to the dashboard.
+    pub(crate) async fn person(&self, account: &Account, role: Role) -> Person {
+        let id = UserId::mint();
+        let user = User {
+            id,
+            tenant: account.tenant,
+            email: format!("{id}@acme.com").parse().unwrap(),
+            role,
+            created_at: SystemClock.now(),
+            signed_in_at: None,
+        };
+        let mut tx = self.store().begin().await.unwrap();
+        assert!(tx.users().create(&user, &"no password".to_owned().into()).await.unwrap());
+        tx.commit().await.unwrap();
+        let visitor = Visitor { user_agent: "test".to_owned(), address: None };
+        let secret = self.app.let_in(&user, &visitor).await.unwrap();
+        Person { cookie: format!("ramal_session={}", secret.expose()), token: secret.form_token() }
     }
 
     pub(crate) async fn ask(&self, ask: &Ask) -> Answer {
