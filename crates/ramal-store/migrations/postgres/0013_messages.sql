@@ -11,5 +11,8 @@ alter table messages add column redacted bigint not null default 0;  -- 1: conte
 alter table events add column redacted bigint not null default 0;    -- 1: likewise
 create index messages_said on messages
   (number_id, (coalesce(sent_at_ms, created_at_ms) / 1000), id);
+-- With the whole order of the queue, so that finding its head reads no other messages of the number.
+drop index messages_queue;
+create index messages_queue on messages (number_id, created_at_ms, id) where status = 'QUEUED';
 create index messages_kept on messages (number_id, created_at_ms) where redacted = 0;
 create index events_kept on events (number_id, created_at_ms) where redacted = 0;
