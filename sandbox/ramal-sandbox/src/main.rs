@@ -105,7 +105,6 @@ fn configure(
     config.whatsapp.url = outside.whatsapp.ws_url();
     config.whatsapp.media_url = outside.whatsapp.media_url();
     config.whatsapp.app_version = Some(APP_VERSION);
-    config.whatsapp.media_url = outside.whatsapp.media_url();
     outside.demo.configure(&mut config, outside.graph);
     // Whoever tries the sandbox receives webhooks, and has media, on the same machine, and does not wait.
     config.webhooks.allow_private = true;
