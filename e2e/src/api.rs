@@ -228,6 +228,14 @@ impl Api {
         Created::read(self.post("/v1/numbers", body).await.expect(201))
     }
 
+    /// `GET` of bytes, from a path of the server's; their headers come along.
+    pub async fn bytes(&self, path: &str) -> (HeaderMap, Vec<u8>) {
+        let response = self.request(Method::GET, path).send().await.expect("the server answers");
+        assert_eq!(response.status(), 200, "GET {path}");
+        let headers = response.headers().clone();
+        (headers, response.bytes().await.expect("the whole of it").into())
+    }
+
     /// Every number, as listed.
     pub async fn numbers(&self) -> Vec<Value> {
         let list = self.get("/v1/numbers").await.expect(200);

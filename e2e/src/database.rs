@@ -1,9 +1,9 @@
 //! The product's SQLite file, read past the product: the judge of what it did.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use sqlx::{
-    AssertSqlSafe, FromRow, SqlitePool,
+    AssertSqlSafe, Connection as _, FromRow, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteRow},
 };
 
@@ -27,6 +27,18 @@ impl Database {
             .fetch_all(&self.0)
             .await
             .unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// Changes rows under the running product, as only time does otherwise; returns how many.
+    pub async fn change(&self, sql: &str) -> u64 {
+        let options = self.0.connect_options().as_ref().clone();
+        let options = options.read_only(false).busy_timeout(Duration::from_secs(10));
+        let mut connection =
+            SqliteConnection::connect_with(&options).await.expect("the database opens");
+        let done = sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await;
+        let done = done.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        connection.close().await.expect("the database closes");
+        done.rows_affected()
     }
 
     /// How many rows of a table satisfy a condition, such as `numbers where stage = 'live'`.

@@ -10,8 +10,10 @@
 )]
 
 mod api;
+mod chat;
 mod cli;
 mod database;
+mod files;
 mod front;
 mod graph;
 mod judge;
@@ -25,8 +27,10 @@ mod wait;
 mod world;
 
 pub use api::{Answer, Api, Created, client};
+pub use chat::Chat;
 pub use cli::{Cli, Running, Said};
 pub use database::Database;
+pub use files::{Files, made_up, sha256};
 pub use front::{Exchange, Front};
 pub use graph::{Business, Graph};
 pub use mortal::{Insisted, Mortal, asked_for};
@@ -35,5 +39,5 @@ pub use phones::Phones;
 pub use process::{Process, binary, repository};
 pub use qr::{decode_qr, decode_terminal_qr};
 pub use receiver::{Delivery, Receiver};
-pub use wait::{PATIENCE, eventually, within};
+pub use wait::{PATIENCE, ahead, eventually, within};
 pub use world::{Product, Sandbox, WhatsApp, World};

@@ -66,6 +66,20 @@ impl Phones {
         self.post(&format!("/phones/{from}/messages"), body).await.expect(201)
     }
 
+    /// Sends anything from a phone: `body` has `to` and one of the fields of `docs/sandbox.md`.
+    pub async fn write(&self, from: &str, body: Value) -> Value {
+        self.post(&format!("/phones/{from}/messages"), body).await.expect(201)
+    }
+
+    /// The attachment of a message, as the phone has it.
+    pub async fn attachment(&self, number: &str, message: &Value) -> Vec<u8> {
+        let id = message["id"].as_str().expect("an id");
+        let url = format!("{}/phones/{number}/messages/{id}/media", self.base);
+        let response = self.client.get(url).send().await.expect("the server answers");
+        assert_eq!(response.status(), 200, "the phone has it");
+        response.bytes().await.expect("the whole attachment").into()
+    }
+
     /// What the phone's owner sees, newest last.
     pub async fn messages(&self, number: &str) -> Vec<Value> {
         let list = self.get(&format!("/phones/{number}/messages")).await.expect(200);

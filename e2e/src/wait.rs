@@ -5,6 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// The moment that lies this far ahead, as the API writes it.
+pub fn ahead(distance: Duration) -> String {
+    let at = time::OffsetDateTime::now_utc() + distance;
+    let form = time::macros::format_description!(
+        "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"
+    );
+    at.format(&form).expect("a moment of this age of the world")
+}
+
 /// How long a condition may take when the product promises nothing tighter.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 /// How often a condition that cannot announce itself is looked at.

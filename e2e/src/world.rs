@@ -38,6 +38,8 @@ pub struct WhatsApp {
     pub phones: Phones,
     /// Where clients connect.
     pub url: String,
+    /// Where they send attachments to, and fetch them from.
+    pub media_url: String,
     /// The file that announced it.
     pub ready_file: String,
     _dir: TempDir,
@@ -52,7 +54,8 @@ impl WhatsApp {
         let mut process = Process::spawn(&binary("wa-server"), &args, &[], dir.path());
         let ready = process.ready(file.as_ref()).await;
         let phones = Phones::new(&text(&ready, "sandboxUrl"));
-        Self { process, phones, url: text(&ready, "whatsappUrl"), ready_file: file, _dir: dir }
+        let (url, media_url) = (text(&ready, "whatsappUrl"), text(&ready, "mediaUrl"));
+        Self { process, phones, url, media_url, ready_file: file, _dir: dir }
     }
 }
 
@@ -176,6 +179,11 @@ impl Product {
     pub fn log(&self) -> String {
         self.process.log()
     }
+
+    /// The most memory that it has had at once, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        self.process.peak_memory()
+    }
 }
 
 async fn serve(env: &[(String, String)], dir: &Path) -> (Process, Value) {
@@ -204,7 +212,9 @@ impl World {
     /// Starts both, the product with these settings.
     pub async fn with(settings: &[(&str, &str)]) -> Self {
         let whatsapp = WhatsApp::start().await;
-        let product = Product::start(&whatsapp.url, settings).await;
+        let mut all = vec![("WHATSAPP__MEDIA_URL", whatsapp.media_url.as_str())];
+        all.extend(settings);
+        let product = Product::start(&whatsapp.url, &all).await;
         Self { product, whatsapp }
     }
 

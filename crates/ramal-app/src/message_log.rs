@@ -5,7 +5,10 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use ramal_domain::{MessageStatus, Peer, PhoneNumber, Timestamp};
 use ramal_store::{Canceled, Message, MessageFilter, MessagePage};
 
-use crate::{App, AppError, Refusal, Scoped};
+use crate::{
+    App, AppError, Refusal, Scoped,
+    outgoing::{LABEL_MAX, is_label},
+};
 
 /// Most messages that are canceled at once (contract C.21).
 const CANCELED_MAX: usize = 100;
@@ -183,7 +186,11 @@ impl MessageWish {
         let status = status.map_err(|_unknown| {
             AppError::invalid("status is QUEUED, SENT, DELIVERED, READ, FAILED or CANCELED")
         })?;
-        let label = self.label.clone().filter(|label| !label.contains('\0'));
+        let label = self.label.clone();
+        if label.as_deref().is_some_and(|label| !is_label(label)) {
+            let sentence = format!("label has 1 to {LABEL_MAX} characters");
+            return Err(AppError::invalid(sentence));
+        }
         let peer = self.peer.as_deref().map(peer).transpose()?;
         let scheduled_at = self.scheduled.then_some(now);
         Ok(MessageFilter { from, to, requested: false, status, peer, label, scheduled_at })

@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use ramal_domain::{Content, CorrelationId, Link, MessageId, Peer, PhoneNumber, Provider, WireId};
+use ramal_session::SendError;
 use ramal_store::{Accepted, Draft, Message};
 
 use crate::{
     App, AppError, Destination, Memo, NumberSettings, OutgoingMessage, Refusal, Scoped,
-    outgoing::{Ready, check_meta, check_web},
+    outgoing::{Ready, check},
 };
 
 /// A message that was accepted.
@@ -100,22 +101,21 @@ impl App {
             Ready::Template { name, header } => (name, header),
         };
         let (header, bytes) = header.unzip();
-        let (content, name) = match scoped.number.provider {
+        let provider = scoped.number.provider;
+        let (content, name) = match provider {
             Provider::Web => {
                 let tenant = scoped.caller.tenant();
                 let own = self.fill_own_template(tenant, &name, &wish.variables, header).await?;
-                check_web(&own.content, &wish.to)?;
                 (own.content, own.name)
             }
             Provider::Meta => {
                 let (number, variables) = (scoped.number.id, &wish.variables);
                 let filled = self.fill_template(number, &name, variables, header).await?;
                 let name = filled.name.clone();
-                let content = Content::Template(filled);
-                check_meta(&content)?;
-                (content, name)
+                (Content::Template(filled), name)
             }
         };
+        check(&content, provider, &wish.to)?;
         Ok(Composed { content, bytes: bytes.flatten(), template: Some(name) })
     }
 
@@ -139,9 +139,13 @@ impl App {
             return Err(Refusal::NotConnected.into());
         }
         let shown = self.sessions.show_typing(number.id, &to).await.map_err(|error| {
+            let unknown = matches!(error.0.downcast_ref(), Some(SendError::UnknownRecipient));
             let error = &error as &dyn std::error::Error;
             tracing::warn!(number.id = %number.id, error, "typing was not shown");
-            Refusal::NoAnswer
+            if unknown {
+                return AppError::invalid("destinationNumber is not on WhatsApp");
+            }
+            Refusal::NoAnswer.into()
         })?;
         Ok(shown.ok_or(Refusal::NotConnected)?)
     }

@@ -24,7 +24,9 @@ const WEB_DATA_MAX: u64 = 16 * 1024 * 1024;
 const AHEAD_MAX: Duration = Duration::from_hours(366 * 24);
 /// Most labels of a message, and most characters of one.
 const LABELS_MAX: usize = 20;
-const LABEL_MAX: usize = 64;
+pub(crate) const LABEL_MAX: usize = 64;
+/// Most characters of a file's name.
+const FILE_NAME_MAX: usize = 240;
 /// Longest address of media.
 const LINK_MAX: usize = 2_000;
 
@@ -154,10 +156,7 @@ impl OutgoingMessage {
 
     /// What the caller calls it.
     pub(crate) fn checked_labels(&self) -> Result<&[String], AppError> {
-        let fits = |label: &String| {
-            (1..=LABEL_MAX).contains(&label.chars().count()) && !label.contains('\0')
-        };
-        if self.labels.len() > LABELS_MAX || !self.labels.iter().all(fits) {
+        if self.labels.len() > LABELS_MAX || !self.labels.iter().all(|label| is_label(label)) {
             let sentence =
                 format!("labels has at most {LABELS_MAX} items of 1 to {LABEL_MAX} characters");
             return Err(AppError::invalid(sentence));
@@ -174,14 +173,7 @@ impl OutgoingMessage {
             (Provider::Meta, None) => self.meta()?,
         };
         if let Ready::Content(content, _) = &ready {
-            let written = serde_json::to_value(content);
-            if written.map_or(true, |written| has_nul(&written)) {
-                return Err(AppError::invalid("texts have no NUL characters"));
-            }
-            match provider {
-                Provider::Web => check_web(content, &self.to)?,
-                Provider::Meta => check_meta(content)?,
-            }
+            check(content, provider, &self.to)?;
         }
         Ok(ready)
     }
@@ -348,12 +340,25 @@ impl WishedButton {
     }
 }
 
-pub(crate) fn check_meta(content: &Content) -> Result<(), AppError> {
-    compose::check(content).map_err(|error| AppError::invalid(error.to_string()))
+/// Whether a number of `provider` sends this there.
+pub(crate) fn check(
+    content: &Content,
+    provider: Provider,
+    to: &Destination,
+) -> Result<(), AppError> {
+    let written = serde_json::to_value(content);
+    if written.map_or(true, |written| has_nul(&written)) {
+        return Err(AppError::invalid("texts have no NUL characters"));
+    }
+    match provider {
+        Provider::Web => check_web(content, to),
+        Provider::Meta => {
+            compose::check(content).map_err(|error| AppError::invalid(error.to_string()))
+        }
+    }
 }
 
-/// Whether a QR-paired number sends this there.
-pub(crate) fn check_web(content: &Content, to: &Destination) -> Result<(), AppError> {
+fn check_web(content: &Content, to: &Destination) -> Result<(), AppError> {
     let sentence = match (content, to) {
         (Content::Buttons(_) | Content::List(_) | Content::Template(_), _) => {
             "WhatsApp delivers buttons and lists from official numbers only; a QR-paired number sends \
@@ -378,9 +383,16 @@ fn read_media(
     file_name: Option<String>,
     max: u64,
 ) -> Result<(Media, Option<Bytes>), AppError> {
+    if file_name.as_deref().is_some_and(|name| !is_file_name(name)) {
+        let sentence = format!(
+            "fileName has 1 to {FILE_NAME_MAX} characters, without slashes and line breaks"
+        );
+        return Err(AppError::invalid(sentence));
+    }
     let media_of = |source| Media { kind, source, caption: None, file_name };
-    let Some(data) = media.strip_prefix("data:") else {
-        let address = media.starts_with("https://") || media.starts_with("http://");
+    let Some(data) = without_scheme(media, "data:") else {
+        let address = ["https://", "http://"].into_iter();
+        let address = address.into_iter().any(|scheme| without_scheme(media, scheme).is_some());
         if !address || media.len() > LINK_MAX || media.contains(char::is_whitespace) {
             let sentence = format!("{field} is an http(s) address or a data URI in base64");
             return Err(AppError::invalid(sentence));
@@ -389,6 +401,10 @@ fn read_media(
     };
     let wrong = || AppError::invalid(format!("{field} is no data URI in base64"));
     let (mime, base64) = data.split_once(";base64,").ok_or_else(wrong)?;
+    if !is_media_type(mime) {
+        let sentence = format!("{field}: a data URI begins with a media type, such as image/png");
+        return Err(AppError::invalid(sentence));
+    }
     let bytes = BASE64.decode(base64).map_err(|_malformed| wrong())?;
     if bytes.is_empty() || u64::try_from(bytes.len()).unwrap_or(u64::MAX) > max {
         let sentence = format!("{field}: a file of this type has 1 to {max} bytes");
@@ -396,6 +412,34 @@ fn read_media(
     }
     let source = MediaSource::Stored { mime: mime.to_owned() };
     Ok((media_of(source), Some(bytes.into())))
+}
+
+/// Whether a message can be called so.
+pub(crate) fn is_label(label: &str) -> bool {
+    (1..=LABEL_MAX).contains(&label.chars().count()) && !label.contains('\0')
+}
+
+/// What follows a scheme, which may be written in any case.
+fn without_scheme<'a>(address: &'a str, scheme: &str) -> Option<&'a str> {
+    let (start, rest) = address.split_at_checked(scheme.len())?;
+    start.eq_ignore_ascii_case(scheme).then_some(rest)
+}
+
+/// Whether this is a name that files have, and no path.
+fn is_file_name(name: &str) -> bool {
+    let fits = |c: char| !c.is_control() && !matches!(c, '/' | '\\');
+    (1..=FILE_NAME_MAX).contains(&name.chars().count()) && name.chars().all(fits)
+}
+
+/// Whether this is a media type, with parameters or without (RFC 2045, section 5.1).
+fn is_media_type(text: &str) -> bool {
+    let is_token = |part: &str| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&byte);
+        !part.is_empty() && part.bytes().all(fits)
+    };
+    let (kind, parameters) = text.split_once(';').unwrap_or((text, ""));
+    let whole = kind.split_once('/').is_some_and(|(top, sub)| is_token(top) && is_token(sub));
+    whole && text.len() <= 128 && parameters.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// What Meta calls a business-scoped user id (BSUID), such as `BR.13491208655302741918`.
@@ -427,6 +471,24 @@ mod tests {
             to: Destination::Person("+5511999999999".to_owned()),
             text: Some(body.to_owned()),
             ..OutgoingMessage::default()
+        }
+    }
+
+    #[test]
+    fn media_types_are_read_as_they_are_written() {
+        for good in ["image/png", "audio/ogg; codecs=opus", "application/vnd.ms-excel"] {
+            assert!(is_media_type(good), "{good}");
+        }
+        for wrong in
+            ["", "png", "image/", "/png", "a\nb", "image/p\0g", "image/png;\r\nx: y", "a b/c"]
+        {
+            assert!(!is_media_type(wrong), "{wrong:?}");
+        }
+        assert_eq!(without_scheme("DATA:x", "data:"), Some("x"));
+        assert_eq!(without_scheme("dat\u{e9}:", "data:"), None);
+        assert!(is_file_name("bill.pdf") && is_file_name(&"x".repeat(240)));
+        for wrong in ["", "../x", "a\\b", "a\nb", &"x".repeat(241)] {
+            assert!(!is_file_name(wrong), "{wrong:?}");
         }
     }
 

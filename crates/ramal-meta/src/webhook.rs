@@ -286,7 +286,8 @@ pub struct DeliveryStatus {
     pub recipient_user_id: Option<String>,
     /// What the message was sent with (`biz_opaque_callback_data`).
     pub tag: Option<String>,
-    /// What Meta charges for it.
+    /// What Meta charges for it, with the conversation that it is part of, as `conversation`, where Meta
+    /// still counts by those.
     pub pricing: Option<Value>,
     /// Why it failed.
     pub error: Option<StatusError>,

@@ -437,6 +437,10 @@ impl Messages<'_> {
         if message.direction == Direction::Inbound || !message.status.may_become(target) {
             return Ok(false);
         }
+        // WhatsApp's clock knows no milliseconds, and is not ours: no step lies before the one that it
+        // follows.
+        let before = [message.sent_at, message.delivered_at].into_iter().flatten();
+        let at = before.fold(at.max(message.created_at), Timestamp::max);
         let leaves_queue = message.status == MessageStatus::Queued;
         if leaves_queue && message.media.is_some() {
             self.drop_bytes(message.id).await?;

@@ -60,7 +60,8 @@ pub enum Canceled {
 impl Messages<'_> {
     /// The head of a number's queue: its oldest message that is due. A chat keeps its order: behind
     /// a message that waits for its next try, those to the same recipient wait as well, and only
-    /// those.
+    /// those. What a try of was under way when this server was killed is tried again, even after its
+    /// `deliverUntil`: it may have been sent in time, and has the same id.
     ///
     /// # Errors
     ///
@@ -73,7 +74,8 @@ impl Messages<'_> {
         let row = sqlx::query(
             "select id, wire_id, peer, content, payload, tries, created_at_ms from messages m
              where number_id = $1 and status = 'QUEUED' and due_at_ms <= $2
-               and not_before_ms <= $2 and (until_ms is null or until_ms > $2)
+               and not_before_ms <= $2
+               and (until_ms is null or until_ms > $2 or began_at_ms is not null)
                and exists (select 1 from numbers n
                  where n.id = m.number_id and n.provider = 'PILOT_STATUS')
                and not exists (select 1 from messages e where e.number_id = $1

@@ -178,7 +178,7 @@ impl Described {
         };
         let mime = match mime {
             // Phones play a voice message only if it says how it is made.
-            Some(mime) if mime.starts_with("audio/ogg") => VOICE.to_owned(),
+            Some(mime) if mime.starts_with("audio/ogg") || mime == "audio/opus" => VOICE.to_owned(),
             Some(mime) => mime,
             None => usual.to_owned(),
         };

@@ -103,8 +103,8 @@ fn configure(
     let mut config = Config::defaults(data_dir.to_owned())?;
     config.server.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port));
     config.whatsapp.url = outside.whatsapp.ws_url();
-    config.whatsapp.app_version = Some(APP_VERSION);
     config.whatsapp.media_url = outside.whatsapp.media_url();
+    config.whatsapp.app_version = Some(APP_VERSION);
     outside.demo.configure(&mut config, outside.graph);
     // Whoever tries the sandbox receives webhooks, and has media, on the same machine, and does not wait.
     config.webhooks.allow_private = true;

@@ -201,10 +201,18 @@ fn status(scope: &Scope<'_>, item: &Value) -> Change {
         recipient: recipient.phone,
         recipient_user_id: recipient.user_id,
         tag: words(item, "biz_opaque_callback_data"),
-        pricing: item.get("pricing").filter(|pricing| pricing.is_object()).cloned(),
+        pricing: pricing(item),
         error,
     };
     scope.known(&["status", &wamid, &name], at, News::Status(change))
+}
+
+fn pricing(item: &Value) -> Option<Value> {
+    let mut pricing = item.get("pricing")?.as_object()?.clone();
+    if let Some(conversation) = item.get("conversation").filter(|it| it.is_object()) {
+        pricing.insert("conversation".to_owned(), conversation.clone());
+    }
+    Some(Value::Object(pricing))
 }
 
 fn incoming(item: &Value, side: Side) -> Option<Incoming> {

@@ -9,5 +9,10 @@ alter table messages add column edited_at_ms bigint;    -- when its author chang
 alter table messages add column revoked_at_ms bigint;   -- when its author deleted it for everybody
 alter table messages add column redacted bigint not null default 0;  -- 1: contents are not kept
 alter table events add column redacted bigint not null default 0;    -- 1: likewise
+create index messages_said on messages
+  (number_id, (coalesce(sent_at_ms, created_at_ms) / 1000), id);
+-- With the whole order of the queue, so that finding its head reads no other messages of the number.
+drop index messages_queue;
+create index messages_queue on messages (number_id, created_at_ms, id) where status = 'QUEUED';
 create index messages_kept on messages (number_id, created_at_ms) where redacted = 0;
 create index events_kept on events (number_id, created_at_ms) where redacted = 0;

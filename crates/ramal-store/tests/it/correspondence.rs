@@ -22,6 +22,8 @@ on_both_databases! {
     what_has_not_begun_can_be_taken_back,
     a_group_is_written_to_under_its_own_name,
     only_its_author_amends_a_message,
+    what_was_said_within_one_second_is_in_the_order_in_which_it_came,
+    what_was_begun_in_time_is_finished,
     pages_go_back_and_can_be_narrowed_down,
     what_waits_is_listed_in_the_order_in_which_it_leaves,
     a_number_that_relays_keeps_no_contents,
@@ -254,25 +256,57 @@ async fn pages_go_back_and_can_be_narrowed_down(Db { store, .. }: Db) {
         (texts.collect::<Vec<_>>().join(","), page.total)
     };
     let all = MessageFilter::default;
+    let requested = || MessageFilter { requested: true, ..all() };
 
-    assert_eq!(texts(all()).await, ("b,in".to_owned(), 3));
-    let requested = MessageFilter { requested: true, ..all() };
-    assert_eq!(texts(requested).await, ("b,100%_a".to_owned(), 2));
+    assert_eq!(texts(all()).await, ("in".to_owned(), 1), "what waits was not said yet");
+    assert_eq!(texts(requested()).await, ("b,100%_a".to_owned(), 2));
     let between = MessageFilter { from: Some(at(2)), to: Some(at(2)), ..all() };
     assert_eq!(texts(between).await, ("in".to_owned(), 1));
     let with = MessageFilter { peer: Some(friend()), ..all() };
-    assert_eq!(texts(with).await, ("in,100%_a".to_owned(), 2));
-    let queued = MessageFilter { status: Some(MessageStatus::Queued), ..all() };
+    assert_eq!(texts(with).await, ("in".to_owned(), 1));
+    let queued = MessageFilter { status: Some(MessageStatus::Queued), ..requested() };
     assert_eq!(texts(queued).await.1, 2);
-    let scheduled = MessageFilter { scheduled_at: Some(at(5)), ..all() };
+    let scheduled = MessageFilter { scheduled_at: Some(at(5)), ..requested() };
     assert_eq!(texts(scheduled).await, ("b".to_owned(), 1));
-    let label = |label: &str| MessageFilter { label: Some(label.to_owned()), ..all() };
+    let label = |label: &str| MessageFilter { label: Some(label.to_owned()), ..requested() };
     assert_eq!(texts(label("label 100%_a")).await, ("100%_a".to_owned(), 1));
     assert_eq!(texts(label("label 100_%a")).await.1, 0);
+    assert_eq!(texts(label("LABEL 100%_a")).await.1, 0, "as it is written");
     assert_eq!(texts(label("label")).await.1, 0);
     // Another tenant's number has none of them.
     let foreign = read!(store, |tx| tx.messages().page(other.tenant, home.number, &all(), (0, 9)));
     assert_eq!(foreign.total, 0);
+}
+
+async fn what_was_said_within_one_second_is_in_the_order_in_which_it_came(Db { store, .. }: Db) {
+    let desk = desk(&store, 1).await;
+    let ours = desk.accept(&store, "Shall we?", at(1)).await;
+    let sent = Timestamp::from_millis(at(1).as_millis() + 700);
+    committed!(store, |tx| tx.messages().sent(ours, sent));
+    // WhatsApp tells whole seconds: it seems to be older.
+    desk.receive(&store, "A", "Yes", at(1)).await;
+
+    let page = desk.page(&store, &MessageFilter::default(), 9).await;
+    let texts: Vec<_> = page.messages.into_iter().filter_map(|message| message.content).collect();
+    assert_eq!(texts, ["Yes", "Shall we?"]);
+    let from = MessageFilter { from: Some(sent), ..MessageFilter::default() };
+    assert_eq!(desk.page(&store, &from, 9).await.total, 1, "by when it was sent");
+}
+
+async fn what_was_begun_in_time_is_finished(Db { store, .. }: Db) {
+    let desk = desk(&store, 1).await;
+    let schedule = Schedule { not_before: None, until: Some(at(5)) };
+    let id = desk.accept_at(&store, &friend(), "hurry", schedule, at(1)).await;
+    let head = async |now| read!(store, |tx| tx.messages().next_queued(desk.number, now));
+    assert_eq!(head(at(2)).await.unwrap().id, id);
+    assert!(committed!(store, |tx| tx.messages().begin(id, at(2))));
+
+    // The server was killed here.
+    assert_eq!(committed!(store, |tx| tx.messages().expire_queued(at(9))), 0);
+    assert_eq!(head(at(9)).await.unwrap().id, id);
+    committed!(store, |tx| tx.messages().tried(id, at(10), at(9)));
+    assert!(head(at(10)).await.is_none());
+    assert_eq!(committed!(store, |tx| tx.messages().expire_queued(at(10))), 1);
 }
 
 /// Settles what is due, and returns how many there were.

@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State};
 use ramal_app::{MessageList, MessageWish};
-use ramal_domain::{Direction, MessageStatus, Peer, Provider, Timestamp, WireId, conversation_id};
+use ramal_domain::{Direction, Peer, Provider, Timestamp, WireId, conversation_id};
 use ramal_store::{Message, StoredMedia};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -34,9 +34,16 @@ struct LogQuery {
     scheduled: Option<String>,
 }
 
-impl From<LogQuery> for MessageWish {
-    fn from(query: LogQuery) -> Self {
-        Self {
+impl TryFrom<LogQuery> for MessageWish {
+    type Error = ApiError;
+
+    fn try_from(query: LogQuery) -> Result<Self, ApiError> {
+        let scheduled = match query.scheduled.as_deref() {
+            None | Some("0" | "false") => false,
+            Some("1" | "true") => true,
+            Some(_) => return Err(ApiError::invalid("scheduled is 1 or 0")),
+        };
+        Ok(Self {
             start_date: query.start_date,
             end_date: query.end_date,
             page: query.page,
@@ -44,8 +51,8 @@ impl From<LogQuery> for MessageWish {
             status: query.status,
             peer: query.peer,
             label: query.label,
-            scheduled: matches!(query.scheduled.as_deref(), Some("1" | "true")),
-        }
+            scheduled,
+        })
     }
 }
 
@@ -78,7 +85,7 @@ async fn list(
     OnNumber(scoped): OnNumber,
     Query(query): Query<LogQuery>,
 ) -> Result<Json<SentMessages>, ApiError> {
-    let found = web.app.list_messages(&scoped, &query.into()).await?;
+    let found = web.app.list_messages(&scoped, &query.try_into()?).await?;
     let own = scoped.number.phone.e164();
     let total_pages = found.total_pages();
     let MessageList { messages, total, page, page_size } = found;
@@ -155,7 +162,7 @@ async fn history(
     OnNumber(scoped): OnNumber,
     Query(query): Query<LogQuery>,
 ) -> Result<Json<History>, ApiError> {
-    let found = web.app.message_history(&scoped, &query.into()).await?;
+    let found = web.app.message_history(&scoped, &query.try_into()?).await?;
     let total_pages = found.total_pages();
     let MessageList { messages, total, page, page_size } = found;
     let provider = scoped.number.provider;
@@ -272,7 +279,7 @@ impl Spoken {
             Peer::Phone(phone) => (Some(phone.e164()), None),
             Peer::Jid(jid) => (None, Some(jid.clone())),
         };
-        let waits = matches!(message.status, MessageStatus::Queued | MessageStatus::Canceled);
+        let at_whatsapp = message.sent_at.or(message.delivered_at);
         let media = message.media.clone().filter(|_| known);
         Self {
             id: message.id.to_string(),
@@ -282,7 +289,7 @@ impl Spoken {
                 Direction::Outbound => "OUTBOUND",
             },
             provider_kind: provider,
-            external_message_id: (!waits).then(|| message.wire_id.to_string()),
+            external_message_id: at_whatsapp.map(|_| message.wire_id.to_string()),
             status: message.status.name(),
             message_type: message.kind.clone(),
             origin: message.origin.clone(),

@@ -403,8 +403,41 @@ pub(super) struct MessageDetail {
     #[schema(required = true)]
     origin: Option<String>,
     /// What Meta says that it costs. Official numbers only.
-    #[schema(required = true, value_type = Option<Object>)]
-    meta_pricing: Option<Value>,
+    #[schema(required = true)]
+    meta_pricing: Option<MetaPricing>,
+}
+
+/// What Meta says that a message costs.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct MetaPricing {
+    /// Told of conversations that an advertisement opened; else null.
+    #[schema(required = true)]
+    conversation_id: Option<String>,
+    /// How that conversation came about.
+    #[schema(required = true)]
+    origin_type: Option<String>,
+    /// What is paid for.
+    #[schema(required = true, example = "utility")]
+    category: Option<String>,
+    /// Whether it is paid for: `regular`, or why it is free.
+    #[serde(rename = "type")]
+    #[schema(required = true, example = "regular")]
+    kind: Option<String>,
+}
+
+impl MetaPricing {
+    /// Reads what is kept of what Meta told; `None`: that is nothing of the kind.
+    fn read(kept: &str) -> Option<Self> {
+        let kept: Value = serde_json::from_str(kept).ok().filter(Value::is_object)?;
+        let text = |path: &str| kept.pointer(path).and_then(Value::as_str).map(str::to_owned);
+        Some(Self {
+            conversation_id: text("/conversation/id"),
+            origin_type: text("/conversation/origin/type"),
+            category: text("/category"),
+            kind: text("/type"),
+        })
+    }
 }
 
 impl MessageDetail {
@@ -412,6 +445,7 @@ impl MessageDetail {
         let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
         let destination_number = match (message.direction, &message.peer) {
             (Direction::Inbound, _) => own.to_owned(),
+            (Direction::Outbound, Peer::Phone(phone)) if message.redacted => phone.masked(),
             (Direction::Outbound, Peer::Phone(phone)) => phone.e164(),
             (Direction::Outbound, Peer::Jid(jid)) => jid.clone(),
         };
@@ -431,7 +465,7 @@ impl MessageDetail {
             error_code: failure.map(|failure| failure.code.clone()),
             error_message: failure.map(|failure| failure.message.clone()),
             origin: message.origin.clone(),
-            meta_pricing: message.pricing.as_deref().and_then(|it| serde_json::from_str(it).ok()),
+            meta_pricing: message.pricing.as_deref().and_then(MetaPricing::read),
         }
     }
 }

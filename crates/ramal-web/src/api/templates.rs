@@ -252,9 +252,11 @@ struct FieldsBody {
         example = "order-update",
         nullable = false
     )]
+    #[serde(default, deserialize_with = "present")]
     name: Option<String>,
     /// `UTILITY` (of a new one, when absent), `MARKETING` or `OTP`.
     #[schema(example = "UTILITY", nullable = false)]
+    #[serde(default, deserialize_with = "present")]
     category: Option<String>,
     /// For people.
     #[schema(max_length = 16, pattern = "^[A-Za-z0-9_-]*$", example = "pt_BR")]
@@ -283,6 +285,11 @@ struct FieldsBody {
     #[schema(max_items = 3)]
     #[serde(default, deserialize_with = "cleared")]
     buttons: Option<Vec<ButtonBody>>,
+}
+
+/// What cannot be taken away: null is refused.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
 }
 
 /// Tells null, which takes a field away, from an absent one, which leaves it.
