@@ -1,5 +1,7 @@
 //! Media that came in, for whoever is signed in: no key, and no link that others could use.
 
+use std::fmt::Write as _;
+
 use axum::{
     body::Body,
     extract::State,
@@ -90,7 +92,8 @@ fn disposition(shown: bool, name: Option<&str>) -> HeaderValue {
         if byte.is_ascii_alphanumeric() || b"-._".contains(&byte) {
             value.push(char::from(byte));
         } else {
-            value.push_str(&format!("%{byte:02X}"));
+            // Writing to a string does not fail.
+            let _ = write!(value, "%{byte:02X}");
         }
     }
     HeaderValue::try_from(value).unwrap_or_else(|_never| HeaderValue::from_static(way))

@@ -126,6 +126,8 @@ impl Rows<'_> {
             Place::Status => Some(texts.status_post),
         };
         let with = if direct { message.peer.to_string() } else { message.place.id().to_owned() };
+        let empty = if message.kind == "reaction" { texts.reaction_gone } else { texts.no_text };
+        let bare = (text.is_none() && media.is_none()).then_some(empty);
         let waits = matches!(message.status, MessageStatus::Queued | MessageStatus::Canceled);
         Row {
             id: message.id.to_string(),
@@ -138,7 +140,7 @@ impl Rows<'_> {
             }),
             author: (received && !direct).then(|| self.person(message, hidden)),
             kind: kind(&message.kind, NumberTexts::of(self.language)),
-            instead: instead(message, hidden, text.is_none() && media.is_none(), texts),
+            instead: instead(message, hidden, texts).or(bare),
             text,
             edited: message.edited_at.is_some() && message.revoked_at.is_none(),
             quoted: self.quoted(message, hidden),
@@ -152,7 +154,7 @@ impl Rows<'_> {
             deliver_at: message.not_before.filter(|at| *at > self.now),
             until: message.until,
             times: times(message, texts),
-            origin: (!received).then(|| match message.origin.as_deref() {
+            origin: (!received).then_some(match message.origin.as_deref() {
                 Some("API") => texts.origin_api,
                 Some("DASHBOARD") => texts.origin_dashboard,
                 Some(_) => texts.origin_system,
@@ -209,22 +211,19 @@ impl Rows<'_> {
     }
 }
 
-fn instead(
+/// What there is to say in place of contents that are gone.
+const fn instead(
     message: &Message,
     hidden: bool,
-    bare: bool,
     texts: &'static MessagesTexts,
 ) -> Option<&'static str> {
     if message.revoked_at.is_some() {
-        return Some(texts.deleted);
+        Some(texts.deleted)
+    } else if hidden {
+        Some(texts.not_kept)
+    } else {
+        None
     }
-    if hidden {
-        return Some(texts.not_kept);
-    }
-    if !bare {
-        return None;
-    }
-    Some(if message.kind == "reaction" { texts.reaction_gone } else { texts.no_text })
 }
 
 fn media_row(message: &Message, media: &StoredMedia) -> MediaRow {
