@@ -144,7 +144,7 @@ impl Town {
         let Line { id, phone, .. } = &self.lines[chat.line];
         for index in 0..texts {
             tokio::time::sleep(Duration::from_millis(rng.random_range(0..PAUSE))).await;
-            let text = format!("to {} {index}", phone);
+            let text = format!("to {phone} {index}");
             self.mortal.phones().send(&chat.friend, phone, &text).await;
             chat.received.push(text);
 
