@@ -221,7 +221,7 @@ async fn history(
     let page = page_of(&wanted.page);
     let peer = Some(wanted.peer.trim().to_owned()).filter(|peer| !peer.is_empty());
     let wish = MessageWish { page: Some(page.to_string()), peer, ..MessageWish::default() };
-    match web.app.message_history(scoped, &wish).await {
+    match web.app.message_log(scoped, &wish).await {
         Err(AppError::Refused(Refusal::Validation(_))) => {
             Ok((MessageList { messages: Vec::new(), total: 0, page: 1, page_size: 1 }, true))
         }
