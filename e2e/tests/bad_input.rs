@@ -159,9 +159,12 @@ async fn a_text_is_sent_from_a_sound_body_only() {
     ];
     let unsupported = [
         to("buttons", json!([{"type": "reply", "label": "Yes"}])),
-        to("list", json!({"buttonText": "Choose", "sections": [
-            {"title": "Sizes", "rows": [{"rowId": "s", "title": "Small"}]}
-        ]})),
+        to(
+            "list",
+            json!({"buttonText": "Choose", "sections": [
+                {"title": "Sizes", "rows": [{"rowId": "s", "title": "Small"}]}
+            ]}),
+        ),
     ];
 
     for body in &wrong {

@@ -76,7 +76,7 @@ async fn send(api: &Api, message: Value) -> String {
 
 /// The same message, to the friend unless it says to whom.
 fn addressed(mut message: Value) -> Value {
-    if message.get("destinationNumber").is_none() {
+    if message.get("destinationNumber").is_none() && message.get("groupId").is_none() {
         message["destinationNumber"] = json!(FRIEND);
     }
     message

@@ -61,13 +61,13 @@ impl App {
             bytes: futures_util::stream::empty().boxed(),
         };
         match (media.remote, media.meta_id) {
-            (Some(remote), _) => self.from_whatsapp(&remote, told).await,
-            (None, Some(id)) => self.from_meta(message.number, &id, told).await,
+            (Some(remote), _) => self.fetch_whatsapp(&remote, told).await,
+            (None, Some(id)) => self.fetch_meta(message.number, &id, told).await,
             (None, None) => Err(Refusal::MediaNotFound.into()),
         }
     }
 
-    async fn from_whatsapp(
+    async fn fetch_whatsapp(
         &self,
         remote: &RemoteMedia,
         told: OpenMedia,
@@ -84,7 +84,7 @@ impl App {
         Ok(OpenMedia { bytes, ..told })
     }
 
-    async fn from_meta(
+    async fn fetch_meta(
         &self,
         number: NumberId,
         id: &str,

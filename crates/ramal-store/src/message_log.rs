@@ -64,7 +64,7 @@ impl MessageFilter {
 
     /// As JSON has it in the list, in quotes.
     fn quoted_label(&self) -> String {
-        let quoted = self.label.as_ref().map(|label| serde_json::to_string(label));
+        let quoted = self.label.as_ref().map(serde_json::to_string);
         quoted.and_then(Result::ok).unwrap_or_default()
     }
 }

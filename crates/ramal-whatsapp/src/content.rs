@@ -63,14 +63,12 @@ pub(crate) fn read(message: &wa::Message) -> Option<Content> {
 pub(crate) fn amendment(message: &wa::Message) -> Option<Amendment> {
     let protocol = unwrap(message).protocol_message.as_option()?;
     let of = protocol.key.as_option()?.id.clone().filter(|id| !id.is_empty())?;
-    match protocol.r#type? {
-        ProtocolType::REVOKE => Some(Amendment { of, now: None }),
-        ProtocolType::MESSAGE_EDIT => {
-            let now = read(protocol.edited_message.as_option()?)?;
-            Some(Amendment { of, now: Some(now) })
-        }
-        _ => None,
+    let kind = protocol.r#type?;
+    if kind == ProtocolType::REVOKE {
+        return Some(Amendment { of, now: None });
     }
+    let now = protocol.edited_message.as_option().filter(|_| kind == ProtocolType::MESSAGE_EDIT)?;
+    Some(Amendment { of, now: Some(read(now)?) })
 }
 
 type Found = Option<(&'static str, Option<String>, Option<Part>)>;
@@ -110,35 +108,36 @@ fn text(message: &wa::Message) -> Found {
 }
 
 fn media(message: &wa::Message) -> Found {
-    let kept = |kind, caption: &Option<String>, part| Some((kind, caption.clone(), part));
+    let kept = |kind, caption: Option<&String>, part| Some((kind, caption.cloned(), part));
     if let Some(image) = message.image_message.as_option() {
         return kept(
             "image",
-            &image.caption,
-            part("image", image, &image.mimetype, &image.caption),
+            image.caption.as_ref(),
+            part("image", image, image.mimetype.as_ref(), image.caption.as_ref()),
         );
     }
     if let Some(video) = message.video_message.as_option() {
         return kept(
             "video",
-            &video.caption,
-            part("video", video, &video.mimetype, &video.caption),
+            video.caption.as_ref(),
+            part("video", video, video.mimetype.as_ref(), video.caption.as_ref()),
         );
     }
     if let Some(video) = message.ptv_message.as_option() {
-        return kept("video", &None, part("video", video, &video.mimetype, &None));
+        return kept("video", None, part("video", video, video.mimetype.as_ref(), None));
     }
     if let Some(audio) = message.audio_message.as_option() {
-        return kept("audio", &None, part("audio", audio, &audio.mimetype, &None));
+        return kept("audio", None, part("audio", audio, audio.mimetype.as_ref(), None));
     }
     if let Some(document) = message.document_message.as_option() {
-        let part = part("document", document, &document.mimetype, &document.caption);
+        let part =
+            part("document", document, document.mimetype.as_ref(), document.caption.as_ref());
         let file_name = document.file_name.clone().or_else(|| document.title.clone());
         let part = part.map(|part| Part { file_name, ..part });
-        return kept("document", &document.caption, part);
+        return kept("document", document.caption.as_ref(), part);
     }
     if let Some(sticker) = message.sticker_message.as_option() {
-        return kept("sticker", &None, part("sticker", sticker, &sticker.mimetype, &None));
+        return kept("sticker", None, part("sticker", sticker, sticker.mimetype.as_ref(), None));
     }
     None
 }
@@ -147,8 +146,8 @@ fn media(message: &wa::Message) -> Found {
 fn part(
     kind: &str,
     media: &dyn Downloadable,
-    mime: &Option<String>,
-    caption: &Option<String>,
+    mime: Option<&String>,
+    caption: Option<&String>,
 ) -> Option<Part> {
     let written = |bytes: Option<&[u8]>| bytes.map(hex::encode).unwrap_or_default();
     let remote = RemoteMedia {
@@ -159,7 +158,7 @@ fn part(
         enc_sha256: written(media.file_enc_sha256()),
         length: media.file_length().unwrap_or_default(),
     };
-    let (mime, caption) = (mime.clone(), caption.clone().filter(|text| !text.is_empty()));
+    let (mime, caption) = (mime.cloned(), caption.cloned().filter(|text| !text.is_empty()));
     Some(Part { remote, mime, caption, file_name: None })
 }
 

@@ -63,6 +63,10 @@ impl MediaDoor {
             MediaDownloadError::ReferenceRejected(_) | MediaDownloadError::Other(_) => {
                 MediaError::Gone(error.into())
             }
+            MediaDownloadError::HostsUnreachable(_) | MediaDownloadError::NoHosts => {
+                MediaError::Unavailable(error.into())
+            }
+            // The library may name more one day.
             _ => MediaError::Unavailable(error.into()),
         })
     }

@@ -151,7 +151,9 @@ async fn nothing_is_left(world: &World, created: &Created, key: &str) {
     gone.await;
     within(GONE, "no socket", async || (world.phones().connections().await == 0).then_some(()))
         .await;
-    assert_eq!(files(&world.product.data()), BTreeSet::from(["master.key".to_owned()]));
+    let kept = ["master.key", "tmp"].map(str::to_owned);
+    assert_eq!(files(&world.product.data()), BTreeSet::from(kept));
+    assert_eq!(files(&world.product.data().join("tmp")), BTreeSet::new(), "no file on its way");
     let path = format!("/v1/numbers/{}", created.id);
     world.api().get(&path).await.refused(404, "NUMBER_NOT_FOUND");
     world.api().post(&format!("{path}/restore"), json!({})).await.refused(404, "NUMBER_NOT_FOUND");

@@ -199,10 +199,11 @@ impl App {
         match &incoming.kind {
             IncomingKind::Edited { original, text } => {
                 let change = AuthorsChange::Edited(text.as_deref().map(clean));
-                return self.amend(tx, to, incoming, original, change, now).await;
+                return self.amend(tx, to, incoming, (original, change), now).await;
             }
             IncomingKind::Revoked { original } => {
-                return self.amend(tx, to, incoming, original, AuthorsChange::Deleted, now).await;
+                let amended = (original.as_str(), AuthorsChange::Deleted);
+                return self.amend(tx, to, incoming, amended, now).await;
             }
             // WhatsApp's own words about somebody: nobody wrote.
             IncomingKind::System { .. } => return Ok(()),
@@ -228,8 +229,7 @@ impl App {
         tx: &mut Tx,
         to: &Recipient,
         incoming: &Incoming,
-        original: &str,
-        change: AuthorsChange,
+        (original, change): (&str, AuthorsChange),
         now: Timestamp,
     ) -> Result<(), AppError> {
         let Some(message) = self.inbound(to, incoming, now) else { return Ok(()) };

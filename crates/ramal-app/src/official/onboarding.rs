@@ -173,7 +173,19 @@ impl Checklist {
             CloseReason::MetaPermissionMissing => StepName::Waba,
             CloseReason::MetaNotRegistered => StepName::Register,
             CloseReason::MetaDisconnected => StepName::Subscribe,
-            _ => StepName::Verify,
+            CloseReason::MetaAccountDisabled
+            | CloseReason::NotPaired
+            | CloseReason::CodesExpired
+            | CloseReason::PairingRefused
+            | CloseReason::WrongPhone
+            | CloseReason::PasskeyRequired
+            | CloseReason::PasskeyRefused
+            | CloseReason::LoggedOut
+            | CloseReason::Restricted
+            | CloseReason::Banned
+            | CloseReason::ClientOutdated
+            | CloseReason::Replaced
+            | CloseReason::Network => StepName::Verify,
         };
         self.set(step, StepStatus::Failed, Some(reason.explain()));
     }

@@ -187,8 +187,8 @@ mod tests {
         TemplateContent { text: text.to_owned(), ..TemplateContent::default() }
     }
 
-    fn media(kind: MediaKind, url: &str) -> Option<TemplateMedia> {
-        Some(TemplateMedia { kind, url: url.to_owned(), file_name: None })
+    fn media(kind: MediaKind, url: &str) -> TemplateMedia {
+        TemplateMedia { kind, url: url.to_owned(), file_name: None }
     }
 
     #[test]
@@ -213,7 +213,7 @@ mod tests {
         for good in [
             content(" Oi {{name}} "),
             TemplateContent {
-                media: media(MediaKind::Sticker, "https://a.example/s"),
+                media: Some(media(MediaKind::Sticker, "https://a.example/s")),
                 ..content("")
             },
             TemplateContent { media: Some(document.clone()), ..content("") },
@@ -233,8 +233,14 @@ mod tests {
             TemplateContent { footer: Some("x".repeat(61)), ..content("x") },
             TemplateContent { footer: Some("only".to_owned()), ..content("") },
             TemplateContent { language: Some("pt BR".to_owned()), ..content("x") },
-            TemplateContent { media: media(MediaKind::Image, "ftp://a.example"), ..content("x") },
-            TemplateContent { media: media(MediaKind::Voice, "https://a.example"), ..content("x") },
+            TemplateContent {
+                media: Some(media(MediaKind::Image, "ftp://a.example")),
+                ..content("x")
+            },
+            TemplateContent {
+                media: Some(media(MediaKind::Voice, "https://a.example")),
+                ..content("x")
+            },
             TemplateContent { media: Some(image), ..content("x") },
             TemplateContent { buttons: vec![url.clone(); 4], ..content("x") },
             TemplateContent { buttons: vec![url], ..content("") },

@@ -313,7 +313,7 @@ async fn what_was_begun_in_time_is_finished(Db { store, .. }: Db) {
 
 /// Settles what is due, and returns how many there were.
 async fn delivered(store: &Store, verdict: Verdict) -> usize {
-    let lease = Duration::from_secs(60);
+    let lease = Duration::from_mins(1);
     let limits = LeaseLimits { lease, runs: 9, unproven: 9, per_webhook: 9, run_length: 9 };
     let due = committed!(store, |tx| tx.deliveries().lease_due(at(9), &limits)).concat();
     let settled = due.len();

@@ -22,7 +22,7 @@ on_both_databases! {
 }
 
 /// How long what is seen may take to settle.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Somebody who follows.
 struct Follower {

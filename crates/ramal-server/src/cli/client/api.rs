@@ -20,7 +20,7 @@ use super::{
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an answer may take: above the server's own patience with WhatsApp, and enough for a film over
 /// a slow line.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(2);
 /// How long a stream may be silent: three of its signs of life.
 const SILENCE_MAX: Duration = Duration::from_secs(45);
 const SILENT: &str = "it does not answer in time";
@@ -117,7 +117,7 @@ impl Api {
                 segments.pop_if_empty().push("v1").extend(path);
             }
             Err(()) => return Err(Failure::usage(format!("{} has no paths", self.url()))),
-        };
+        }
         if !ask.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&ask.query);
         }

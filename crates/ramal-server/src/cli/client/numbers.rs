@@ -182,6 +182,7 @@ fn sheet(number: &Value) -> String {
     facts.map(|(name, value)| format!("{name:<10}{}", clean(value))).collect::<Vec<_>>().join("\n")
 }
 
+#[expect(clippy::fn_params_excessive_bools, reason = "two flags of the command line")]
 async fn delete(api: &Api, named: &str, purge: bool, yes: bool) -> Result<(), Failure> {
     let id = resolve(api, named).await?;
     if !yes {

@@ -25,7 +25,7 @@ pub(in crate::cli) struct Reach {
     #[arg(long, global = true, env = "RAMAL_URL", value_name = "URL")]
     url: Option<String>,
     /// The tenant's key, or a number's. Other users of the machine can see arguments: better set
-    /// RAMAL_KEY, or use --key-file.
+    /// `RAMAL_KEY`, or use --key-file.
     #[arg(long, global = true, env = "RAMAL_KEY", hide_env_values = true, value_name = "KEY")]
     key: Option<SecretString>,
     /// A file that holds the key, and nothing else.
