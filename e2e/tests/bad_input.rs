@@ -143,13 +143,25 @@ async fn a_text_is_sent_from_a_sound_body_only() {
         to("destinationNumber", json!(5_511_999_990_002_u64)),
         to("markRead", json!("yes")),
         to("templateId", json!("tpl_1")),
-    ];
-    let unsupported = [
+        // One destination.
         to("groupId", json!("1@g.us")),
         to("newsletterId", json!("1@newsletter")),
-        to("media", json!("https://example.com/x.png")),
+        json!({"groupId": "1@newsletter", "text": "x"}).to_string(),
+        to("media", json!("ftp://example.com/x.png")),
+        to("media", json!("data:nothing;base64,AAEC")),
+        to("mediaType", json!("hologram")),
+        to("fileName", json!("../x")),
+        to("deliverAt", json!("tomorrow")),
+        to("deliverAt", json!("2130-01-01T00:00:00.000Z")),
+        to("deliverUntil", json!("2020-01-01T00:00:00.000Z")),
+        to("labels", json!(["x".repeat(65)])),
+        to("labels", json!("vip")),
+    ];
+    let unsupported = [
         to("buttons", json!([{"type": "reply", "label": "Yes"}])),
-        to("deliverAt", json!("2030-01-01T00:00:00.000Z")),
+        to("list", json!({"buttonText": "Choose", "sections": [
+            {"title": "Sizes", "rows": [{"rowId": "s", "title": "Small"}]}
+        ]})),
     ];
 
     for body in &wrong {

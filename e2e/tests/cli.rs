@@ -1,5 +1,5 @@
 //! The command line: what a person types, and what comes of it.
-#![expect(clippy::indexing_slicing, reason = "tests fail by panicking")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 use std::time::Duration;
 
@@ -29,13 +29,13 @@ async fn printed<T>(running: &Running, what: &str, mut find: impl FnMut(&str) ->
 fn heard(running: &Running) -> Vec<Value> {
     let log = running.process.log();
     let lines = log.lines().filter(|line| line.starts_with('{') && line.ends_with('}'));
-    lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+    lines.map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
 }
 
 fn texts(running: &Running) -> Vec<String> {
     let heard = heard(running);
     let messages = heard.iter().filter(|event| event["event"] == "message.received");
-    messages.map(|event| event["data"]["content"].as_str().unwrap().to_owned()).collect()
+    messages.map(|event| event["data"]["content"].as_str().expect("a text").to_owned()).collect()
 }
 
 async fn listening(cli: &Cli, args: &[&str]) -> Running {
@@ -185,7 +185,7 @@ async fn a_listener_misses_and_repeats_nothing_over_kill_9() {
         let before = format!("before {round}");
         world.phones().send(FRIEND, NUMBER, &before).await;
         if round > 0 {
-            let wanted = [&expected[..], &[before.clone()]].concat();
+            let wanted = [&expected[..], std::slice::from_ref(&before)].concat();
             eventually("it is printed", async || (texts(&fresh) == wanted).then_some(())).await;
         }
         world.product.kill_9();
@@ -237,8 +237,8 @@ async fn what_is_wrong_is_said_in_a_sentence_and_by_the_exit_code() {
     let file = dir.path().join("key");
     std::fs::write(&file, key(&world)).unwrap();
     let file = file.to_str().unwrap();
-    let list = Cli::bare().run(&["numbers", "list", "--url", url, "--key-file", file]).done();
-    assert!(list.starts_with("ID"), "{list}");
+    let numbers = Cli::bare().run(&["numbers", "list", "--url", url, "--key-file", file]).done();
+    assert!(numbers.starts_with("ID"), "{numbers}");
     for args in [&["--help"][..], &["numbers", "--help"], &["listen", "--help"]] {
         let help = cli.run(args).done();
         assert!(!help.contains(key(&world)), "{help}");

@@ -2,7 +2,6 @@
 //! wrong at WhatsApp's media host.
 
 #![expect(
-    clippy::expect_used,
     clippy::indexing_slicing,
     reason = "the tests' helpers fail by panicking, as the tests do"
 )]

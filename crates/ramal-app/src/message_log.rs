@@ -76,7 +76,22 @@ impl App {
         scoped: &Scoped,
         wish: &MessageWish,
     ) -> Result<MessageList, AppError> {
-        self.list(scoped, wish, false).await
+        let said = MessageFilter { said: true, ..wish.filter(self.clock.now())? };
+        self.list(scoped, wish, said).await
+    }
+
+    /// The same with what waits and what was taken back, for people who look after the number.
+    ///
+    /// # Errors
+    ///
+    /// As [`App::message_history`].
+    pub async fn message_log(
+        &self,
+        scoped: &Scoped,
+        wish: &MessageWish,
+    ) -> Result<MessageList, AppError> {
+        let all = wish.filter(self.clock.now())?;
+        self.list(scoped, wish, all).await
     }
 
     /// What was sent through this server.
@@ -89,17 +104,16 @@ impl App {
         scoped: &Scoped,
         wish: &MessageWish,
     ) -> Result<MessageList, AppError> {
-        self.list(scoped, wish, true).await
+        let requested = MessageFilter { requested: true, ..wish.filter(self.clock.now())? };
+        self.list(scoped, wish, requested).await
     }
 
     async fn list(
         &self,
         scoped: &Scoped,
         wish: &MessageWish,
-        requested: bool,
+        filter: MessageFilter,
     ) -> Result<MessageList, AppError> {
-        let now = self.clock.now();
-        let filter = MessageFilter { requested, ..wish.filter(now)? };
         let page = counted("page", wish.page.as_deref(), 1, PAGES_MAX)?;
         let page_size = counted("pageSize", wish.page_size.as_deref(), PAGE, PAGE_MAX)?;
         let (tenant, number) = (scoped.caller.tenant(), scoped.number.id);
@@ -193,7 +207,16 @@ impl MessageWish {
         }
         let peer = self.peer.as_deref().map(peer).transpose()?;
         let scheduled_at = self.scheduled.then_some(now);
-        Ok(MessageFilter { from, to, requested: false, status, peer, label, scheduled_at })
+        Ok(MessageFilter {
+            from,
+            to,
+            requested: false,
+            said: false,
+            status,
+            peer,
+            label,
+            scheduled_at,
+        })
     }
 }
 

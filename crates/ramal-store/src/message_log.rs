@@ -17,6 +17,8 @@ pub struct MessageFilter {
     pub to: Option<Timestamp>,
     /// Only those that were sent through us: not what came in, was typed on the phone, or is of the past.
     pub requested: bool,
+    /// Only those that were said: neither those that wait nor those that were taken back.
+    pub said: bool,
     /// Only those that have come so far.
     pub status: Option<MessageStatus>,
     /// Only those with this person, group or channel.
@@ -41,7 +43,7 @@ impl MessageFilter {
     /// parameter is always bound: one statement for all wishes.
     const CONDITION: &str = "tenant_id = $1 and number_id = $2
         and {time} >= $3 and {time} <= $4
-        and ($5 = 0 or origin is not null) and ($5 = 1 or status not in ('QUEUED', 'CANCELED'))
+        and ($5 = 0 or origin is not null) {said}
         and ($6 = '' or status = $6) and ($7 = '' or peer = $7 or place = $7)
         and ($8 = '' or replace(labels, $8, '') <> labels)
         and ($9 < 0 or (status = 'QUEUED' and not_before_ms > $9))";
@@ -96,7 +98,8 @@ impl Messages<'_> {
         (page, size): (u32, u32),
     ) -> Result<MessagePage, StoreError> {
         let (time, order) = filter.time_and_order();
-        let condition = MessageFilter::CONDITION.replace("{time}", time);
+        let said = if filter.said { "and status not in ('QUEUED', 'CANCELED')" } else { "" };
+        let condition = MessageFilter::CONDITION.replace("{time}", time).replace("{said}", said);
         let count = format!("select count(*) from messages where {condition}");
         let total: i64 = bound!(sqlx::query_scalar(AssertSqlSafe(count)), tenant, number, filter)
             .fetch_one(&mut *self.0.inner)

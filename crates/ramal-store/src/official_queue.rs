@@ -270,8 +270,10 @@ impl Messages<'_> {
         tag: Option<MessageId>,
     ) -> Result<Option<MessageId>, StoreError> {
         let row = sqlx::query(
+            // Meta's own id has the first word.
             "select id from messages where number_id = $1 and direction = 'out'
-               and (wire_id = $2 or id = $3) limit 1",
+               and (wire_id = $2 or id = $3)
+             order by case when wire_id = $2 then 0 else 1 end limit 1",
         )
         .bind(number.to_string())
         .bind(wire_id.as_str())

@@ -140,7 +140,7 @@ impl Writing {
                 let sealed = sealed.map_err(ControlError::internal)?;
                 // Neither is needed any more, and a message is kept for long.
                 let file = File { data: None, ..file };
-                Piece::Media { kind, file, sealed }
+                Piece::Media { kind, file, sealed: Box::new(sealed) }
             }
         };
         Ok(Draft { piece, quote })

@@ -264,10 +264,10 @@ async fn history(
     let peer = Some(wanted.peer.trim().to_owned()).filter(|peer| !peer.is_empty());
     let status = wanted.status().map(|status| status.name().to_owned());
     let wish = MessageWish { page: Some(page.to_string()), peer, status, ..MessageWish::default() };
-    // What was canceled was never said: it is found among what was asked for.
+    // What came in has no status that says anything to people.
     let found = match wish.status {
         Some(_) => web.app.list_messages(scoped, &wish).await,
-        None => web.app.message_history(scoped, &wish).await,
+        None => web.app.message_log(scoped, &wish).await,
     };
     match found {
         Err(AppError::Refused(Refusal::Validation(_))) => {

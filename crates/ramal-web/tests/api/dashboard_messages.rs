@@ -275,7 +275,7 @@ async fn what_is_scheduled_is_listed_and_taken_back_once() {
     let all = sent(&scene, &ours).await;
     assert_eq!((all.len(), &all[0]["status"]), (1, &json!("CANCELED")));
     let seen = page(&scene, &owner, &address(&ours)).await.text;
-    assert!(!seen.contains(&cancel) && !seen.contains("Tomorrow"), "{seen}");
+    assert!(!seen.contains(&cancel) && seen.contains("Canceled"), "{seen}");
     let canceled = page(&scene, &owner, &format!("{}?status=CANCELED", address(&ours))).await.text;
     assert!(canceled.split_once("id=\"log\"").unwrap().1.contains("Tomorrow"), "{canceled}");
     let failed = page(&scene, &owner, &format!("{}?status=FAILED", address(&ours))).await.text;
@@ -290,7 +290,7 @@ async fn the_log_shows_both_ways_what_is_answered_and_one_person_alone() {
     let ana = "+5511988887777";
     heard(&scene, &ours, ana, ("W1", "<b>Where</b> is it?"), None).await;
     heard(&scene, &ours, ana, ("W2", "I mean this"), Some("W1")).await;
-    heard(&scene, &ours, "+5511977776666", ("W3", "Somebody else"), None).await;
+    heard(&scene, &ours, "+5511966665555", ("W3", "Somebody else"), None).await;
     let body =
         json!({"destinationNumber": "+5511977776666", "text": "On its way", "labels": ["vip"]});
     let send = Ask::new("POST", "/v1/messages/send").key(&ours.number_key).body(body);
@@ -304,6 +304,7 @@ async fn the_log_shows_both_ways_what_is_answered_and_one_person_alone() {
         "On its way",
         "vip",
         "as soon as possible",
+        "Queued",
         "Somebody else",
     ] {
         assert!(all.contains(shown), "{shown}: {all}");
@@ -311,6 +312,7 @@ async fn the_log_shows_both_ways_what_is_answered_and_one_person_alone() {
     let one = page(&scene, &owner, &format!("{}?peer=%2B5511988887777", address(&ours))).await.text;
     let log = one.split_once("id=\"log\"").unwrap().1;
     assert!(log.contains("I mean this") && !log.contains("Somebody else"), "{log}");
+    assert!(!log.contains("On its way"), "{log}");
     let none = page(&scene, &owner, &format!("{}?peer=nobody", address(&ours))).await;
     assert!(none.status == 200 && none.text.contains("That is no phone number"), "{}", none.text);
     let far = page(&scene, &owner, &format!("{}?page=9", address(&ours))).await.text;

@@ -154,7 +154,7 @@ impl State {
                 Fetch { owner: owner.clone(), id: id.clone(), from: from.clone(), attachment };
             self.later.push((Duration::ZERO, Later::Fetch(fetch)));
         }
-        if received && !chat.as_ref().is_some_and(|chat: &Jid| chat.server == Server::Newsletter) {
+        if received && chat.as_ref().is_none_or(|chat: &Jid| chat.server != Server::Newsletter) {
             self.put_off_receipts(PhoneReceipt {
                 reader: owner.clone(),
                 sender: from,

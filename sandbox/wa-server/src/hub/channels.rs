@@ -110,7 +110,7 @@ impl State {
         let place = Place { name: name.clone(), jid, of_many: false, by_lid: false };
         let content = self.composed(&owner, &place, draft)?;
         let message = sent(&owner, &owner, Some(name), &content);
-        self.publish(bare(id), &message, content, None)?;
+        self.publish(bare(id), &message, &content, None)?;
         Ok(message)
     }
 
@@ -120,7 +120,7 @@ impl State {
         &mut self,
         id: &str,
         message: &Message,
-        content: Content,
+        content: &Content,
         author: Option<&DeviceId>,
     ) -> Result<u64, PhoneError> {
         let channel = self.crowds.channels.get_mut(id).ok_or(PhoneError::UnknownChannel)?;
@@ -177,7 +177,7 @@ impl State {
             .attr("from", &to)
             .attr("t", clock::unix_seconds());
         let channel = self.crowds.channels.get(to.user.as_str());
-        if !channel.is_some_and(|channel| channel.view.owner == from.number) {
+        if channel.is_none_or(|channel| channel.view.owner != from.number) {
             self.send(conn, ack.attr("error", "403").build());
             return Ok(());
         }
@@ -191,13 +191,13 @@ impl State {
         let (number, name) = (&from.number, to.to_string());
         let own_id = match edit.as_deref() {
             // Both name the post in the stanza's id, and say no more than the new text.
-            Some("3") => about(&mut content, "edit", &id),
-            Some("8") => about(&mut content, "revoke", &id),
+            Some("3") => Some(about(&mut content, "edit", &id)),
+            Some("8") => Some(about(&mut content, "revoke", &id)),
             _ => None,
         };
         let id = own_id.unwrap_or(id);
         let message = Message { id, ..sent(number, number, Some(name), &content) };
-        let published = self.publish(to.user.as_str(), &message, content, Some(from));
+        let published = self.publish(to.user.as_str(), &message, &content, Some(from));
         let ack = match published {
             Ok(number) => ack.attr("server_id", number),
             Err(error) => {
@@ -261,10 +261,10 @@ impl Channel {
 }
 
 /// Turns a post that replaces or deletes another into a message about it; answers its own id.
-fn about(content: &mut Content, kind: &'static str, target: &str) -> Option<String> {
+fn about(content: &mut Content, kind: &'static str, target: &str) -> String {
     content.kind = kind;
     content.details.target = Some(target.to_owned());
-    Some(stanza_id())
+    stanza_id()
 }
 
 /// The id that a post's stanza bears, and what it does: one about another post bears that one's.

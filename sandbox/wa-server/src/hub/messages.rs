@@ -149,17 +149,17 @@ impl State {
                 Ok(())
             };
         }
-        self.log_received(sending, target, number, content)
+        self.log_received(sending, target, &number, content)
     }
 
     fn log_received(
         &mut self,
         sending: &Sending<'_>,
         target: &Jid,
-        number: PhoneNumber,
+        number: &PhoneNumber,
         content: Content,
     ) -> Result<(), StanzaError> {
-        let own = number == sending.from.number;
+        let own = *number == sending.from.number;
         let chat = if own {
             // A copy of what a companion sent: the chat is inside, or else on the stanza.
             content.sent_to.clone().or_else(|| PhoneNumber::of_jid(&sending.to))
@@ -180,7 +180,7 @@ impl State {
             details: content.details.clone(),
         };
         let by_lid = target.server == Server::Lid;
-        Ok(self.arrive(&number, Arrival { message, by_lid, content })?)
+        Ok(self.arrive(number, Arrival { message, by_lid, content })?)
     }
 
     /// A device shows itself as online or not. Wants no answer.

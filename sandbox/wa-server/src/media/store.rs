@@ -73,12 +73,11 @@ struct Index {
 impl Store {
     /// Opens the store in a folder, or in a temporary one.
     pub(crate) fn open(dir: Option<PathBuf>) -> io::Result<Self> {
-        let (dir, temporary) = match dir {
-            Some(dir) => (dir, None),
-            None => {
-                let temporary = tempfile::Builder::new().prefix("wa-server-media").tempdir()?;
-                (temporary.path().to_owned(), Some(temporary))
-            }
+        let (dir, temporary) = if let Some(dir) = dir {
+            (dir, None)
+        } else {
+            let temporary = tempfile::Builder::new().prefix("wa-server-media").tempdir()?;
+            (temporary.path().to_owned(), Some(temporary))
         };
         for part in [OBJECTS, PARTIAL, PLAIN] {
             fs::create_dir_all(dir.join(part))?;

@@ -64,13 +64,11 @@ pub struct Message {
 impl Message {
     /// Whether it belongs to the chat with a number, or to a chat of many.
     pub(crate) fn is_in(&self, chat: &str) -> bool {
-        match &self.chat {
-            Some(own) => own == chat,
-            None => {
-                let other = if self.direction == Direction::In { &self.from } else { &self.to };
-                PhoneNumber::parse(chat).is_ok_and(|number| number == *other)
-            }
+        if let Some(own) = &self.chat {
+            return own == chat;
         }
+        let other = if self.direction == Direction::In { &self.from } else { &self.to };
+        PhoneNumber::parse(chat).is_ok_and(|number| number == *other)
     }
 }
 

@@ -59,6 +59,7 @@ impl MediaKind {
 /// What a user says about an attachment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[expect(clippy::struct_field_names, reason = "`fileName` is what the control API calls it")]
 pub struct File {
     /// Its bytes, as base64; else `size` is given.
     pub data: Option<String>,
@@ -80,7 +81,7 @@ pub struct File {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Piece {
     Text(String),
-    Media { kind: MediaKind, file: File, sealed: Sealed },
+    Media { kind: MediaKind, file: File, sealed: Box<Sealed> },
     Location(Location),
     Contacts(Vec<Contact>),
     Reaction { to: String, emoji: String },

@@ -164,6 +164,7 @@ async fn shown(server: &WaServer, phone: &Phone, message: wa::Message) -> Value 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one message of each kind")]
 async fn a_phone_shows_whatever_a_client_sends() {
     let server = server().await;
     let bob = number(BOB);

@@ -87,7 +87,7 @@ pub async fn seen(
     server: &WaServer,
     phone: &PhoneNumber,
     what: &str,
-    wanted: impl Fn(&Value) -> bool,
+    wanted: impl Fn(&Value) -> bool + Send + Sync,
 ) -> Value {
     let path = format!("/phones/{}/messages", phone.digits());
     until(what, || async {
@@ -242,7 +242,7 @@ impl Phone {
     pub async fn message<T>(
         &mut self,
         what: &str,
-        wanted: impl Fn(&wa::Message, &MessageInfo) -> Option<T>,
+        wanted: impl Fn(&wa::Message, &MessageInfo) -> Option<T> + Send + Sync,
     ) -> T {
         self.event(what, |event| {
             let Event::Messages(batch) = event else { return None };

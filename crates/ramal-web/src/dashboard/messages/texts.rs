@@ -96,7 +96,7 @@ texts! {
         peer_hint: "Um número de telefone, ou o identificador de um grupo.", "A phone number, or the id of a group.", "Un número de teléfono, o el identificador de un grupo.";
         show: "Mostrar", "Show", "Mostrar";
         everybody: "Mostrar todas", "Show all", "Mostrar todos";
-        every_state: "Tudo o que foi dito", "All that was said", "Todo lo que se dijo";
+        every_state: "Todos os estados", "Every status", "Todos los estados";
         status: "Estado", "Status", "Estado";
         bad_peer: "Isso não é um número de telefone, nem um grupo ou canal.", "That is no phone number, and no group or channel.", "Eso no es un número de teléfono, ni un grupo o canal.";
         only_with: "só esta conversa", "only this conversation", "solo esta conversación";
