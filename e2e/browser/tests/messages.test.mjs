@@ -246,6 +246,12 @@ test("a scheduled message waits, is taken back, and too late is said", async () 
     await page.getByRole("status").getByText("Canceled: it will not be sent.").waitFor();
     await waiting.getByText("Nothing waits to be sent.").waitFor();
     await log(page).locator(".badge").getByText("Canceled").waitFor();
+    await page.getByLabel("Status").selectOption({ label: "Failed" });
+    await page.getByRole("button", { name: "Show" }).click();
+    await log(page).getByText("No message matches this filter.").waitFor();
+    await page.getByLabel("Status").selectOption({ label: "Canceled" });
+    await page.getByRole("button", { name: "Show" }).click();
+    await log(page).getByText("See you").waitFor();
 
     const cancel = `${sandbox.url}${at(shop)}/${message.id}/cancel`;
     assert.equal(await postForm(page, cancel, {}), 303);

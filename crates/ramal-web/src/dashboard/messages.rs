@@ -16,10 +16,10 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode};
 use ramal_app::{
-    AppError, Attempt, IdempotencyKey, Memo, MessageList, MessageWish, OutgoingMessage, PiiMode,
-    Refusal, Scoped, Sent, StoredAnswer,
+    AppError, Attempt, IdempotencyKey, Language, Memo, MessageList, MessageWish, OutgoingMessage,
+    PiiMode, Refusal, Scoped, Sent, StoredAnswer,
 };
-use ramal_domain::WireId;
+use ramal_domain::{MessageStatus, WireId};
 use ramal_store::{Message, Number};
 use serde::Deserialize;
 
@@ -32,6 +32,7 @@ use super::{
     answer::{Flash, PageError, sentence},
     frame::{Frame, Section},
     live::state_name,
+    number::words,
     session::{Posted, SignedIn},
     sign_in::Nothing,
 };
@@ -40,6 +41,15 @@ use crate::{
     extract::{Path, Query},
 };
 
+/// What a log may be narrowed down to.
+const STATUSES: [MessageStatus; 6] = [
+    MessageStatus::Queued,
+    MessageStatus::Sent,
+    MessageStatus::Delivered,
+    MessageStatus::Read,
+    MessageStatus::Failed,
+    MessageStatus::Canceled,
+];
 /// Pages after this one are not looked for.
 const PAGES_MAX: u32 = 10_000;
 
@@ -57,6 +67,8 @@ pub(super) fn router() -> Router<Web> {
 struct Wanted {
     /// Only what was said with this person, group or channel.
     peer: String,
+    /// Only what has come so far, of what was sent through this server.
+    status: String,
     /// Which page of the log.
     page: String,
     /// Which page of what waits.
@@ -70,13 +82,21 @@ struct Wanted {
 }
 
 impl Wanted {
+    /// What is no status is none.
+    fn status(&self) -> Option<MessageStatus> {
+        self.status.parse().ok()
+    }
+
     /// The query of another page.
     fn query(&self, page: u32, waiting: u32, more: &[(&str, &str)]) -> String {
         let (page, waiting) = (page.to_string(), waiting.to_string());
         let mut query = Vec::new();
-        for (name, value, usual) in
-            [("peer", self.peer.trim(), ""), ("page", &page, "1"), ("waiting", &waiting, "1")]
-        {
+        for (name, value, usual) in [
+            ("peer", self.peer.trim(), ""),
+            ("status", self.status().map_or("", MessageStatus::name), ""),
+            ("page", &page, "1"),
+            ("waiting", &waiting, "1"),
+        ] {
             if value != usual {
                 query.push((name, value));
             }
@@ -119,6 +139,14 @@ impl Pager {
     }
 }
 
+/// One choice of the filter.
+#[derive(Debug)]
+struct StatusChoice {
+    value: &'static str,
+    words: &'static str,
+    chosen: bool,
+}
+
 #[derive(Template)]
 #[template(path = "dashboard/messages.html")]
 struct MessagesPage {
@@ -142,6 +170,9 @@ struct MessagesPage {
     pager: Option<Pager>,
     peer: String,
     peer_problem: bool,
+    statuses: Vec<StatusChoice>,
+    /// Whether only some are wanted.
+    filtered: bool,
     /// Whom one may filter by, as far as they are on the page.
     peers: Vec<(String, String)>,
     paged: bool,
@@ -205,11 +236,22 @@ async fn render(
         pager: Pager::of(&list, t, |page| address(page, waiting.page)),
         peers: peers(&log),
         log,
+        filtered: !wanted.peer.trim().is_empty() || wanted.status().is_some(),
         peer: wanted.peer.trim().to_owned(),
         peer_problem,
+        statuses: statuses(wanted.status(), language),
         paged: list.page > 1,
     };
     page.frame.answer(web, &page)
+}
+
+fn statuses(chosen: Option<MessageStatus>, language: Language) -> Vec<StatusChoice> {
+    let choice = |status: MessageStatus| StatusChoice {
+        value: status.name(),
+        words: words::status(status, language),
+        chosen: chosen == Some(status),
+    };
+    STATUSES.map(choice).into()
 }
 
 /// A page of the log, and whether nobody can be meant by the filter.
@@ -220,8 +262,14 @@ async fn history(
 ) -> Result<(MessageList, bool), PageError> {
     let page = page_of(&wanted.page);
     let peer = Some(wanted.peer.trim().to_owned()).filter(|peer| !peer.is_empty());
-    let wish = MessageWish { page: Some(page.to_string()), peer, ..MessageWish::default() };
-    match web.app.message_log(scoped, &wish).await {
+    let status = wanted.status().map(|status| status.name().to_owned());
+    let wish = MessageWish { page: Some(page.to_string()), peer, status, ..MessageWish::default() };
+    // What came in has no status that says anything to people.
+    let found = match wish.status {
+        Some(_) => web.app.list_messages(scoped, &wish).await,
+        None => web.app.message_log(scoped, &wish).await,
+    };
+    match found {
         Err(AppError::Refused(Refusal::Validation(_))) => {
             Ok((MessageList { messages: Vec::new(), total: 0, page: 1, page_size: 1 }, true))
         }

@@ -49,13 +49,19 @@ fn address(account: &Account) -> String {
     format!("/numbers/{}/messages", account.number)
 }
 
-/// What somebody wrote to the number; with media, a picture.
-async fn heard(scene: &Scene, account: &Account, wire: &str, text: &str, quoted: Option<&str>) {
+/// Somebody writes to the number.
+async fn heard(
+    scene: &Scene,
+    account: &Account,
+    from: &str,
+    (wire, text): (&str, &str),
+    quoted: Option<&str>,
+) {
     let inbound = InboundMessage {
         tenant: account.tenant,
         number: account.number.parse().unwrap(),
         wire_id: WireId::from_text(wire),
-        from: Peer::Phone("+5511988887777".parse().unwrap()),
+        from: Peer::Phone(from.parse().unwrap()),
         lid: None,
         place: Place::Direct,
         kind: "text",
@@ -270,6 +276,10 @@ async fn what_is_scheduled_is_listed_and_taken_back_once() {
     assert_eq!((all.len(), &all[0]["status"]), (1, &json!("CANCELED")));
     let seen = page(&scene, &owner, &address(&ours)).await.text;
     assert!(!seen.contains(&cancel) && seen.contains("Canceled"), "{seen}");
+    let canceled = page(&scene, &owner, &format!("{}?status=CANCELED", address(&ours))).await.text;
+    assert!(canceled.split_once("id=\"log\"").unwrap().1.contains("Tomorrow"), "{canceled}");
+    let failed = page(&scene, &owner, &format!("{}?status=FAILED", address(&ours))).await.text;
+    assert!(failed.contains("No message matches this filter."), "{failed}");
 }
 
 #[tokio::test]
@@ -277,8 +287,10 @@ async fn the_log_shows_both_ways_what_is_answered_and_one_person_alone() {
     let scene = Scene::start().await;
     let ours = scene.account(1).await;
     let owner = scene.person(&ours, Role::Owner).await;
-    heard(&scene, &ours, "W1", "<b>Where</b> is it?", None).await;
-    heard(&scene, &ours, "W2", "I mean this", Some("W1")).await;
+    let ana = "+5511988887777";
+    heard(&scene, &ours, ana, ("W1", "<b>Where</b> is it?"), None).await;
+    heard(&scene, &ours, ana, ("W2", "I mean this"), Some("W1")).await;
+    heard(&scene, &ours, "+5511966665555", ("W3", "Somebody else"), None).await;
     let body =
         json!({"destinationNumber": "+5511977776666", "text": "On its way", "labels": ["vip"]});
     let send = Ask::new("POST", "/v1/messages/send").key(&ours.number_key).body(body);
@@ -291,13 +303,16 @@ async fn the_log_shows_both_ways_what_is_answered_and_one_person_alone() {
         "In reply to: “&#60;b&#62;Where",
         "On its way",
         "vip",
+        "as soon as possible",
         "Queued",
+        "Somebody else",
     ] {
         assert!(all.contains(shown), "{shown}: {all}");
     }
     let one = page(&scene, &owner, &format!("{}?peer=%2B5511988887777", address(&ours))).await.text;
     let log = one.split_once("id=\"log\"").unwrap().1;
-    assert!(log.contains("I mean this") && !log.contains("On its way"), "{log}");
+    assert!(log.contains("I mean this") && !log.contains("Somebody else"), "{log}");
+    assert!(!log.contains("On its way"), "{log}");
     let none = page(&scene, &owner, &format!("{}?peer=nobody", address(&ours))).await;
     assert!(none.status == 200 && none.text.contains("That is no phone number"), "{}", none.text);
     let far = page(&scene, &owner, &format!("{}?page=9", address(&ours))).await.text;
@@ -309,7 +324,7 @@ async fn a_number_that_relays_shows_neither_words_nor_people() {
     let scene = Scene::start().await;
     let ours = scene.account(1).await;
     let owner = scene.person(&ours, Role::Owner).await;
-    heard(&scene, &ours, "W1", "a secret", None).await;
+    heard(&scene, &ours, "+5511988887777", ("W1", "a secret"), None).await;
     keep(&scene, &ours, "STORE_X_DAYS", Some(30)).await;
     let seen = page(&scene, &owner, &address(&ours)).await.text;
     assert!(seen.contains("a secret") && seen.contains("for 30 days"), "{seen}");

@@ -150,7 +150,7 @@ impl Rows<'_> {
             failure: message.failure.as_ref().map(|it| (it.code.clone(), it.message.clone())),
             template: message.template.clone(),
             labels: message.labels.clone(),
-            at: message.created_at,
+            at: message.sent_at.unwrap_or(message.created_at),
             deliver_at: message.not_before.filter(|at| *at > self.now),
             until: message.until,
             times: times(message, texts),

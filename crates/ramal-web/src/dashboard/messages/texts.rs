@@ -84,7 +84,7 @@ texts! {
         empty_hint: "O que este número envia e recebe aparece aqui: escreva para ele, ou envie uma mensagem de teste.",
             "What this number sends and receives appears here: write to it, or send a test message.",
             "Lo que este número envía y recibe aparece aquí: escríbale, o envíe un mensaje de prueba.";
-        nothing_found: "Nenhuma mensagem com essa pessoa, grupo ou canal.", "No message with this person, group or channel.", "Ningún mensaje con esa persona, grupo o canal.";
+        nothing_found: "Nenhuma mensagem corresponde a este filtro.", "No message matches this filter.", "Ningún mensaje corresponde a este filtro.";
         no_page: "Não há mensagens nesta página.", "There are no messages on this page.", "No hay mensajes en esta página.";
         relay_only: "Este número só repassa: o que as mensagens dizem, arquivos e pessoas não ficam guardados, e aqui aparecem ocultos.",
             "This number only relays: what messages say, files and people are not kept, and hidden here.",
@@ -96,6 +96,8 @@ texts! {
         peer_hint: "Um número de telefone, ou o identificador de um grupo.", "A phone number, or the id of a group.", "Un número de teléfono, o el identificador de un grupo.";
         show: "Mostrar", "Show", "Mostrar";
         everybody: "Mostrar todas", "Show all", "Mostrar todos";
+        every_state: "Todos os estados", "Every status", "Todos los estados";
+        status: "Estado", "Status", "Estado";
         bad_peer: "Isso não é um número de telefone, nem um grupo ou canal.", "That is no phone number, and no group or channel.", "Eso no es un número de teléfono, ni un grupo o canal.";
         only_with: "só esta conversa", "only this conversation", "solo esta conversación";
         newer: "Mais recentes", "Newer", "Más recientes";
