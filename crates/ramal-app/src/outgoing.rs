@@ -179,6 +179,13 @@ impl OutgoingMessage {
     }
 
     fn check_modes(&self) -> Result<(), AppError> {
+        self.kind()?;
+        if self.file_name.as_deref().is_some_and(|name| !is_file_name(name)) {
+            let sentence = format!(
+                "fileName has 1 to {FILE_NAME_MAX} characters, without slashes and line breaks"
+            );
+            return Err(AppError::invalid(sentence));
+        }
         let modes = [
             ("templateId", self.template.is_some()),
             ("buttons", !self.buttons.is_empty()),
@@ -383,12 +390,6 @@ fn read_media(
     file_name: Option<String>,
     max: u64,
 ) -> Result<(Media, Option<Bytes>), AppError> {
-    if file_name.as_deref().is_some_and(|name| !is_file_name(name)) {
-        let sentence = format!(
-            "fileName has 1 to {FILE_NAME_MAX} characters, without slashes and line breaks"
-        );
-        return Err(AppError::invalid(sentence));
-    }
     let media_of = |source| Media { kind, source, caption: None, file_name };
     let Some(data) = without_scheme(media, "data:") else {
         let address = ["https://", "http://"].into_iter();
