@@ -135,6 +135,13 @@ class Numbers(unittest.TestCase):
         def shows():
             return self.sandbox.phone("GET", phone, "/companions")[0]["available"]
 
+        def status_of(message):
+            log = self.sandbox.phone("GET", friend, "/messages")
+            return next(entry["status"] for entry in log if entry["id"] == message["id"])
+
+        # Long before the settings say that messages are read.
+        unread = self.sandbox.phone("POST", friend, "/messages", {"to": phone, "text": "one"})
+        until("its delivery", lambda: status_of(unread) == "delivered")
         changed = self.tenant.numbers.update(number, {"settings": {"alwaysOnline": False}})
         self.assertEqual(changed["settingsSync"], {"applied": 1, "failed": 0, "skipped": 0})
         until("the number to show as offline", lambda: shows() is False)
@@ -142,13 +149,7 @@ class Numbers(unittest.TestCase):
         until("the number to show as online", lambda: shows() is True)
         changed = self.tenant.numbers.update(number, {"settings": {"rejectCall": True}})
         self.assertEqual(changed["settingsSync"], {"applied": 1, "failed": 0, "skipped": 0})
-
-        def status_of(message):
-            log = self.sandbox.phone("GET", friend, "/messages")
-            return next(entry["status"] for entry in log if entry["id"] == message["id"])
-
-        unread = self.sandbox.phone("POST", friend, "/messages", {"to": phone, "text": "one"})
-        until("its delivery", lambda: status_of(unread) == "delivered")
+        self.assertEqual(status_of(unread), "delivered")
         self.tenant.numbers.update(number, {"settings": {"readMessages": True}})
         read = self.sandbox.phone("POST", friend, "/messages", {"to": phone, "text": "two"})
         until("the read receipt", lambda: status_of(read) == "read")
