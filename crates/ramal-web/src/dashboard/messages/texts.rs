@@ -6,7 +6,7 @@ texts! {
     /// What a number said, heard, and has yet to send.
     MessagesTexts {
         title: "Mensagens", "Messages", "Mensajes";
-        all: "Ver todas as mensagens, ou enviar uma", "See all messages, or send one", "Ver todos los mensajes, o enviar uno";
+        all: "Ver as mensagens ou enviar uma", "See all messages, or send one", "Ver los mensajes o enviar uno";
         new_message: "Nova mensagem", "New message", "Mensaje nuevo";
 
         send: "Enviar uma mensagem de teste", "Send a test message", "Enviar un mensaje de prueba";
