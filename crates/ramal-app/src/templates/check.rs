@@ -19,7 +19,7 @@ const FOOTER_FILLED_MAX: usize = 1_024;
 /// Longest name of a document.
 const FILE_NAME_MAX: usize = 240;
 /// Longest address.
-const URL_MAX: usize = 2_000;
+pub(super) const URL_MAX: usize = 2_000;
 /// Most buttons.
 const BUTTONS_MAX: usize = 3;
 /// Longest words of a button.

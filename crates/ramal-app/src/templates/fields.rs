@@ -3,7 +3,7 @@
 use ramal_domain::{Button, MediaKind, TemplateCategory, TemplateContent, TemplateMedia};
 use ramal_store::Template;
 
-use super::check::{check_content, check_name};
+use super::check::{URL_MAX, check_content, check_name};
 use crate::{AppError, WishedButton};
 
 /// What a caller says of a template; what is `None` stays as it is, an empty text takes it away.
@@ -99,6 +99,10 @@ fn media(
 
 fn button(wish: WishedButton) -> Result<Button, AppError> {
     let label = wish.label;
+    // Also of one that leads nowhere.
+    if wish.url.as_ref().is_some_and(|url| url.chars().count() > URL_MAX) {
+        return Err(AppError::invalid(format!("a button's url has at most {URL_MAX} characters")));
+    }
     match (wish.kind.as_str(), wish.url) {
         // What comes back names the button by what it says.
         ("reply", _) => Ok(Button::Reply { id: label.clone(), label }),
@@ -116,6 +120,17 @@ pub(super) fn category(name: Option<&str>) -> Result<Option<TemplateCategory>, A
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_not_too_long_even_where_it_is_not_used() {
+        let wish = |length| WishedButton {
+            kind: "reply".to_owned(),
+            label: "Yes".to_owned(),
+            url: Some("x".repeat(length)),
+        };
+        assert!(button(wish(URL_MAX)).is_ok());
+        assert!(button(wish(URL_MAX + 1)).is_err());
+    }
 
     #[test]
     fn fields_stay_go_and_come() {
