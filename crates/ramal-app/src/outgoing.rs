@@ -277,7 +277,7 @@ impl OutgoingMessage {
                 (Some(Header::Text(text.clone())), None)
             }
             (Some((kind, media)), None) => {
-                let kind = media_kind(kind).filter(|kind| {
+                let kind = MediaKind::named(kind).filter(|kind| {
                     matches!(kind, MediaKind::Image | MediaKind::Video | MediaKind::Document)
                 });
                 let kind = kind.ok_or_else(|| {
@@ -295,11 +295,7 @@ impl OutgoingMessage {
     }
 
     fn kind(&self) -> Result<MediaKind, AppError> {
-        let Some(name) = &self.media_type else { return Ok(MediaKind::Image) };
-        media_kind(name).ok_or_else(|| {
-            let kinds = MediaKind::ALL.map(MediaKind::name).join(", ");
-            AppError::invalid(format!("mediaType is one of {kinds}"))
-        })
+        self.media_type.as_deref().map_or(Ok(MediaKind::Image), media_kind)
     }
 
     fn read_media(
@@ -331,7 +327,8 @@ fn is_crowd_id(text: &str) -> bool {
 }
 
 impl WishedButton {
-    fn ready(&self) -> Result<Button, AppError> {
+    /// What is sent.
+    pub(crate) fn ready(&self) -> Result<Button, AppError> {
         let label = self.label.clone();
         match (self.kind.as_str(), &self.url) {
             // What comes back names the button by what it says.
@@ -379,8 +376,12 @@ fn check_web(content: &Content, to: &Destination) -> Result<(), AppError> {
     Err(Refusal::NotSupported(sentence.to_owned()).into())
 }
 
-fn media_kind(name: &str) -> Option<MediaKind> {
-    MediaKind::ALL.into_iter().find(|kind| kind.name() == name)
+/// Reads `mediaType`.
+pub(crate) fn media_kind(name: &str) -> Result<MediaKind, AppError> {
+    MediaKind::named(name).ok_or_else(|| {
+        let kinds = MediaKind::ALL.map(MediaKind::name).join(", ");
+        AppError::invalid(format!("mediaType is one of {kinds}"))
+    })
 }
 
 fn read_media(

@@ -88,6 +88,11 @@ impl MediaKind {
         }
     }
 
+    /// The kind that has this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// The `type` of events: a voice message is `audio` there.
     pub const fn event_type(self) -> &'static str {
         match self {

@@ -334,14 +334,11 @@ fn version(row: &AnyRow) -> Result<TemplateVersion, StoreError> {
         (row.try_get("media_kind")?, row.try_get("media_url")?);
     let media = match (kind, url) {
         (None, _) => None,
-        (Some(kind), Some(url)) => {
-            let kind = MediaKind::ALL.into_iter().find(|one| one.name() == kind);
-            Some(TemplateMedia {
-                kind: kind.ok_or_else(|| broken("template_versions.media_kind"))?,
-                url,
-                file_name: row.try_get("file_name")?,
-            })
-        }
+        (Some(kind), Some(url)) => Some(TemplateMedia {
+            kind: MediaKind::named(&kind).ok_or_else(|| broken("template_versions.media_kind"))?,
+            url,
+            file_name: row.try_get("file_name")?,
+        }),
         (Some(_), None) => return Err(broken("template_versions.media_url")),
     };
     let buttons: String = row.try_get("buttons")?;

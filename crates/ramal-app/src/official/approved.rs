@@ -81,7 +81,7 @@ fn view(template: &Template) -> OfficialTemplate {
             }
             "HEADER" => {
                 let kind = field("format").to_ascii_lowercase();
-                seen.media = MediaKind::ALL.into_iter().find(|one| one.name() == kind);
+                seen.media = MediaKind::named(&kind);
             }
             "BODY" => {
                 field("text").clone_into(&mut seen.text);

@@ -98,7 +98,7 @@ impl App {
         let mut checklist = Checklist::read(&official.onboarding);
         let passed = number.link == Link::Closed(CloseReason::MetaAccountDisabled)
             && checklist.is_blocked()
-            && !is_lost(&phone);
+            && loss(&phone).is_none();
         // What else is closed is connected by a walk through the whole list, if at all.
         if passed || !matches!(number.link, Link::Closed(_)) {
             self.listen(&mut official, &mut phone, &mut checklist).await?;
@@ -249,12 +249,13 @@ fn blocks(error: &GraphError) -> bool {
     error.class == ErrorClass::Blocked && error.code != Some(130_497)
 }
 
-/// Whether a number cannot be used, as Meta has it.
-fn is_lost(phone: &Phone) -> bool {
+/// Why a number cannot be used, as Meta has it.
+fn loss(phone: &Phone) -> Option<CloseReason> {
     match phone.status.as_deref() {
-        Some("BANNED" | "DELETED" | "MIGRATED") => true,
-        Some("DISCONNECTED") => !phone.is_on_biz_app,
-        _ => false,
+        Some("BANNED") => Some(CloseReason::MetaAccountDisabled),
+        Some("DELETED" | "MIGRATED") => Some(CloseReason::MetaDisconnected),
+        Some("DISCONNECTED") if !phone.is_on_biz_app => Some(CloseReason::MetaNotRegistered),
+        _ => None,
     }
 }
 
@@ -337,15 +338,10 @@ pub(crate) async fn settle(
     let Some(number) = found.filter(|n| n.provider == Provider::Meta) else { return Ok(()) };
     let identity = Identity { profile_name: phone.verified_name.clone(), ..Identity::default() };
     tx.numbers().identify(id, number.epoch, &identity).await?;
-    match phone.status.as_deref() {
-        Some("BANNED") => return close_for_now(tx, id, now).await,
-        Some("DELETED" | "MIGRATED") => {
-            return close(tx, id, CloseReason::MetaDisconnected, now).await;
-        }
-        Some("DISCONNECTED") if !phone.is_on_biz_app => {
-            return close(tx, id, CloseReason::MetaNotRegistered, now).await;
-        }
-        _ => {}
+    match loss(phone) {
+        Some(CloseReason::MetaAccountDisabled) => return close_for_now(tx, id, now).await,
+        Some(reason) => return close(tx, id, reason, now).await,
+        None => {}
     }
     if number.link == Link::Pairing && !in_review(phone) {
         tx.numbers().step_official(id, Input::Opened, now).await?;

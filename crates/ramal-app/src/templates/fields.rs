@@ -4,7 +4,7 @@ use ramal_domain::{Button, MediaKind, TemplateCategory, TemplateContent, Templat
 use ramal_store::Template;
 
 use super::check::{URL_MAX, check_content, check_name};
-use crate::{AppError, WishedButton};
+use crate::{AppError, WishedButton, outgoing::media_kind};
 
 /// What a caller says of a template; what is `None` stays as it is, an empty text takes it away.
 #[derive(Clone, Debug, Default)]
@@ -56,7 +56,7 @@ impl TemplateFields {
 
     /// What the template is to say, not checked yet. An empty text is none.
     pub(super) fn content(self, before: TemplateContent) -> Result<TemplateContent, AppError> {
-        let buttons = self.buttons.map(|all| all.into_iter().map(button).collect()).transpose()?;
+        let buttons = self.buttons.map(|all| all.iter().map(button).collect()).transpose()?;
         Ok(TemplateContent {
             language: self.language.or(before.language),
             text: self.text.unwrap_or(before.text),
@@ -85,31 +85,21 @@ fn media(
         return Ok(None);
     };
     let kind = match some(kind) {
-        Some(name) => {
-            let kind = MediaKind::ALL.into_iter().find(|kind| kind.name() == name);
-            kind.ok_or_else(|| {
-                let kinds = MediaKind::ALL.map(MediaKind::name).join(", ");
-                AppError::invalid(format!("mediaType is one of {kinds}"))
-            })?
-        }
+        Some(name) => media_kind(&name)?,
         None => old_kind.unwrap_or(MediaKind::Image),
     };
     Ok(Some(TemplateMedia { kind, url, file_name: file_name.or(old_name) }))
 }
 
-fn button(wish: WishedButton) -> Result<Button, AppError> {
-    let label = wish.label;
+fn button(wish: &WishedButton) -> Result<Button, AppError> {
     // Also of one that leads nowhere.
     if wish.url.as_ref().is_some_and(|url| url.chars().count() > URL_MAX) {
         return Err(AppError::invalid(format!("a button's url has at most {URL_MAX} characters")));
     }
-    match (wish.kind.as_str(), wish.url) {
-        // What comes back names the button by what it says.
-        ("reply", _) => Ok(Button::Reply { id: label.clone(), label }),
-        ("url", Some(url)) => Ok(Button::Url { label, url }),
-        ("url", None) => Err(AppError::invalid("a button of type url needs url")),
-        _ => Err(AppError::invalid("a template's buttons are of type reply or url")),
+    if !matches!(wish.kind.as_str(), "reply" | "url") {
+        return Err(AppError::invalid("a template's buttons are of type reply or url"));
     }
+    wish.ready()
 }
 
 pub(super) fn category(name: Option<&str>) -> Result<Option<TemplateCategory>, AppError> {
@@ -128,8 +118,8 @@ mod tests {
             label: "Yes".to_owned(),
             url: Some("x".repeat(length)),
         };
-        assert!(button(wish(URL_MAX)).is_ok());
-        assert!(button(wish(URL_MAX + 1)).is_err());
+        assert!(button(&wish(URL_MAX)).is_ok());
+        assert!(button(&wish(URL_MAX + 1)).is_err());
     }
 
     #[test]
