@@ -142,6 +142,9 @@ class Numbers(unittest.TestCase):
         # Long before the settings say that messages are read.
         unread = self.sandbox.phone("POST", friend, "/messages", {"to": phone, "text": "one"})
         until("its delivery", lambda: status_of(unread) == "delivered")
+        # To the phone, that is; the number hears of it by itself.
+        own = self.sandbox.client(self.key_of(number))
+        until("its arrival", lambda: own.messages.history()["messages"])
         changed = self.tenant.numbers.update(number, {"settings": {"alwaysOnline": False}})
         self.assertEqual(changed["settingsSync"], {"applied": 1, "failed": 0, "skipped": 0})
         until("the number to show as offline", lambda: shows() is False)

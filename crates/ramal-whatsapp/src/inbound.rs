@@ -82,8 +82,7 @@ impl Intake {
 
     /// Marks stored messages as read, if the number's settings say so. Later, in a task of its own:
     /// the hook must not call the client. Should the process die before, the sender sees them unread.
-    fn read(&self, client: Arc<Client>, batch: &[Received]) {
-        let behaviour = self.inbox.manners.now();
+    fn read(&self, client: Arc<Client>, batch: &[Received], behaviour: Behaviour) {
         if !behaviour.read_messages {
             return;
         }
@@ -125,8 +124,10 @@ impl Intake {
 #[async_trait::async_trait]
 impl InboundDurabilityHook for Intake {
     async fn on_messages(&self, client: Arc<Client>, batch: &[Received]) -> anyhow::Result<()> {
+        // What the settings said before anybody could see the messages.
+        let behaviour = self.inbox.manners.now();
         let Err(error) = self.inbox.keep(&client, batch).await else {
-            self.read(client, batch);
+            self.read(client, batch, behaviour);
             return Ok(());
         };
         if matches!(error, KeepError::NotOurs) {
