@@ -5,12 +5,14 @@
 //! The loop waits for one input in a `select!` of cancel-safe branches, and works on it outside: the
 //! link moves through [`ramal_store::Numbers::step`], which stores the state and its event in one
 //! transaction. The queue of messages is rows; a nudge is only a hint, and every change of the link
-//! looks at the queue again. One message is in flight at a time, so order is kept.
+//! looks at the queue again. One message is in flight at a time, so order is kept. Media are fetched and
+//! uploaded ahead of that, some messages at once; only their own chats wait for them.
 
 mod passkey;
 mod wrong_phone;
 
 use std::{
+    collections::{HashMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -19,14 +21,12 @@ use std::{
 };
 
 use ramal_domain::{
-    Backoff, Clock, CloseReason, Input, Link, NumberId, PhoneNumber, Timestamp, WireId,
+    Backoff, Clock, CloseReason, Content, Input, Link, NumberId, Peer, PhoneNumber, Timestamp,
 };
-use ramal_store::{
-    AttemptNote, Epoch, Failure, Number, QueuedMessage, Receipt, Stepped, Store, StoreError,
-};
+use ramal_store::{AttemptNote, Epoch, Failure, Number, QueuedMessage, Stepped, Store, StoreError};
 use tokio::{
     sync::{Notify, mpsc, watch},
-    task::{JoinError, JoinSet},
+    task::{self, JoinError, JoinSet},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
@@ -36,11 +36,17 @@ pub(crate) use wrong_phone::Reply;
 
 use crate::{
     Account, CodeState, Connection, Mode, Options, Outcome, Pairing, PairingFailure, QrCode,
-    ReceiptKind, SendError, Signal,
+    SendError, Signal,
     conduct::Conduct,
     ledger::{Fact, Ledger},
     pulse::Pulse,
 };
+
+/// Of how many messages of one number media are fetched at a time.
+const MEDIA_AHEAD: usize = 4;
+
+/// A message, and what came of the work on it.
+type Worked = (Box<QueuedMessage>, Result<(), SendError>);
 
 /// What the actor needs of the world.
 #[derive(Debug)]
@@ -99,7 +105,13 @@ pub(crate) struct State {
     restricted_until: Option<Timestamp>,
     dial_failures: u32,
     /// The message in flight: at most one.
-    sending: JoinSet<(Box<QueuedMessage>, Result<(), SendError>)>,
+    sending: JoinSet<Worked>,
+    /// Messages whose media are being got ready: at most [`MEDIA_AHEAD`], one of each chat.
+    preparing: JoinSet<Worked>,
+    /// Their chats, in which nothing overtakes them.
+    busy: HashMap<task::Id, Peer>,
+    /// Messages whose media are ready. They go before whatever is still in the queue.
+    ready: VecDeque<Box<QueuedMessage>>,
     /// A phone that was not expected, while a person is asked about it.
     asked: Option<Asked>,
     /// Whether the client is logged in, as far as it has said.
@@ -125,7 +137,8 @@ pub(crate) enum Flow {
 
 enum Woken {
     Signal(Option<Signal>),
-    Sent(Result<(Box<QueuedMessage>, Result<(), SendError>), JoinError>),
+    Sent(Result<Worked, JoinError>),
+    Prepared(Result<(task::Id, Worked), JoinError>),
     Nudged,
     OutageDue,
     PairingDue,
@@ -176,6 +189,7 @@ impl Actor {
             biased;
             () = self.stop.cancelled() => Woken::Stopped,
             Some(sent) = self.state.sending.join_next() => Woken::Sent(sent),
+            Some(prepared) = self.state.preparing.join_next_with_id() => Woken::Prepared(prepared),
             signal = self.signals.recv() => Woken::Signal(signal),
             alive = self.state.pulse.answer() => Woken::Probed(alive),
             () = sleep_until(probe_due) => Woken::Silent,
@@ -206,10 +220,28 @@ impl Actor {
             }
             Woken::Probed(true) => self.note(Fact::Alive, "a sign of life was not noted").await,
             Woken::Probed(false) => self.on_silence().await,
-            Woken::Sent(Ok((message, result))) => self.settle(&message, result).await,
+            Woken::Sent(Ok((message, result))) => {
+                // Also after a failure: WhatsApp has seen something of the try, as a rule.
+                self.keep_pace();
+                self.settle(&message, result).await
+            }
             Woken::Sent(Err(panicked)) => {
                 // Still queued under its wire id: the next try is the same message.
                 tracing::error!(number.id = %self.number, %panicked, "a send panicked");
+                self.pause();
+                Flow::Continue
+            }
+            Woken::Prepared(Ok((task, (message, result)))) => {
+                self.state.busy.remove(&task);
+                if result.is_err() {
+                    return self.settle(&message, result).await;
+                }
+                self.state.ready.push_back(message);
+                Flow::Continue
+            }
+            Woken::Prepared(Err(panicked)) => {
+                self.state.busy.remove(&panicked.id());
+                tracing::error!(number.id = %self.number, %panicked, "media were not got ready");
                 self.pause();
                 Flow::Continue
             }
@@ -264,7 +296,7 @@ impl Actor {
     }
 
     async fn on_signal(&mut self, signal: Signal) -> Flow {
-        if matches!(signal, Signal::Alive | Signal::Opened(_) | Signal::Receipt { .. }) {
+        if matches!(signal, Signal::Alive | Signal::Opened(_)) {
             self.state.pulse.beat();
         }
         if self.state.action_due.is_some() && is_about_codes(&signal) {
@@ -297,9 +329,6 @@ impl Actor {
             Signal::Opened(account) => return self.on_opened(account).await,
             Signal::Lost => return self.on_lost().await,
             Signal::Ended(reason) => return self.on_ended(reason).await,
-            Signal::Receipt { wire_ids, kind, at } => {
-                return self.on_receipt(wire_ids, kind, at).await;
-            }
             Signal::Called(call) => return self.on_call(call).await,
             Signal::Alive => return self.note(Fact::Alive, "a sign of life was not noted").await,
         }
@@ -438,16 +467,6 @@ impl Actor {
         });
     }
 
-    async fn on_receipt(&self, wire_ids: Vec<WireId>, kind: ReceiptKind, at: Timestamp) -> Flow {
-        let receipt = match kind {
-            ReceiptKind::Delivered => Receipt::Delivered,
-            ReceiptKind::Read => Receipt::Read,
-        };
-        let flow = self.note(Fact::Receipt(wire_ids, receipt, at), "a receipt was lost").await;
-        self.context.wake.notify_one();
-        flow
-    }
-
     async fn identify(&self, account: Account) -> Flow {
         self.note(Fact::Account(account.into()), "the account was not noted").await
     }
@@ -553,51 +572,88 @@ impl Actor {
         }
     }
 
-    /// Starts sending the head of the queue, when the link is open and nothing is in flight.
+    /// Starts sending the head of the queue, when the link is open and nothing is in flight. Messages
+    /// with media that come first are got ready meanwhile.
     async fn pump(&mut self) {
-        let open = self.state.link == Some(Link::Open);
-        let waits = self.state.paused_until.is_some() || self.state.paced_until.is_some();
-        if !open || !self.state.sending.is_empty() || waits {
-            return;
-        }
-        let next = self.next_queued().await;
-        match next {
-            Ok(Some(message)) => {
-                let connection = Arc::clone(&self.connection);
-                let message = Box::new(message);
-                self.state.sending.spawn(async move {
-                    let result = connection.send(&message).await;
-                    (message, result)
-                });
-            }
-            Ok(None) => {}
-            Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(number.id = %self.number, error, "the queue cannot be read");
-                self.pause();
+        while self.may_send() {
+            match self.advance().await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(number.id = %self.number, error, "the queue cannot be read");
+                    self.pause();
+                }
             }
         }
     }
 
-    /// The next message to send, whose try has begun; when there is none, notes when there will be.
-    async fn next_queued(&mut self) -> Result<Option<QueuedMessage>, StoreError> {
-        loop {
-            let now = self.context.clock.now();
-            let mut tx = self.context.store.read().await?;
-            let Some(next) = tx.messages().next_queued(self.number, now).await? else {
-                let due = tx.messages().next_due(self.number, now).await?;
-                self.state.retry_due = due.map(|due| Instant::now() + due.since(now));
-                return Ok(None);
-            };
-            drop(tx);
-            let mut tx = self.context.store.begin().await?;
-            let begun = tx.messages().begin(next.id, now).await?;
-            tx.commit().await?;
-            // Else it was canceled in between.
-            if begun {
-                return Ok(Some(next));
+    fn may_send(&self) -> bool {
+        let waits = self.state.paused_until.is_some() || self.state.paced_until.is_some();
+        self.state.link == Some(Link::Open) && self.state.sending.is_empty() && !waits
+    }
+
+    /// Takes the next message one step further; returns `false` when there is none to take.
+    async fn advance(&mut self) -> Result<bool, StoreError> {
+        if let Some(ready) = self.state.ready.pop_front() {
+            self.send(ready).await?;
+            return Ok(true);
+        }
+        if self.state.preparing.len() >= MEDIA_AHEAD {
+            return Ok(false);
+        }
+        let Some(next) = self.next_queued().await? else { return Ok(false) };
+        match next.content {
+            Content::Media(_) => self.prepare(next),
+            Content::Text { .. }
+            | Content::Template(_)
+            | Content::Buttons(_)
+            | Content::List(_) => {
+                self.send(next).await?;
             }
         }
+        Ok(true)
+    }
+
+    /// Starts to get a message's media ready. WhatsApp is told nothing of it yet, so it may still be
+    /// canceled.
+    fn prepare(&mut self, message: Box<QueuedMessage>) {
+        let connection = Arc::clone(&self.connection);
+        let chat = message.to.clone();
+        let work = async move {
+            let result = connection.prepare(&message).await;
+            (message, result)
+        };
+        let task = self.state.preparing.spawn(work).id();
+        self.state.busy.insert(task, chat);
+    }
+
+    /// Notes that a try begins and starts it, unless the message was canceled or its time is over.
+    async fn send(&mut self, message: Box<QueuedMessage>) -> Result<(), StoreError> {
+        let mut tx = self.context.store.begin().await?;
+        let begun = tx.messages().begin(message.id, self.context.clock.now()).await?;
+        tx.commit().await?;
+        if begun {
+            let connection = Arc::clone(&self.connection);
+            self.state.sending.spawn(async move {
+                let result = connection.send(&message).await;
+                (message, result)
+            });
+        }
+        Ok(())
+    }
+
+    /// The next message of the queue; when there is none, notes when there will be.
+    async fn next_queued(&mut self) -> Result<Option<Box<QueuedMessage>>, StoreError> {
+        let now = self.context.clock.now();
+        let busy: Vec<Peer> = self.state.busy.values().cloned().collect();
+        let mut tx = self.context.store.read().await?;
+        let next = tx.messages().next_queued(self.number, &busy, now).await?;
+        if next.is_none() {
+            let due = tx.messages().next_due(self.number, now).await?;
+            self.state.retry_due = due.map(|due| Instant::now() + due.since(now));
+        }
+        Ok(next.map(Box::new))
     }
 
     /// Nothing is sent for a while after each message, so that the number does not look like a machine.
@@ -607,8 +663,6 @@ impl Actor {
     }
 
     async fn settle(&mut self, message: &QueuedMessage, result: Result<(), SendError>) -> Flow {
-        // Also after a failure: WhatsApp has seen something of the try, as a rule.
-        self.keep_pace();
         let failure = match &result {
             Ok(()) => None,
             Err(error @ SendError::Offline(_)) => {

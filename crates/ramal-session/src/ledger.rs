@@ -5,8 +5,8 @@ use ramal_domain::{
     Peer, TenantId, Timestamp, WireId, WrongPhone,
 };
 use ramal_store::{
-    Adopted, AttemptNote, Draft, Epoch, Failure, Identity, Number, Receipt, Schedule, Stepped,
-    StoreError, Tx,
+    Adopted, AttemptNote, Draft, Epoch, Failure, Identity, Number, Schedule, Stepped, StoreError,
+    Tx,
 };
 
 use crate::{Options, actor::Context};
@@ -37,8 +37,6 @@ pub(crate) enum Fact {
     Attempt(AttemptNote),
     /// WhatsApp answered.
     Alive,
-    /// The other side got or read messages.
-    Receipt(Vec<WireId>, Receipt, Timestamp),
     /// A try to send did not succeed; when the next one is due.
     Tried(MessageId, Timestamp),
     /// WhatsApp has the message, or refused it for good.
@@ -142,9 +140,6 @@ impl Ledger<'_> {
             Fact::Account(identity) => tx.numbers().identify(number, epoch, identity).await?,
             Fact::Attempt(note) => tx.pairing_attempts().note(number, epoch, *note, now).await?,
             Fact::Alive => tx.numbers().checked(number, epoch, now).await?,
-            Fact::Receipt(wire_ids, receipt, at) => {
-                tx.messages().receipt(number, wire_ids, *receipt, *at).await?;
-            }
             Fact::Tried(message, due) => tx.messages().tried(*message, *due, now).await?,
             Fact::Settled(message, None) => {
                 tx.messages().sent(*message, now).await?;

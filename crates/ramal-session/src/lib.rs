@@ -16,8 +16,8 @@ pub use options::Options;
 pub use pairing::{CodeState, Outcome, Pairing, PairingFailure, QrCode};
 pub use provider::{
     Account, BehaveError, Behaviour, Call, Connection, Crowd, LogoutError, LookupError, MediaError,
-    Mode, OpenError, OpenSpec, PasskeyError, ProbeError, Provider, ReceiptKind, Registered,
-    RejectError, SendError, Signal,
+    Mode, OpenError, OpenSpec, PasskeyError, ProbeError, Provider, Registered, RejectError,
+    SendError, Signal,
 };
 pub use supervisor::{StartError, Supervisor, UnlinkError, WrongPhoneError};
 pub use turns::Turns;

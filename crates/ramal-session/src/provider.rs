@@ -5,10 +5,7 @@
 use std::{fmt, fs::File, time::Duration};
 
 use async_trait::async_trait;
-use ramal_domain::{
-    Assertion, CloseReason, NumberId, PasskeyRequest, Peer, PhoneNumber, TenantId, Timestamp,
-    WireId,
-};
+use ramal_domain::{Assertion, CloseReason, NumberId, PasskeyRequest, Peer, PhoneNumber, TenantId};
 use ramal_store::{Epoch, Identity, QueuedMessage, RemoteMedia};
 use serde::{Deserialize, Deserializer};
 use tokio::sync::mpsc;
@@ -141,15 +138,6 @@ pub enum Signal {
     },
     /// The end: the client has stopped for good.
     Ended(CloseReason),
-    /// The other side got or read messages of ours.
-    Receipt {
-        /// The messages.
-        wire_ids: Vec<WireId>,
-        /// What happened to them.
-        kind: ReceiptKind,
-        /// When.
-        at: Timestamp,
-    },
     /// Somebody calls; the client lets it ring.
     Called(Call),
     /// Proof that WhatsApp answers: something arrived from its server.
@@ -201,20 +189,20 @@ impl From<Account> for Identity {
     }
 }
 
-/// What a receipt says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReceiptKind {
-    /// The recipient's device has it.
-    Delivered,
-    /// The recipient read or played it.
-    Read,
-}
-
 /// One running client.
 #[async_trait]
 pub trait Connection: fmt::Debug + Send + Sync {
+    /// Gets ready what takes long, ahead of the message's turn: media are fetched, encrypted and
+    /// uploaded. The next [`Connection::send`] of the message uses what is ready.
+    ///
+    /// By default, for clients that send texts only, this does nothing.
+    async fn prepare(&self, message: &QueuedMessage) -> Result<(), SendError> {
+        let _ = message;
+        Ok(())
+    }
+
     /// Hands a message to WhatsApp under its wire id and returns once WhatsApp's server has it. Media
-    /// are fetched, encrypted and uploaded before.
+    /// that are not ready are got ready before.
     ///
     /// Calling again with the same wire id after an error sends at most one message: the server drops
     /// the repeat.

@@ -12,11 +12,12 @@ use std::time::Duration;
 use ramal_domain::{
     Content, MessageId, MessageStatus, NumberId, Peer, TenantId, Timestamp, WireId,
 };
-use sqlx::Row as _;
+use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::{
     Failure, Messages, StoreError,
-    messages::{content_of, peer_of},
+    leases::placeholders,
+    messages::{content_of, peer_of, peer_text},
     row,
 };
 
@@ -60,8 +61,9 @@ pub enum Canceled {
 impl Messages<'_> {
     /// The head of a number's queue: its oldest message that is due. A chat keeps its order: behind
     /// a message that waits for its next try, those to the same recipient wait as well, and only
-    /// those. What a try of was under way when this server was killed is tried again, even after its
-    /// `deliverUntil`: it may have been sent in time, and has the same id.
+    /// those. `busy` are chats in which something older is being got ready. What a try of was under way
+    /// when this server was killed is tried again, even after its `deliverUntil`: it may have been sent
+    /// in time, and has the same id.
     ///
     /// # Errors
     ///
@@ -69,9 +71,15 @@ impl Messages<'_> {
     pub async fn next_queued(
         &mut self,
         number: NumberId,
+        busy: &[Peer],
         now: Timestamp,
     ) -> Result<Option<QueuedMessage>, StoreError> {
-        let row = sqlx::query(
+        let others = if busy.is_empty() {
+            String::new()
+        } else {
+            format!("and peer not in ({})", placeholders(3, busy.len()))
+        };
+        let sql = format!(
             "select id, wire_id, peer, content, payload, tries, created_at_ms from messages m
              where number_id = $1 and status = 'QUEUED' and due_at_ms <= $2
                and not_before_ms <= $2
@@ -82,12 +90,12 @@ impl Messages<'_> {
                  and e.status = 'QUEUED' and e.peer = m.peer and e.due_at_ms > $2
                  and e.not_before_ms <= $2
                  and (e.created_at_ms, e.id) < (m.created_at_ms, m.id))
-             order by created_at_ms, id limit 1",
-        )
-        .bind(number.to_string())
-        .bind(now.as_millis())
-        .fetch_optional(&mut *self.0.inner)
-        .await?;
+               {others}
+             order by created_at_ms, id limit 1"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(number.to_string()).bind(now.as_millis());
+        let query = busy.iter().fold(query, |query, peer| query.bind(peer_text(peer)));
+        let row = query.fetch_optional(&mut *self.0.inner).await?;
         let Some(row) = row else { return Ok(None) };
         let tries: i64 = row.try_get("tries")?;
         Ok(Some(QueuedMessage {
@@ -173,18 +181,21 @@ impl Messages<'_> {
         Ok(())
     }
 
-    /// Notes that a try begins; returns `false` if the message has left the queue meanwhile.
+    /// Notes that a try begins; returns `false` if the message has left the queue meanwhile, or is to
+    /// because its time is over.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
     pub async fn begin(&mut self, id: MessageId, now: Timestamp) -> Result<bool, StoreError> {
-        let done =
-            sqlx::query("update messages set began_at_ms = $2 where id = $1 and status = 'QUEUED'")
-                .bind(id.to_string())
-                .bind(now.as_millis())
-                .execute(&mut *self.0.inner)
-                .await?;
+        let done = sqlx::query(
+            "update messages set began_at_ms = $2 where id = $1 and status = 'QUEUED'
+                   and (until_ms is null or until_ms > $2 or began_at_ms is not null)",
+        )
+        .bind(id.to_string())
+        .bind(now.as_millis())
+        .execute(&mut *self.0.inner)
+        .await?;
         Ok(done.rows_affected() == 1)
     }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use ramal_domain::{Assertion, CloseReason, NumberId, Peer, PhoneNumber};
+use ramal_domain::{Assertion, CloseReason, MessageId, NumberId, Peer, PhoneNumber};
 use ramal_session::{
     BehaveError, Behaviour, Call, Connection, Crowd, LogoutError, LookupError, PasskeyError,
     ProbeError, Registered, RejectError, SendError, Signal,
@@ -21,16 +21,28 @@ use wacore::iq::{devices::RemoveCompanionDeviceSpec, keepalive::KeepaliveSpec, s
 use whatsapp_rust::{
     Client, ErrorChainExt as _, GroupMetadata, IsOnWhatsAppResult, Jid, NewsletterMetadata,
     NewsletterRole, SendOptions, bot::Bot, send, wacore_binary::JidExt as _,
+    waproto::whatsapp as wa,
 };
 
 use crate::{
-    acks::Acks, identity::Identity, inbound::Inbox, manners::Manners, outgoing::Desk, passkey,
-    reporter::Reporter, runtime::ClientRuntime,
+    acks::Acks,
+    identity::Identity,
+    inbound::Inbox,
+    manners::Manners,
+    outgoing::Desk,
+    passkey,
+    receipts::{Receipts, Register},
+    reporter::Reporter,
+    runtime::ClientRuntime,
 };
 
 /// How many recipients are remembered as existing. The oldest knowledge is not worth sorting out:
 /// when the memory is full it starts anew.
 const RECIPIENTS: usize = 4_096;
+
+/// How many messages are remembered whose media are uploaded. Those that were canceled meanwhile are never
+/// asked for: when the memory is full it starts anew, and what is missing is uploaded again.
+const PREPARED: usize = 64;
 
 /// What the parts of one client share.
 #[derive(Clone)]
@@ -38,6 +50,7 @@ pub(crate) struct Line {
     pub(crate) number: NumberId,
     pub(crate) reporter: Arc<Reporter>,
     pub(crate) acks: Acks,
+    pub(crate) receipts: Arc<Receipts>,
     pub(crate) runtime: ClientRuntime,
     pub(crate) answer_timeout: Duration,
     pub(crate) close_timeout: Duration,
@@ -51,6 +64,8 @@ pub(crate) struct Running {
     recipients: Mutex<HashMap<String, Jid>>,
     manners: Manners,
     desk: Desk,
+    /// Messages whose media are uploaded, until they are sent.
+    prepared: Mutex<HashMap<MessageId, wa::Message>>,
     /// Asks the client to stop.
     stop: CancellationToken,
     /// It has stopped, and nothing of it is left.
@@ -90,9 +105,19 @@ impl Running {
         let stopped = CancellationToken::new();
         let tasks = line.runtime.tasks.clone();
         let manners = inbox.manners.clone();
+        tasks.spawn(keep_receipts(line.clone(), inbox.register()));
         tasks.spawn(carry(Arc::clone(&line.reporter), Arc::clone(&client), inbox, signals));
         tasks.spawn(supervise(line.clone(), bot, stop.clone(), stopped.clone()));
-        Self { line, client, recipients: Mutex::default(), manners, desk, stop, stopped }
+        Self {
+            line,
+            client,
+            recipients: Mutex::default(),
+            manners,
+            desk,
+            prepared: Mutex::default(),
+            stop,
+            stopped,
+        }
     }
 
     /// The JID that WhatsApp names for a phone number. Numbers of old Brazilian accounts have no
@@ -159,6 +184,19 @@ impl Running {
 
 #[async_trait]
 impl Connection for Running {
+    async fn prepare(&self, message: &QueuedMessage) -> Result<(), SendError> {
+        if !self.client.is_logged_in() {
+            return Err(offline(Trouble::NotConnected));
+        }
+        let words = self.desk.ready(&self.client, message.id, &message.content).await?;
+        let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        if prepared.len() >= PREPARED {
+            prepared.clear();
+        }
+        prepared.insert(message.id, words);
+        Ok(())
+    }
+
     async fn send(&self, message: &QueuedMessage) -> Result<(), SendError> {
         if !self.client.is_logged_in() {
             return Err(offline(Trouble::NotConnected));
@@ -167,7 +205,12 @@ impl Connection for Running {
             Peer::Phone(phone) => self.recipient(phone).await?,
             Peer::Jid(jid) => jid.parse().map_err(|error| SendError::Refused(Box::new(error)))?,
         };
-        let words = self.desk.ready(&self.client, message.id, &message.content).await?;
+        let prepared =
+            self.prepared.lock().unwrap_or_else(PoisonError::into_inner).remove(&message.id);
+        let words = match prepared {
+            Some(words) => words,
+            None => self.desk.ready(&self.client, message.id, &message.content).await?,
+        };
         let mut ack = self.line.acks.expect(message.wire_id.as_str());
         let options = SendOptions::default().with_message_id(message.wire_id.as_str());
         let sending = self.client.send_message_with_options(jid, words, options);
@@ -386,6 +429,11 @@ async fn carry(
     reporter.carry(signals, keep).await;
 }
 
+/// Stores receipts, until the client has stopped.
+async fn keep_receipts(line: Line, register: Register) {
+    line.receipts.keep(&register, &line.reporter).await;
+}
+
 /// The end of a client, however it comes.
 struct LastRites {
     line: Line,
@@ -396,6 +444,7 @@ impl Drop for LastRites {
     fn drop(&mut self) {
         self.line.runtime.cut.cancel();
         self.line.acks.give_up();
+        self.line.receipts.close();
         self.line.reporter.close();
         self.stopped.cancel();
     }

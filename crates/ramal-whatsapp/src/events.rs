@@ -9,7 +9,7 @@ use std::{
 };
 
 use ramal_domain::{CloseReason, PasskeyRequest, Timestamp, WireId};
-use ramal_session::{Account, Call, ReceiptKind, Signal};
+use ramal_session::{Account, Call, Signal};
 use tokio::sync::{Notify, mpsc};
 use wacore::{
     stanza::groups::GroupNotificationAction,
@@ -29,6 +29,7 @@ use crate::{
     identity::phone_of,
     names::Names,
     passkey::Gate,
+    receipts::{Heard, Receipts},
     reporter::Reporter,
 };
 
@@ -65,6 +66,8 @@ pub(crate) enum Meaning {
         /// Taken, or the refusal.
         outcome: Result<(), Nack>,
     },
+    /// The other side got or read messages of ours.
+    Receipt(Heard),
     /// Of no interest.
     Nothing,
 }
@@ -160,10 +163,10 @@ fn refusal(reason: ConnectFailureReason) -> CloseReason {
 fn read_receipt(receipt: &Receipt, own: &[Jid]) -> Meaning {
     // Not told: `sent` (the recipient's device cannot have it), `inactive` (it came to a device
     // that is asleep), receipts among our own devices, and requests to repeat.
-    let kind = if receipt.r#type == ReceiptType::Delivered {
-        ReceiptKind::Delivered
+    let said = if receipt.r#type == ReceiptType::Delivered {
+        ramal_store::Receipt::Delivered
     } else if matches!(receipt.r#type, ReceiptType::Read | ReceiptType::Played) {
-        ReceiptKind::Read
+        ramal_store::Receipt::Read
     } else {
         return Meaning::Nothing;
     };
@@ -171,9 +174,9 @@ fn read_receipt(receipt: &Receipt, own: &[Jid]) -> Meaning {
     if ours(&receipt.source.sender) || receipt.source.is_from_me {
         return Meaning::Nothing;
     }
-    Meaning::Tell(Signal::Receipt {
+    Meaning::Receipt(Heard {
         wire_ids: receipt.message_ids.iter().map(|id| WireId::from_text(id.clone())).collect(),
-        kind,
+        receipt: said,
         at: Timestamp::from_millis(receipt.timestamp.timestamp_millis()),
     })
 }
@@ -223,10 +226,17 @@ pub(crate) fn account(client: &Client) -> Account {
     }
 }
 
+/// What WhatsApp calls us, for events in which that matters.
+fn own_names(event: &Event, client: Option<&Client>) -> Vec<Jid> {
+    let client = client.filter(|_| matches!(event, Event::Receipt(_)));
+    client.map(|client| [client.pn(), client.lid()]).into_iter().flatten().flatten().collect()
+}
+
 /// The library's event handler. Runs inside its read loop: it must not wait.
 pub(crate) struct Ears {
     pub(crate) reporter: Arc<Reporter>,
     pub(crate) acks: Acks,
+    pub(crate) receipts: Arc<Receipts>,
     /// Set once, right after the client is built and before it runs.
     pub(crate) client: Arc<OnceLock<Weak<Client>>>,
     /// Rung when the pairing code is void.
@@ -278,13 +288,7 @@ impl EventHandler for Ears {
             return;
         }
         let client = self.client.get().and_then(Weak::upgrade);
-        let own: Vec<Jid> = match (event.as_ref(), &client) {
-            (Event::Receipt(_), Some(client)) => {
-                [client.pn(), client.lid()].into_iter().flatten().collect()
-            }
-            _ => Vec::new(),
-        };
-        match read(&event, &own) {
+        match read(&event, &own_names(&event, client.as_deref())) {
             Meaning::Tell(signal) => {
                 if matches!(signal, Signal::Paired(_)) {
                     self.pairing.store(false, Ordering::SeqCst);
@@ -341,6 +345,7 @@ impl EventHandler for Ears {
                 self.reporter.end(reason);
             }
             Meaning::Ack { wire_id, outcome } => self.acks.settle(&wire_id, outcome),
+            Meaning::Receipt(heard) => self.keep(heard),
             Meaning::Nothing => {}
         }
     }
@@ -369,6 +374,13 @@ impl Ears {
             _ => return false,
         }
         true
+    }
+
+    /// Nothing is lost when there is no room: WhatsApp tells it to the next client.
+    fn keep(&self, heard: Heard) {
+        if !self.receipts.hear(heard) {
+            self.reporter.end(CloseReason::Network);
+        }
     }
 
     /// Messages pass the durability hook before they come here, but for those that the phone

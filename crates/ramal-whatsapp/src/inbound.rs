@@ -25,7 +25,10 @@ use whatsapp_rust::{
     Client, InboundDurabilityHook, Jid, anyhow, wacore_binary::JidExt as _, waproto::whatsapp as wa,
 };
 
-use crate::{content, identity::Identity, manners::Manners, names::Names, runtime::ClientRuntime};
+use crate::{
+    content, identity::Identity, manners::Manners, names::Names, receipts::Register,
+    runtime::ClientRuntime,
+};
 
 /// How long a database gets to recover before a failed batch is asked for again.
 const REDELIVERY_PAUSE: Duration = Duration::from_secs(15);
@@ -147,6 +150,11 @@ impl InboundDurabilityHook for Intake {
 }
 
 impl Inbox {
+    /// Where the number's receipts go.
+    pub(crate) fn register(&self) -> Register {
+        Register { store: self.store.clone(), wake: Arc::clone(&self.wake), number: self.number }
+    }
+
     /// Whether the client is that of the number's phone: not while another one has scanned, and it is
     /// not decided whether that is to be used, or that it is not.
     pub(crate) async fn is_ours(&self, client: &Client) -> Result<bool, StoreError> {

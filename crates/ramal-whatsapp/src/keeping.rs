@@ -1,9 +1,9 @@
-//! Credentials are kept before WhatsApp is told that we have them.
+//! Credentials and receipts are kept before WhatsApp is told that we have them.
 //!
 //! The library confirms a pairing at once and writes its device record in the background. A process
 //! that dies in between, or starts over, leaves a device on the phone that nobody owns. So from the
 //! phone's answer on, no frame leaves the socket, the confirmation least of all, before the record
-//! and the fact that a phone has answered are on the disk.
+//! and the fact that a phone has answered are on the disk. Of receipts, see [`Receipts`].
 
 use std::sync::{
     Arc, OnceLock, Weak,
@@ -14,7 +14,7 @@ use bytes::Bytes;
 use wacore::net::Transport;
 use whatsapp_rust::{Client, anyhow};
 
-use crate::SessionBackend;
+use crate::{SessionBackend, receipts::Receipts};
 
 /// Keeps the credentials of one client, once it has some.
 #[derive(Clone)]
@@ -46,13 +46,18 @@ impl Keeper {
 /// A socket that keeps first and sends then.
 pub(crate) struct Careful {
     pub(crate) socket: Arc<dyn Transport>,
-    pub(crate) keeper: Keeper,
+    /// Of a client that is to be paired.
+    pub(crate) keeper: Option<Keeper>,
+    pub(crate) receipts: Arc<Receipts>,
 }
 
 #[async_trait::async_trait]
 impl Transport for Careful {
     async fn send(&self, data: Bytes) -> Result<(), anyhow::Error> {
-        self.keeper.keep().await?;
+        if let Some(keeper) = &self.keeper {
+            keeper.keep().await?;
+        }
+        self.receipts.settled().await;
         self.socket.send(data).await
     }
 

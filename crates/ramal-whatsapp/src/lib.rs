@@ -3,8 +3,9 @@
 //!
 //! Theory of operation: [`WhatsApp`] builds one client per number. The client's tasks run on the
 //! process's tracker; a panic in one ends that client only. Its events are translated in the order
-//! of their arrival and handed to the session's channel; inbound messages take another way: they
-//! are committed to the database before WhatsApp's server is told that we have them.
+//! of their arrival and handed to the session's channel; inbound messages and
+//! receipts take another way: they are committed to the database before WhatsApp's server is told that
+//! we have them.
 
 mod acks;
 mod backend;
@@ -23,6 +24,7 @@ mod options;
 mod outgoing;
 mod passkey;
 mod provider;
+mod receipts;
 mod reporter;
 mod runtime;
 mod transport;

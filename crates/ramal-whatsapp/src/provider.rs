@@ -33,6 +33,7 @@ use crate::{
     names::Names,
     outgoing::Desk,
     passkey::Gate,
+    receipts::Receipts,
     reporter::Reporter,
     runtime::ClientRuntime,
     transport::{Address, Dialer},
@@ -119,6 +120,7 @@ impl Provider for WhatsApp {
             number: spec.number,
             reporter,
             acks: Acks::default(),
+            receipts: Arc::new(Receipts::new()),
             runtime,
             answer_timeout: self.options.answer_timeout,
             close_timeout: self.options.close_timeout,
@@ -129,6 +131,7 @@ impl Provider for WhatsApp {
         let ears = Ears {
             reporter: Arc::clone(&line.reporter),
             acks: line.acks.clone(),
+            receipts: Arc::clone(&line.receipts),
             client: Arc::clone(&slot),
             renew_code: Arc::clone(&renew_code),
             gate: line.runtime.gate.clone(),
@@ -145,6 +148,7 @@ impl Provider for WhatsApp {
             patience: self.options.dial_timeout,
             reporter: Arc::clone(&line.reporter),
             keeper,
+            receipts: Arc::clone(&line.receipts),
         };
         let bot = self.build(backend, dialer, &line, ears, inbox.clone()).await?;
         let client = bot.client();

@@ -1,8 +1,7 @@
 //! What one client has to tell its session, in order.
 //!
 //! The library calls its event handler in the middle of its read loop, which must not wait. So news
-//! goes into a queue, and a task of its own carries it to the session. Receipts and proofs of life
-//! are dropped when the session does not keep up; changes of state are not.
+//! goes into a queue, and a task of its own carries it to the session. Proofs of life are dropped when the session does not keep up; changes of state are not.
 
 use std::{
     collections::VecDeque,
@@ -21,7 +20,7 @@ use tokio::{
 };
 use wacore::types::events::MessageBatch;
 
-/// How many pieces of news may wait before receipts and proofs of life are dropped.
+/// How many pieces of news may wait before proofs of life are dropped.
 const HINTS_UNTIL: usize = 1_024;
 /// How many may wait before the client is given up: the session does not listen any more.
 const GIVE_UP_AT: usize = 4_096;
@@ -77,8 +76,7 @@ impl Reporter {
 
     /// Tells the session something. Never waits.
     pub(crate) fn tell(&self, signal: Signal) {
-        let hint =
-            matches!(signal, Signal::Receipt { .. } | Signal::Alive | Signal::DialFailed { .. });
+        let hint = matches!(signal, Signal::Alive | Signal::DialFailed { .. });
         self.push(News::Signal(signal), hint);
     }
 
@@ -238,7 +236,7 @@ impl Reporter {
             queue.len()
         };
         if hint && waiting >= HINTS_UNTIL {
-            tracing::warn!(queue.length = waiting, "the session is slow: a receipt was dropped");
+            tracing::warn!(queue.length = waiting, "the session is slow: a hint was dropped");
         }
         if waiting >= GIVE_UP_AT {
             self.end(CloseReason::Network);

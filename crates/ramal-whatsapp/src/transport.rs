@@ -22,6 +22,7 @@ use whatsapp_rust_tokio_transport::{default_tls_connector, from_websocket};
 
 use crate::{
     keeping::{Careful, Keeper},
+    receipts::Receipts,
     reporter::Reporter,
 };
 
@@ -63,6 +64,7 @@ pub(crate) struct Dialer {
     pub(crate) reporter: Arc<Reporter>,
     /// Of a client that is to be paired.
     pub(crate) keeper: Option<Keeper>,
+    pub(crate) receipts: Arc<Receipts>,
 }
 
 type Socket = (Arc<dyn Transport>, async_channel::Receiver<TransportEvent>);
@@ -101,10 +103,8 @@ impl Dialer {
             .connect_on(stream)
             .await?;
         let (socket, events) = from_websocket(socket);
-        Ok(match self.keeper.clone() {
-            Some(keeper) => (Arc::new(Careful { socket, keeper }), events),
-            None => (socket, events),
-        })
+        let (keeper, receipts) = (self.keeper.clone(), Arc::clone(&self.receipts));
+        Ok((Arc::new(Careful { socket, keeper, receipts }), events))
     }
 }
 
@@ -176,7 +176,7 @@ mod tests {
     fn dialer(url: &str, patience: Duration) -> Dialer {
         let address = Address::parse(url).unwrap();
         let reporter = Arc::new(Reporter::new());
-        Dialer { address, patience, reporter, keeper: None }
+        Dialer { address, patience, reporter, keeper: None, receipts: Arc::new(Receipts::new()) }
     }
 
     async fn failure(dialer: &Dialer) -> Vec<Signal> {

@@ -105,7 +105,7 @@ async fn is_consistent(scene: &Scene, id: NumberId) -> bool {
                 .await
                 .unwrap()
                 .messages()
-                .next_queued(id, ramal_domain::Timestamp::from_millis(i64::MAX))
+                .next_queued(id, &[], ramal_domain::Timestamp::from_millis(i64::MAX))
                 .await
                 .unwrap();
             live == 1 && running && next.is_none()

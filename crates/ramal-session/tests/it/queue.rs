@@ -1,11 +1,12 @@
 use std::time::Duration;
 
 use ramal_domain::{Clock as _, CloseReason, EventKind, Link, MessageStatus};
-use ramal_session::{Options, ReceiptKind, SendError, Signal};
+use ramal_session::{Options, SendError, Signal};
+use ramal_store::Canceled;
 
 use crate::{
-    scene::{NOW, Scene, brisk, patient, phone},
-    script::offline,
+    scene::{Scene, brisk, patient, phone},
+    script::{Call, offline},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -201,31 +202,64 @@ async fn a_message_queued_while_a_number_pairs_goes_out_when_it_is_open() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn receipts_move_messages_and_tell_so() {
+async fn slow_media_hold_up_their_own_chat_only() {
     let mut scene = Scene::start().await;
     let (id, mut client) = scene.connected(1).await;
-    let (message, wire_id) = scene.queue(id, "hello").await;
-    scene.sending(&mut client).await.answer(Ok(()));
-    scene.until_status(id, message, MessageStatus::Sent).await;
+    let (slow, other) = (phone(7001), phone(7002));
+    scene.script.hold_up(id, Call::Prepare);
+    let (picture, _) = scene.queue_picture(id, &slow, "a cat").await;
+    scene.script.is_held_up().await;
+    let (behind, _) = scene.queue_to(id, &slow, "did you see it?").await;
+    let (elsewhere, _) = scene.queue_to(id, &other, "hello").await;
 
-    for (kind, status) in [
-        (ReceiptKind::Delivered, MessageStatus::Delivered),
-        (ReceiptKind::Read, MessageStatus::Read),
-    ] {
-        client.tell(Signal::Receipt { wire_ids: vec![wire_id.clone()], kind, at: NOW }).await;
-        scene.until_status(id, message, status).await;
+    let sending = scene.sending(&mut client).await;
+    assert_eq!((sending.to.clone(), &*sending.text), (other, "hello"));
+    sending.answer(Ok(()));
+    scene.until_status(id, elsewhere, MessageStatus::Sent).await;
+    assert_eq!(scene.message(id, behind).await.status, MessageStatus::Queued);
+
+    scene.script.release();
+    for (message, text) in [(picture, "a cat"), (behind, "did you see it?")] {
+        let sending = scene.sending(&mut client).await;
+        assert_eq!((&sending.to, &*sending.text), (&slow, text));
+        sending.answer(Ok(()));
+        scene.until_status(id, message, MessageStatus::Sent).await;
     }
+}
 
-    let told = scene.events(id).await;
-    assert_eq!(
-        told,
-        [
-            EventKind::NumberConnected,
-            EventKind::MessageSent,
-            EventKind::MessageDelivered,
-            EventKind::MessageRead
-        ]
-    );
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_is_canceled_while_its_media_are_got_ready() {
+    let mut scene = Scene::start().await;
+    let (id, mut client) = scene.connected(1).await;
+    scene.script.hold_up(id, Call::Prepare);
+    let (picture, _) = scene.queue_picture(id, &phone(7001), "a cat").await;
+    scene.script.is_held_up().await;
+
+    let mut tx = scene.store.begin().await.unwrap();
+    let canceled = tx.messages().cancel(scene.tenant, id, &picture.to_string()).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(canceled, Canceled::Done);
+    scene.script.release();
+
+    let (next, _) = scene.queue_to(id, &phone(7001), "another thing").await;
+    let sending = scene.sending(&mut client).await;
+    assert_eq!(sending.text, "another thing");
+    sending.answer(Ok(()));
+    scene.until_status(id, next, MessageStatus::Sent).await;
+    assert_eq!(scene.message(id, picture).await.status, MessageStatus::Canceled);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_while_media_are_got_ready_costs_a_pause() {
+    let mut scene = Scene::start().await;
+    let (id, mut client) = scene.connected(1).await;
+    scene.script.panic_at(id, Call::Prepare);
+    let (picture, _) = scene.queue_picture(id, &phone(7001), "a cat").await;
+
+    let sending = scene.sending(&mut client).await;
+    assert_eq!(sending.text, "a cat");
+    sending.answer(Ok(()));
+    scene.until_status(id, picture, MessageStatus::Sent).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

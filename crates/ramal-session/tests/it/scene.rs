@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use ramal_domain::{
-    Clock as _, CloseReason, Content, CorrelationId, EventKind, FakeClock, Link, MessageId,
-    MessageStatus, NodeId, NumberId, Peer, PhoneNumber, Provider, TenantId, Timestamp, WireId,
+    Clock as _, CloseReason, Content, CorrelationId, EventKind, FakeClock, Link, Media, MediaKind,
+    MediaSource, MessageId, MessageStatus, NodeId, NumberId, Peer, PhoneNumber, Provider, TenantId,
+    Timestamp, WireId,
 };
 use ramal_session::{Options, Outcome, Pairing, Supervisor};
 use ramal_store::{
@@ -276,6 +277,28 @@ impl Scene {
         to: &PhoneNumber,
         text: &str,
     ) -> (MessageId, WireId) {
+        self.queue_content(id, to, &Content::Text { body: text.to_owned() }).await
+    }
+
+    /// Queues a picture with `caption` below it.
+    pub(crate) async fn queue_picture(
+        &self,
+        id: NumberId,
+        to: &PhoneNumber,
+        caption: &str,
+    ) -> (MessageId, WireId) {
+        let source = MediaSource::Link("https://example.com/cat.jpg".to_owned());
+        let caption = Some(caption.to_owned());
+        let media = Media { kind: MediaKind::Image, source, caption, file_name: None };
+        self.queue_content(id, to, &Content::Media(media)).await
+    }
+
+    async fn queue_content(
+        &self,
+        id: NumberId,
+        to: &PhoneNumber,
+        content: &Content,
+    ) -> (MessageId, WireId) {
         let (message, wire_id) = (MessageId::mint(), WireId::mint());
         let draft = Draft {
             id: message,
@@ -284,7 +307,7 @@ impl Scene {
             wire_id: &wire_id,
             correlation: CorrelationId::mint(),
             to: &Peer::Phone(to.clone()),
-            content: &Content::Text { body: text.to_owned() },
+            content,
             bytes: None,
             mark_read: false,
             origin: "API",

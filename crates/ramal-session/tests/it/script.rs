@@ -26,6 +26,7 @@ const ROOM: usize = 4096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Call {
     Open,
+    Prepare,
     SendText,
     Probe,
     Logout,
@@ -244,6 +245,12 @@ impl fmt::Debug for Line {
 
 #[async_trait]
 impl Connection for Line {
+    async fn prepare(&self, _message: &QueuedMessage) -> Result<(), SendError> {
+        self.script.trip(self.number, Call::Prepare);
+        self.script.wait(self.number, Call::Prepare).await;
+        Ok(())
+    }
+
     async fn send(&self, message: &QueuedMessage) -> Result<(), SendError> {
         self.script.trip(self.number, Call::SendText);
         let (answer, answered) = oneshot::channel();

@@ -83,7 +83,7 @@ impl Desk {
     }
 
     async fn next(&self, store: &Store, now: Timestamp) -> Option<MessageId> {
-        read!(store, |tx| tx.messages().next_queued(self.number, now)).map(|head| head.id)
+        read!(store, |tx| tx.messages().next_queued(self.number, &[], now)).map(|head| head.id)
     }
 
     async fn receive(&self, store: &Store, wire: &str, text: &str, now: Timestamp) {
@@ -208,7 +208,7 @@ async fn a_group_is_written_to_under_its_own_name(Db { store, .. }: Db) {
     let found = desk.find(&store, message).await;
     assert_eq!((found.place.id(), &found.peer), ("120363@g.us", &group));
     assert_eq!(found.template.as_deref(), Some("greeting"));
-    let head = read!(store, |tx| tx.messages().next_queued(desk.number, at(1))).unwrap();
+    let head = read!(store, |tx| tx.messages().next_queued(desk.number, &[], at(1))).unwrap();
     assert_eq!(head.to, group);
 }
 
@@ -299,7 +299,7 @@ async fn what_was_begun_in_time_is_finished(Db { store, .. }: Db) {
     let desk = desk(&store, 1).await;
     let schedule = Schedule { not_before: None, until: Some(at(5)) };
     let id = desk.accept_at(&store, &friend(), "hurry", schedule, at(1)).await;
-    let head = async |now| read!(store, |tx| tx.messages().next_queued(desk.number, now));
+    let head = async |now| read!(store, |tx| tx.messages().next_queued(desk.number, &[], now));
     assert_eq!(head(at(2)).await.unwrap().id, id);
     assert!(committed!(store, |tx| tx.messages().begin(id, at(2))));
 
@@ -355,7 +355,7 @@ async fn a_number_that_relays_keeps_no_contents(Db { store, .. }: Db) {
     desk.receive(&store, "B", "secret 2", at(2)).await;
     assert!(bodies(&store, &desk).await.contains("secret 2"), "it is still to be told");
     let waiting = desk.accept(&store, "secret 3", at(3)).await;
-    let head = read!(store, |tx| tx.messages().next_queued(desk.number, at(3))).unwrap();
+    let head = read!(store, |tx| tx.messages().next_queued(desk.number, &[], at(3))).unwrap();
     assert_eq!(head.content.words(), Some("secret 3"));
     committed!(store, |tx| tx.messages().sent(waiting, at(4)));
     let sent = desk.find(&store, waiting).await;

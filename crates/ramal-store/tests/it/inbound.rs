@@ -235,7 +235,7 @@ async fn what_the_number_sent_in_the_past_keeps_its_status(Db { store, .. }: Db)
     assert_eq!((read.direction, read.status), (Direction::Outbound, MessageStatus::Read));
     assert_eq!((read.sent_at, read.origin), (Some(at(-60)), None));
     assert_eq!(home.events(&store).await, [EventKind::MessageSent]);
-    assert_eq!(read!(store, |tx| tx.messages().next_queued(home.number, at(9))), None);
+    assert_eq!(read!(store, |tx| tx.messages().next_queued(home.number, &[], at(9))), None);
 }
 
 fn no_calls() -> Content {
@@ -292,7 +292,7 @@ async fn an_answer_is_accepted_once(Db { store, .. }: Db) {
     committed!(store, |tx| tx.messages().sent(queued.id, NOW));
     let again = draft(&home, &wire_id, &to, &content);
     assert!(!committed!(store, |tx| tx.messages().accept_once(&again, NOW)), "sent already");
-    assert_eq!(read!(store, |tx| tx.messages().next_queued(home.number, at(9))), None);
+    assert_eq!(read!(store, |tx| tx.messages().next_queued(home.number, &[], at(9))), None);
 }
 
 /// Until its device is unlinked, WhatsApp may deliver: what a purge deleted comes once more.

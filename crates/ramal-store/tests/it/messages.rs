@@ -84,7 +84,7 @@ impl Sender {
 
     /// What the head of the queue says.
     async fn head(&self, store: &Store, now: Timestamp) -> Option<String> {
-        read!(store, |tx| tx.messages().next_queued(self.number, now))
+        read!(store, |tx| tx.messages().next_queued(self.number, &[], now))
             .map(|head| head.content.words().unwrap_or_default().to_owned())
     }
 
@@ -166,12 +166,12 @@ async fn a_queue_is_worked_off_in_order(Db { store, .. }: Db) {
     }
 
     for (text, (id, wire_id)) in ["one", "two", "three"].iter().zip(accepted) {
-        let head = read!(store, |tx| tx.messages().next_queued(sender.number, at(5))).unwrap();
+        let head = read!(store, |tx| tx.messages().next_queued(sender.number, &[], at(5))).unwrap();
         assert_eq!((head.content.words(), head.id, head.wire_id), (Some(*text), id, wire_id));
         assert_eq!((head.to, head.tries), (Peer::Phone(phone(9_999)), 0));
         assert!(committed!(store, |tx| tx.messages().sent(id, at(5))));
     }
-    assert_eq!(read!(store, |tx| tx.messages().next_queued(sender.number, at(5))), None);
+    assert_eq!(read!(store, |tx| tx.messages().next_queued(sender.number, &[], at(5))), None);
 }
 
 async fn a_failed_try_holds_up_its_recipient_only(Db { store, .. }: Db) {
@@ -190,7 +190,7 @@ async fn a_failed_try_holds_up_its_recipient_only(Db { store, .. }: Db) {
     committed!(store, |tx| tx.messages().sent(three, at(6)));
     assert_eq!(sender.head(&store, at(29)).await, None);
 
-    let head = read!(store, |tx| tx.messages().next_queued(sender.number, at(30))).unwrap();
+    let head = read!(store, |tx| tx.messages().next_queued(sender.number, &[], at(30))).unwrap();
     assert_eq!((head.id, head.tries, head.created_at), (one, 1, at(1)));
     committed!(store, |tx| tx.messages().sent(one, at(31)));
     assert_eq!(sender.head(&store, at(31)).await.as_deref(), Some("two"));
@@ -231,7 +231,7 @@ async fn what_waits_is_due_at_its_time_or_at_once(Db { store, .. }: Db) {
     committed!(store, |tx| tx.messages().hurry(sender.number));
 
     assert_eq!(sender.next_due(&store, at(2)).await, None);
-    let head = read!(store, |tx| tx.messages().next_queued(sender.number, at(2))).unwrap();
+    let head = read!(store, |tx| tx.messages().next_queued(sender.number, &[], at(2))).unwrap();
     assert_eq!((head.id, head.tries), (ids[0], 1), "what was tried stays counted");
     assert_eq!(other.next_due(&store, at(2)).await, Some(at(10)));
 }
@@ -244,7 +244,7 @@ async fn what_was_tried_too_often_is_given_up(Db { store, .. }: Db) {
     for seconds in 1..20 {
         committed!(store, |tx| tx.messages().tried(id, at(seconds + 1), at(seconds)));
     }
-    let head = read!(store, |tx| tx.messages().next_queued(sender.number, at(20))).unwrap();
+    let head = read!(store, |tx| tx.messages().next_queued(sender.number, &[], at(20))).unwrap();
     assert_eq!((head.id, head.tries), (id, 19));
     assert_eq!(read!(store, |tx| tx.events().kinds_of(sender.number)), []);
 
@@ -378,7 +378,7 @@ async fn a_failure_is_stored_and_told(Db { store, .. }: Db) {
 
     let failed = sender.find(&store, &id.to_string()).await.unwrap();
     assert_eq!((failed.status, failed.failure), (MessageStatus::Failed, Some(failure.clone())));
-    assert_eq!(read!(store, |tx| tx.messages().next_queued(sender.number, at(5))), None);
+    assert_eq!(read!(store, |tx| tx.messages().next_queued(sender.number, &[], at(5))), None);
     assert!(!committed!(store, |tx| tx.messages().failed(id, &failure, at(2))));
     assert_eq!(receipt(&store, sender.number, &wire_id, Receipt::Read, at(2)).await, 0);
     assert_eq!(read!(store, |tx| tx.events().kinds_of(sender.number)), [EventKind::MessageFailed]);

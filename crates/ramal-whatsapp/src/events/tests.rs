@@ -214,15 +214,15 @@ fn a_busy_server_is_an_outage_and_no_end() {
 #[test]
 fn the_recipients_receipts_are_told() {
     for (kind, told) in [
-        (ReceiptType::Delivered, ReceiptKind::Delivered),
-        (ReceiptType::Read, ReceiptKind::Read),
-        (ReceiptType::Played, ReceiptKind::Read),
+        (ReceiptType::Delivered, ramal_store::Receipt::Delivered),
+        (ReceiptType::Read, ramal_store::Receipt::Read),
+        (ReceiptType::Played, ramal_store::Receipt::Read),
     ] {
         assert_eq!(
             read(&receipt(kind, "900@lid"), &[jid("5511999999999:3@s.whatsapp.net")]),
-            Meaning::Tell(Signal::Receipt {
+            Meaning::Receipt(Heard {
                 wire_ids: vec![WireId::from_text("3EB0A"), WireId::from_text("3EB0B")],
-                kind: told,
+                receipt: told,
                 at: Timestamp::from_secs(1_780_000_000),
             })
         );
