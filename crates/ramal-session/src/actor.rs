@@ -13,6 +13,7 @@ mod wrong_phone;
 
 use std::{
     collections::{HashMap, VecDeque},
+    panic::AssertUnwindSafe,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -20,10 +21,13 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt as _;
 use ramal_domain::{
     Backoff, Clock, CloseReason, Content, Input, Link, NumberId, Peer, PhoneNumber, Timestamp,
 };
-use ramal_store::{AttemptNote, Epoch, Failure, Number, QueuedMessage, Stepped, Store, StoreError};
+use ramal_store::{
+    AttemptNote, Epoch, Failure, Number, QueuedMessage, Stepped, Store, StoreError, Tried,
+};
 use tokio::{
     sync::{Notify, mpsc, watch},
     task::{self, JoinError, JoinSet},
@@ -44,6 +48,8 @@ use crate::{
 
 /// Of how many messages of one number media are fetched at a time.
 const MEDIA_AHEAD: usize = 4;
+/// How many chats whose media must wait are passed over at a time.
+const CHATS_PASSED: usize = 16;
 
 /// A message, and what came of the work on it.
 type Worked = (Box<QueuedMessage>, Result<(), SendError>);
@@ -415,6 +421,8 @@ impl Actor {
 
     async fn on_lost(&mut self) -> Flow {
         self.state.online = false;
+        // They are in the queue still, and what was uploaded for them may be old when the link opens.
+        self.state.ready.clear();
         self.pairing.send_if_modified(|pairing| {
             let was_open = pairing.outcome == Outcome::Open;
             if was_open {
@@ -599,20 +607,23 @@ impl Actor {
             self.send(ready).await?;
             return Ok(true);
         }
-        if self.state.preparing.len() >= MEDIA_AHEAD {
-            return Ok(false);
-        }
-        let Some(next) = self.next_queued().await? else { return Ok(false) };
-        match next.content {
-            Content::Media(_) => self.prepare(next),
-            Content::Text { .. }
-            | Content::Template(_)
-            | Content::Buttons(_)
-            | Content::List(_) => {
+        let mut busy: Vec<Peer> = self.state.busy.values().cloned().collect();
+        for _ in 0..CHATS_PASSED {
+            let Some(next) = self.next_queued(&busy).await? else { return Ok(false) };
+            let has_media = matches!(next.content, Content::Media(_));
+            if has_media && self.state.preparing.len() >= MEDIA_AHEAD {
+                // Its chat waits until others are ready; those that only talk do not.
+                busy.push(next.to.clone());
+                continue;
+            }
+            if has_media {
+                self.prepare(next);
+            } else {
                 self.send(next).await?;
             }
+            return Ok(true);
         }
-        Ok(true)
+        Ok(false)
     }
 
     /// Starts to get a message's media ready. WhatsApp is told nothing of it yet, so it may still be
@@ -621,7 +632,7 @@ impl Actor {
         let connection = Arc::clone(&self.connection);
         let chat = message.to.clone();
         let work = async move {
-            let result = connection.prepare(&message).await;
+            let result = survived(connection.prepare(&message), SendError::Offline).await;
             (message, result)
         };
         let task = self.state.preparing.spawn(work).id();
@@ -636,24 +647,40 @@ impl Actor {
         if begun {
             let connection = Arc::clone(&self.connection);
             self.state.sending.spawn(async move {
-                let result = connection.send(&message).await;
+                let result = survived(connection.send(&message), SendError::Unconfirmed).await;
                 (message, result)
             });
         }
         Ok(())
     }
 
-    /// The next message of the queue; when there is none, notes when there will be.
-    async fn next_queued(&mut self) -> Result<Option<Box<QueuedMessage>>, StoreError> {
-        let now = self.context.clock.now();
-        let busy: Vec<Peer> = self.state.busy.values().cloned().collect();
-        let mut tx = self.context.store.read().await?;
-        let next = tx.messages().next_queued(self.number, &busy, now).await?;
-        if next.is_none() {
-            let due = tx.messages().next_due(self.number, now).await?;
-            self.state.retry_due = due.map(|due| Instant::now() + due.since(now));
+    /// The next message of the queue outside of `busy` chats; when there is none, notes when there will be.
+    async fn next_queued(
+        &mut self,
+        busy: &[Peer],
+    ) -> Result<Option<Box<QueuedMessage>>, StoreError> {
+        loop {
+            let now = self.context.clock.now();
+            let mut tx = self.context.store.read().await?;
+            match tx.messages().next_queued(self.number, busy, now).await {
+                Ok(Some(next)) => return Ok(Some(Box::new(next))),
+                Ok(None) => {
+                    let due = tx.messages().next_due(self.number, now).await?;
+                    self.state.retry_due = due.map(|due| Instant::now() + due.since(now));
+                    return Ok(None);
+                }
+                Err(error @ StoreError::Inconsistent { .. }) => {
+                    drop(tx);
+                    let mut tx = self.context.store.begin().await?;
+                    if !tx.messages().give_up_unreadable(self.number, busy, now).await? {
+                        return Err(error);
+                    }
+                    tx.commit().await?;
+                    self.context.wake.notify_one();
+                }
+                Err(error) => return Err(error),
+            }
         }
-        Ok(next.map(Box::new))
     }
 
     /// Nothing is sent for a while after each message, so that the number does not look like a machine.
@@ -665,10 +692,14 @@ impl Actor {
     async fn settle(&mut self, message: &QueuedMessage, result: Result<(), SendError>) -> Flow {
         let failure = match &result {
             Ok(()) => None,
+            Err(error @ SendError::NotConnected) => {
+                return self.put_off(message, error, Tried::NotAtAll).await;
+            }
             Err(error @ SendError::Offline(_)) => {
-                self.log_send(message, error);
-                let due = self.context.clock.now().after(self.backoff().jittered(message.tries));
-                return self.note(Fact::Tried(message.id, due), "a failed try was not noted").await;
+                return self.put_off(message, error, Tried::InVain).await;
+            }
+            Err(error @ SendError::Unconfirmed(_)) => {
+                return self.put_off(message, error, Tried::InDoubt).await;
             }
             Err(error @ SendError::UnknownRecipient) => Some(("WHATSAPP_NOT_EXIST", error)),
             Err(error @ SendError::Refused(_)) => Some(("INVALID_DESTINATION", error)),
@@ -684,6 +715,14 @@ impl Actor {
         let flow = self.note(fact, "the outcome of a send was not stored").await;
         self.context.wake.notify_one();
         flow
+    }
+
+    async fn put_off(&self, message: &QueuedMessage, error: &SendError, outcome: Tried) -> Flow {
+        self.log_send(message, error);
+        // What was in doubt before still is.
+        let outcome = if message.doubtful { Tried::InDoubt } else { outcome };
+        let due = self.context.clock.now().after(self.backoff().jittered(message.tries));
+        self.note(Fact::Tried(message.id, outcome, due), "a failed try was not noted").await
     }
 
     fn backoff(&self) -> Backoff {
@@ -724,6 +763,15 @@ impl Actor {
         });
         tracing::debug!(number.id = %self.number, stopped, "session ended");
     }
+}
+
+/// Turns a panic into a try that did not succeed: it counts, so that what always panics is given up.
+async fn survived(
+    work: impl Future<Output = Result<(), SendError>>,
+    failure: fn(Box<dyn std::error::Error + Send + Sync>) -> SendError,
+) -> Result<(), SendError> {
+    let outcome = AssertUnwindSafe(work).catch_unwind().await;
+    outcome.unwrap_or_else(|_panic| Err(failure("it panicked".into())))
 }
 
 /// Whether a signal is of no interest once a phone has answered.

@@ -6,7 +6,7 @@ use ramal_domain::{
 };
 use ramal_store::{
     Adopted, AttemptNote, Draft, Epoch, Failure, Identity, Number, Schedule, Stepped, StoreError,
-    Tx,
+    Tried, Tx,
 };
 
 use crate::{Options, actor::Context};
@@ -38,7 +38,7 @@ pub(crate) enum Fact {
     /// WhatsApp answered.
     Alive,
     /// A try to send did not succeed; when the next one is due.
-    Tried(MessageId, Timestamp),
+    Tried(MessageId, Tried, Timestamp),
     /// WhatsApp has the message, or refused it for good.
     Settled(MessageId, Option<Failure>),
     /// The device is gone: its credentials are worthless.
@@ -140,7 +140,9 @@ impl Ledger<'_> {
             Fact::Account(identity) => tx.numbers().identify(number, epoch, identity).await?,
             Fact::Attempt(note) => tx.pairing_attempts().note(number, epoch, *note, now).await?,
             Fact::Alive => tx.numbers().checked(number, epoch, now).await?,
-            Fact::Tried(message, due) => tx.messages().tried(*message, *due, now).await?,
+            Fact::Tried(message, outcome, due) => {
+                tx.messages().tried(*message, *outcome, *due, now).await?;
+            }
             Fact::Settled(message, None) => {
                 tx.messages().sent(*message, now).await?;
             }

@@ -287,9 +287,15 @@ pub trait Connection: fmt::Debug + Send + Sync {
 /// Why a message did not go out, sorted by what to do next.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
-    /// Not connected, or no answer: wait for the link, then try again with the same wire id.
+    /// The client is not logged in: nothing was tried.
+    #[error("the client is not connected")]
+    NotConnected,
+    /// It did not get as far as WhatsApp, or WhatsApp cannot take it now: try again later.
     #[error("WhatsApp did not take the message")]
     Offline(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It left, and no answer came: WhatsApp may have it. Try again with the same wire id.
+    #[error("WhatsApp did not say whether it has the message")]
+    Unconfirmed(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The recipient is not on WhatsApp.
     #[error("the recipient is not on WhatsApp")]
     UnknownRecipient,

@@ -78,7 +78,7 @@ pub use pairing_attempts::{
 };
 pub use pairing_links::{FoundLink, ListedLink, PairingLink, PairingLinks};
 pub use projects::{Project, Projects};
-pub use queue::{Canceled, QueuedMessage};
+pub use queue::{Canceled, QueuedMessage, Tried};
 pub use replays::{FoundMissed, Missed, MissedEvent, Replayed};
 pub use session_state::{Epoch, SessionState, SessionStateError, StateWrite};
 pub use settling::Settled;

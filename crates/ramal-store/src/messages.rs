@@ -401,11 +401,13 @@ impl Messages<'_> {
             let id = id
                 .parse()
                 .map_err(|_unparsable| StoreError::Inconsistent { column: "messages.id" })?;
-            if let Some(message) = self.lock(id).await?
-                && self.advance(message, target, at).await?
-            {
-                moved += 1;
+            let Some(mut message) = self.lock(id).await? else { continue };
+            if message.status == MessageStatus::Failed {
+                self.find_again(id).await?;
+                let Some(found) = self.get(id).await? else { continue };
+                message = found;
             }
+            moved += u64::from(self.advance(message, target, at).await?);
         }
         Ok(moved)
     }

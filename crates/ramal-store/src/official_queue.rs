@@ -10,7 +10,7 @@ use ramal_domain::{
 use sqlx::{Row as _, any::AnyRow};
 
 use crate::{
-    Failure, Messages, StoreError,
+    Failure, Messages, StoreError, Tried,
     messages::{content_of, peer_of},
     row,
 };
@@ -180,7 +180,7 @@ impl Messages<'_> {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.official_hold(id).await?;
-        self.tried(id, due, now).await
+        self.tried(id, Tried::InVain, due, now).await
     }
 
     /// The message waits again as if nothing had been tried: its number is not connected any more.
@@ -251,13 +251,14 @@ impl Messages<'_> {
         self.advance(message, *status, *at).await
     }
 
-    /// Meta has a message that was given up because it said nothing: it goes on from where it was.
-    async fn find_again(&mut self, id: MessageId) -> Result<(), StoreError> {
+    /// A message that was given up because nobody said whether it was sent was: it goes on from there.
+    pub(crate) async fn find_again(&mut self, id: MessageId) -> Result<(), StoreError> {
         sqlx::query(
             "update messages set status = 'QUEUED', error_code = null, error_message = null
-             where id = $1 and status = 'FAILED' and error_code = 'DELIVERED_NOT_CONFIRMED'",
+             where id = $1 and status = 'FAILED' and error_code = $2",
         )
         .bind(id.to_string())
+        .bind(NOT_CONFIRMED)
         .execute(&mut *self.0.inner)
         .await?;
         Ok(())
@@ -357,9 +358,13 @@ impl Messages<'_> {
 }
 
 /// What another version of this server wrote and this one cannot read.
-fn unreadable() -> Failure {
+/// The code of a message of which nobody knows whether it was sent.
+pub(crate) const NOT_CONFIRMED: &str = "DELIVERED_NOT_CONFIRMED";
+
+/// Why a message is given up whose payload this version cannot read.
+pub(crate) fn unreadable() -> Failure {
     Failure {
-        code: "META_ERROR".to_owned(),
+        code: "CONTENT_UNREADABLE".to_owned(),
         message: "what is to be sent cannot be read any more; send it again".to_owned(),
     }
 }

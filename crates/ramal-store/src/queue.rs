@@ -5,19 +5,20 @@
 //! A queue is rows. The session of a number takes its head, [`Messages::begin`]s it, hands it to
 //! WhatsApp and settles it. The wire id is fixed when a message is accepted, so a try that a crash cut
 //! short is made again under the same id, and WhatsApp drops the repeat. `began_at_ms` says that a try
-//! is under way: what has begun is not canceled any more.
+//! is under way, or was and may have reached WhatsApp: what has begun is not canceled any more.
 
 use std::time::Duration;
 
 use ramal_domain::{
     Content, MessageId, MessageStatus, NumberId, Peer, TenantId, Timestamp, WireId,
 };
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
 
 use crate::{
     Failure, Messages, StoreError,
     leases::placeholders,
     messages::{content_of, peer_of, peer_text},
+    official_queue::{NOT_CONFIRMED, unreadable},
     row,
 };
 
@@ -41,8 +42,22 @@ pub struct QueuedMessage {
     pub content: Content,
     /// How many tries have failed.
     pub tries: u32,
+    /// Whether an earlier try may have reached WhatsApp.
+    pub doubtful: bool,
     /// When it was accepted.
     pub created_at: Timestamp,
+}
+
+/// How far a try came that did not succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tried {
+    /// There was no connection to try with. It does not count.
+    NotAtAll,
+    /// WhatsApp does not have the message.
+    InVain,
+    /// WhatsApp may have the message, now or since an earlier try: nobody says any more that it was not
+    /// sent.
+    InDoubt,
 }
 
 /// What came of canceling a message.
@@ -59,28 +74,20 @@ pub enum Canceled {
 }
 
 impl Messages<'_> {
-    /// The head of a number's queue: its oldest message that is due. A chat keeps its order: behind
-    /// a message that waits for its next try, those to the same recipient wait as well, and only
-    /// those. `busy` are chats in which something older is being got ready. What a try of was under way
-    /// when this server was killed is tried again, even after its `deliverUntil`: it may have been sent
-    /// in time, and has the same id.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
-    pub async fn next_queued(
+    async fn head(
         &mut self,
         number: NumberId,
         busy: &[Peer],
         now: Timestamp,
-    ) -> Result<Option<QueuedMessage>, StoreError> {
+    ) -> Result<Option<AnyRow>, StoreError> {
         let others = if busy.is_empty() {
             String::new()
         } else {
             format!("and peer not in ({})", placeholders(3, busy.len()))
         };
         let sql = format!(
-            "select id, wire_id, peer, content, payload, tries, created_at_ms from messages m
+            "select id, wire_id, peer, content, payload, tries, created_at_ms, began_at_ms
+             from messages m
              where number_id = $1 and status = 'QUEUED' and due_at_ms <= $2
                and not_before_ms <= $2
                and (until_ms is null or until_ms > $2 or began_at_ms is not null)
@@ -95,8 +102,46 @@ impl Messages<'_> {
         );
         let query = sqlx::query(AssertSqlSafe(sql)).bind(number.to_string()).bind(now.as_millis());
         let query = busy.iter().fold(query, |query, peer| query.bind(peer_text(peer)));
-        let row = query.fetch_optional(&mut *self.0.inner).await?;
-        let Some(row) = row else { return Ok(None) };
+        Ok(query.fetch_optional(&mut *self.0.inner).await?)
+    }
+
+    /// Gives up the head of a queue if nobody can read what it says; returns whether it was so. Else the
+    /// number would wait for it for ever.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn give_up_unreadable(
+        &mut self,
+        number: NumberId,
+        busy: &[Peer],
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let Some(head) = self.head(number, busy, now).await? else { return Ok(false) };
+        match content_of(&head) {
+            Err(StoreError::Inconsistent { .. }) => {
+                self.failed(row::parsed(&head, "messages.id")?, &unreadable(), now).await
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// The head of a number's queue: its oldest message that is due. A chat keeps its order: behind
+    /// a message that waits for its next try, those to the same recipient wait as well, and only
+    /// those. `busy` are chats in which something older is being got ready. What a try of was under way
+    /// when this server was killed is tried again, even after its `deliverUntil`: it may have been sent
+    /// in time, and has the same id.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; see [`Messages::give_up_unreadable`].
+    pub async fn next_queued(
+        &mut self,
+        number: NumberId,
+        busy: &[Peer],
+        now: Timestamp,
+    ) -> Result<Option<QueuedMessage>, StoreError> {
+        let Some(row) = self.head(number, busy, now).await? else { return Ok(None) };
         let tries: i64 = row.try_get("tries")?;
         Ok(Some(QueuedMessage {
             id: row::parsed(&row, "messages.id")?,
@@ -104,6 +149,7 @@ impl Messages<'_> {
             to: peer_of(row.try_get("peer")?),
             content: content_of(&row)?,
             tries: u32::try_from(tries).unwrap_or(u32::MAX),
+            doubtful: row.try_get::<Option<i64>, _>("began_at_ms")?.is_some(),
             created_at: row::time(&row, "messages.created_at_ms")?,
         }))
     }
@@ -139,28 +185,24 @@ impl Messages<'_> {
     pub async fn tried(
         &mut self,
         id: MessageId,
+        outcome: Tried,
         due: Timestamp,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        sqlx::query(
-            "update messages set tries = tries + 1, due_at_ms = $2, began_at_ms = null
-             where id = $1 and status = 'QUEUED'",
+        let row = sqlx::query(
+            "update messages set tries = tries + $3, due_at_ms = $2,
+               began_at_ms = case when $4 then began_at_ms end
+             where id = $1 and status = 'QUEUED' returning tries",
         )
         .bind(id.to_string())
         .bind(due.as_millis())
-        .execute(&mut *self.0.inner)
+        .bind(i64::from(outcome != Tried::NotAtAll))
+        .bind(outcome == Tried::InDoubt)
+        .fetch_optional(&mut *self.0.inner)
         .await?;
-        let tries: Option<i64> =
-            sqlx::query_scalar("select tries from messages where id = $1 and status = 'QUEUED'")
-                .bind(id.to_string())
-                .fetch_optional(&mut *self.0.inner)
-                .await?;
-        if tries.is_some_and(|tries| tries >= TRIES_MAX) {
-            let failure = Failure {
-                code: "EXPIRED_AFTER_ATTEMPTS".to_owned(),
-                message: "WhatsApp did not take the message, however often it was tried".to_owned(),
-            };
-            self.failed(id, &failure, now).await?;
+        let Some(row) = row else { return Ok(()) };
+        if row.try_get::<i64, _>("tries")? >= TRIES_MAX {
+            self.failed(id, &worn_out(outcome), now).await?;
         }
         Ok(())
     }
@@ -304,4 +346,19 @@ impl Messages<'_> {
         }
         Ok(given_up)
     }
+}
+
+/// Why a message is given up that was tried too often.
+fn worn_out(outcome: Tried) -> Failure {
+    let (code, message) = match outcome {
+        Tried::InDoubt => (
+            NOT_CONFIRMED,
+            "WhatsApp did not say whether it has the message, however often it was tried",
+        ),
+        Tried::InVain | Tried::NotAtAll => (
+            "EXPIRED_AFTER_ATTEMPTS",
+            "WhatsApp did not take the message, however often it was tried",
+        ),
+    };
+    Failure { code: code.to_owned(), message: message.to_owned() }
 }

@@ -186,7 +186,7 @@ impl Running {
 impl Connection for Running {
     async fn prepare(&self, message: &QueuedMessage) -> Result<(), SendError> {
         if !self.client.is_logged_in() {
-            return Err(offline(Trouble::NotConnected));
+            return Err(SendError::NotConnected);
         }
         let words = self.desk.ready(&self.client, message.id, &message.content).await?;
         let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
@@ -199,7 +199,7 @@ impl Connection for Running {
 
     async fn send(&self, message: &QueuedMessage) -> Result<(), SendError> {
         if !self.client.is_logged_in() {
-            return Err(offline(Trouble::NotConnected));
+            return Err(SendError::NotConnected);
         }
         let jid = match &message.to {
             Peer::Phone(phone) => self.recipient(phone).await?,
@@ -214,15 +214,16 @@ impl Connection for Running {
         let mut ack = self.line.acks.expect(message.wire_id.as_str());
         let options = SendOptions::default().with_message_id(message.wire_id.as_str());
         let sending = self.client.send_message_with_options(jid, words, options);
+        let unconfirmed = |trouble: Trouble| SendError::Unconfirmed(trouble.into());
         timeout(self.line.answer_timeout, sending)
             .await
-            .map_err(|_elapsed| offline(Trouble::NoAnswer))?
+            .map_err(|_elapsed| unconfirmed(Trouble::NoAnswer))?
             .map_err(send_error)?;
         // The library returns as soon as the socket has the message.
         let answer = timeout(self.line.answer_timeout, ack.answer())
             .await
-            .map_err(|_elapsed| offline(Trouble::NoAnswer))?
-            .ok_or_else(|| offline(Trouble::SocketLost))?;
+            .map_err(|_elapsed| unconfirmed(Trouble::NoAnswer))?
+            .ok_or_else(|| unconfirmed(Trouble::SocketLost))?;
         answer.map_err(|nack| {
             if nack.is_temporary() { offline(nack) } else { SendError::Refused(Box::new(nack)) }
         })

@@ -29,7 +29,7 @@ impl std::fmt::Debug for MediaDoor {
 impl MediaDoor {
     /// A door that works as `[whatsapp]` says; its tasks run on `tasks`.
     pub(crate) fn new(options: &Options, tasks: TaskTracker) -> Self {
-        let http = Http::new(&options.media_url, options.media_max);
+        let http = Http::new(&options.media_url, options.media_max, options.media_timeout);
         let runtime = Arc::new(runtime::bare(tasks));
         let route = MediaRoute::default_hosts();
         Self {
@@ -40,8 +40,8 @@ impl MediaDoor {
         }
     }
 
-    /// The plain bytes, in a file that is gone when it is dropped. They are those that were sent: their
-    /// hash was compared.
+    /// The plain bytes, in a file that is gone when it is dropped. They are those that were sent: what
+    /// their key authenticates was compared, or of channels, which have none, their hash.
     ///
     /// # Errors
     ///

@@ -84,7 +84,7 @@ impl WhatsApp {
             Fetcher::new(policy, scratch.clone(), patience, length_max).map_err(build_error)?;
         let desk = Desk { store: store.clone(), fetcher, scratch, patience };
         let media = MediaDoor::new(&options, tasks.clone());
-        let http = Http::new(&options.media_url, options.media_max);
+        let http = Http::new(&options.media_url, options.media_max, options.media_timeout);
         let public_url = Arc::from(public_url.trim_end_matches('/'));
         Ok(Self { options, store, clock, wake, tasks, desk, media, http, public_url })
     }

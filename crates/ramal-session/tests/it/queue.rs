@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use ramal_domain::{Clock as _, CloseReason, EventKind, Link, MessageStatus};
 use ramal_session::{Options, SendError, Signal};
-use ramal_store::Canceled;
+use ramal_store::{Canceled, Receipt};
 
 use crate::{
     scene::{Scene, brisk, patient, phone},
@@ -106,6 +106,40 @@ async fn a_message_that_is_never_taken_is_given_up() {
     let message = scene.message(id, message).await;
     assert_eq!(message.failure.unwrap().code, "EXPIRED_AFTER_ATTEMPTS");
     assert_eq!(scene.events(id).await, [EventKind::NumberConnected, EventKind::MessageFailed]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_whatsapp_may_have_is_not_called_unsent_and_goes_on_when_it_was() {
+    let mut scene = Scene::start().await;
+    let (id, mut client) = scene.connected(1).await;
+    let (message, wire_id) = scene.queue(id, "one").await;
+    scene.sending(&mut client).await.answer(Err(SendError::Unconfirmed("no answer".into())));
+    for _ in 1..20 {
+        // What comes afterwards does not make it certain.
+        scene.sending(&mut client).await.answer(Err(offline()));
+    }
+    scene.until_status(id, message, MessageStatus::Failed).await;
+    let failure = scene.message(id, message).await.failure.unwrap();
+    assert_eq!(failure.code, "DELIVERED_NOT_CONFIRMED");
+
+    let mut tx = scene.store.begin().await.unwrap();
+    tx.messages().receipt(id, &[wire_id], Receipt::Delivered, scene.clock.now()).await.unwrap();
+    tx.commit().await.unwrap();
+    let found = scene.message(id, message).await;
+    assert_eq!((found.status, found.failure), (MessageStatus::Delivered, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_connection_nothing_is_tried() {
+    let mut scene = Scene::start().await;
+    let (id, mut client) = scene.connected(1).await;
+    let (message, _) = scene.queue(id, "one").await;
+    for _ in 0..30 {
+        scene.sending(&mut client).await.answer(Err(SendError::NotConnected));
+    }
+
+    scene.sending(&mut client).await.answer(Ok(()));
+    scene.until_status(id, message, MessageStatus::Sent).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -250,7 +284,7 @@ async fn a_message_is_canceled_while_its_media_are_got_ready() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_panic_while_media_are_got_ready_costs_a_pause() {
+async fn a_panic_while_media_are_got_ready_costs_a_try() {
     let mut scene = Scene::start().await;
     let (id, mut client) = scene.connected(1).await;
     scene.script.panic_at(id, Call::Prepare);

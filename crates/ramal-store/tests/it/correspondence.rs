@@ -8,7 +8,7 @@ use ramal_domain::{
 };
 use ramal_store::{
     Amendment, AttemptRecord, Author, Canceled, Change, Choice, Draft, InboundMessage, LeaseLimits,
-    Message, MessageFilter, MessagePage, Schedule, Store, Verdict,
+    Message, MessageFilter, MessagePage, Schedule, Store, StoreError, Tried, Verdict,
 };
 
 use crate::{
@@ -26,6 +26,7 @@ on_both_databases! {
     what_was_begun_in_time_is_finished,
     pages_go_back_and_can_be_narrowed_down,
     what_waits_is_listed_in_the_order_in_which_it_leaves,
+    what_nobody_can_read_is_given_up_alone,
     a_number_that_relays_keeps_no_contents,
     contents_are_forgotten_after_their_days,
 }
@@ -189,7 +190,9 @@ async fn what_has_not_begun_can_be_taken_back(Db { store, .. }: Db) {
     assert_eq!(cancel(&other).await, Canceled::Unknown);
     assert!(committed!(store, |tx| tx.messages().begin(message, at(2))));
     assert_eq!(cancel(&home).await, Canceled::Sending);
-    committed!(store, |tx| tx.messages().tried(message, at(9), at(3)));
+    committed!(store, |tx| tx.messages().tried(message, Tried::InDoubt, at(9), at(3)));
+    assert_eq!(cancel(&home).await, Canceled::Sending, "WhatsApp may have it");
+    committed!(store, |tx| tx.messages().tried(message, Tried::InVain, at(9), at(3)));
     assert_eq!(cancel(&home).await, Canceled::Done);
     assert_eq!(cancel(&home).await, Canceled::Late(MessageStatus::Canceled));
 
@@ -198,6 +201,30 @@ async fn what_has_not_begun_can_be_taken_back(Db { store, .. }: Db) {
     assert_eq!(home.next(&store, at(99)).await, None);
     assert_eq!(home.find(&store, message).await.status, MessageStatus::Canceled);
     assert_eq!(read!(store, |tx| tx.events().kinds_of(home.number)), []);
+}
+
+async fn what_nobody_can_read_is_given_up_alone(db: Db) {
+    let store = &db.store;
+    let desk = desk(store, 1).await;
+    let whole = desk.accept(store, "first", at(1)).await;
+    let spoilt =
+        desk.accept_at(store, &Peer::Phone(phone(8)), "x", Schedule::default(), at(2)).await;
+    db.execute(&format!("update messages set payload = '{{' where id = '{spoilt}'")).await;
+    let give_up = async |busy: &[Peer]| {
+        committed!(store, |tx| tx.messages().give_up_unreadable(desk.number, busy, at(3)))
+    };
+
+    assert_eq!(desk.next(store, at(3)).await, Some(whole));
+    assert!(!give_up(&[]).await, "the head can be read");
+    let busy = [friend()];
+    let mut tx = store.read().await.unwrap();
+    let unread = tx.messages().next_queued(desk.number, &busy, at(3)).await;
+    assert!(matches!(unread, Err(StoreError::Inconsistent { .. })), "{unread:?}");
+    drop(tx);
+    assert!(give_up(&busy).await);
+    assert_eq!(desk.find(store, spoilt).await.failure.unwrap().code, "CONTENT_UNREADABLE");
+    assert_eq!(read!(store, |tx| tx.messages().next_queued(desk.number, &busy, at(3))), None);
+    assert_eq!(desk.next(store, at(3)).await, Some(whole));
 }
 
 async fn a_group_is_written_to_under_its_own_name(Db { store, .. }: Db) {
@@ -306,7 +333,7 @@ async fn what_was_begun_in_time_is_finished(Db { store, .. }: Db) {
     // The server was killed here.
     assert_eq!(committed!(store, |tx| tx.messages().expire_queued(at(9))), 0);
     assert_eq!(head(at(9)).await.unwrap().id, id);
-    committed!(store, |tx| tx.messages().tried(id, at(10), at(9)));
+    committed!(store, |tx| tx.messages().tried(id, Tried::InVain, at(10), at(9)));
     assert!(head(at(10)).await.is_none());
     assert_eq!(committed!(store, |tx| tx.messages().expire_queued(at(10))), 1);
 }

@@ -5,7 +5,7 @@ use ramal_domain::{
     Content, CorrelationId, Direction, EventKind, MessageId, MessageStatus, NumberId, Peer, Place,
     TenantId, Timestamp, WireId,
 };
-use ramal_store::{Draft, Failure, InboundMessage, Message, Receipt, Schedule, Store};
+use ramal_store::{Draft, Failure, InboundMessage, Message, Receipt, Schedule, Store, Tried};
 
 use crate::{
     db::Db,
@@ -183,7 +183,7 @@ async fn a_failed_try_holds_up_its_recipient_only(Db { store, .. }: Db) {
     to(1_111, "two", at(2)).await;
     let three = to(2_222, "three", at(3)).await;
 
-    committed!(store, |tx| tx.messages().tried(one, at(30), at(5)));
+    committed!(store, |tx| tx.messages().tried(one, Tried::InVain, at(30), at(5)));
     assert_eq!(sender.head(&store, at(29)).await.as_deref(), Some("zero"), "not behind it");
     committed!(store, |tx| tx.messages().sent(zero, at(6)));
     assert_eq!(sender.head(&store, at(29)).await.as_deref(), Some("three"));
@@ -204,7 +204,7 @@ async fn a_chat_keeps_its_order_whatever_the_ids_say(Db { store, .. }: Db) {
     sender.accept_as(&store, early, 1_111, "two", at(1)).await;
     assert_eq!(sender.head(&store, at(2)).await.as_deref(), Some("one"));
 
-    committed!(store, |tx| tx.messages().tried(late, at(30), at(2)));
+    committed!(store, |tx| tx.messages().tried(late, Tried::InVain, at(30), at(2)));
 
     assert_eq!(sender.head(&store, at(3)).await, None, "the second waits for the first");
     assert_eq!(sender.head(&store, at(30)).await.as_deref(), Some("one"));
@@ -219,7 +219,7 @@ async fn what_waits_is_due_at_its_time_or_at_once(Db { store, .. }: Db) {
     let (foreign, _) = other.accept(&store, "Olá", NOW).await;
     assert_eq!(sender.next_due(&store, NOW).await, None, "nothing was tried");
     for (id, due) in [(ids[0], 30), (ids[1], 20), (ids[2], 25), (foreign, 10)] {
-        committed!(store, |tx| tx.messages().tried(id, at(due), at(1)));
+        committed!(store, |tx| tx.messages().tried(id, Tried::InVain, at(due), at(1)));
     }
     committed!(store, |tx| tx.messages().sent(ids[2], at(2)));
 
@@ -242,13 +242,18 @@ async fn what_was_tried_too_often_is_given_up(Db { store, .. }: Db) {
     let (id, _) = sender.accept(&store, "one", NOW).await;
     sender.accept(&store, "two", at(1)).await;
     for seconds in 1..20 {
-        committed!(store, |tx| tx.messages().tried(id, at(seconds + 1), at(seconds)));
+        committed!(store, |tx| tx.messages().tried(
+            id,
+            Tried::InVain,
+            at(seconds + 1),
+            at(seconds)
+        ));
     }
     let head = read!(store, |tx| tx.messages().next_queued(sender.number, &[], at(20))).unwrap();
     assert_eq!((head.id, head.tries), (id, 19));
     assert_eq!(read!(store, |tx| tx.events().kinds_of(sender.number)), []);
 
-    committed!(store, |tx| tx.messages().tried(id, at(60), at(20)));
+    committed!(store, |tx| tx.messages().tried(id, Tried::InVain, at(60), at(20)));
 
     let given_up = sender.find(&store, &id.to_string()).await.unwrap();
     assert_eq!(given_up.status, MessageStatus::Failed);
@@ -266,9 +271,9 @@ async fn a_try_of_what_is_no_longer_queued_changes_nothing(Db { store, .. }: Db)
     let before = sender.find(&store, &id.to_string()).await;
 
     for _ in 0..21 {
-        committed!(store, |tx| tx.messages().tried(id, at(9), at(2)));
+        committed!(store, |tx| tx.messages().tried(id, Tried::InVain, at(9), at(2)));
     }
-    committed!(store, |tx| tx.messages().tried(MessageId::mint(), at(9), at(2)));
+    committed!(store, |tx| tx.messages().tried(MessageId::mint(), Tried::InVain, at(9), at(2)));
 
     assert_eq!(sender.find(&store, &id.to_string()).await, before);
     assert_eq!(sender.next_due(&store, at(2)).await, None);
@@ -283,7 +288,7 @@ async fn a_removed_number_s_queue_is_given_up(Db { store, .. }: Db) {
     committed!(store, |tx| tx.messages().sent(sent, at(1)));
     let (fresh, _) = sender.accept(&store, "fresh", NOW).await;
     let (waiting, _) = sender.accept(&store, "waiting", NOW).await;
-    committed!(store, |tx| tx.messages().tried(waiting, at(99), at(1)));
+    committed!(store, |tx| tx.messages().tried(waiting, Tried::InVain, at(99), at(1)));
     committed!(store, |tx| tx.messages().receive(&sender.inbound("3EB0IN"), NOW));
     let (foreign, _) = other.accept(&store, "foreign", NOW).await;
     let failure = Failure { code: "GONE".to_owned(), message: "the number is gone".to_owned() };

@@ -147,10 +147,11 @@ async fn nothing_is_sent_or_proven_while_offline() {
         to: Peer::Phone(phone()),
         content: Content::Text { body: "hello".to_owned() },
         tries: 0,
+        doubtful: false,
         created_at: bench.home.clock.now(),
     };
     let sent = connection.send(&message).await;
-    assert!(matches!(sent, Err(SendError::Offline(_))));
+    assert!(matches!(sent, Err(SendError::NotConnected)));
     assert!(connection.probe().await.is_err());
     // Never paired: nothing is linked.
     connection.logout().await.unwrap();
