@@ -133,6 +133,22 @@ async fn a_text_is_sent_and_its_delivery_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_numbers_own_key_sends_from_no_other_number() {
+    let world = World::start().await;
+    let (own, other) = (world.open_number(NUMBER).await, world.open_number(STRANGER).await);
+    let cli = Cli::new(world.product.address(), &world.api().key_of(&own.id).await);
+
+    for named in [STRANGER, other.id.as_str()] {
+        let said = cli.run(&["send", "--number", named, "--to", FRIEND, "x"]).failed(1);
+        assert!(said.contains("NUMBER_MISMATCH"), "{said}");
+        let said = cli.run(&["listen", "--number", named]).failed(1);
+        assert!(said.contains("NUMBER_MISMATCH"), "{said}");
+    }
+    cli.run(&["send", "--number", NUMBER, "--to", FRIEND, "mine", "--wait"]).done();
+    assert_eq!(world.phones().received(FRIEND).await, ["mine"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_happens_is_printed_live_to_whom_it_concerns() {
     let world = World::start().await;
     let cli = terminal(&world);

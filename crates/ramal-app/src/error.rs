@@ -60,8 +60,8 @@ pub enum Refusal {
     /// A webhook needs a number.
     #[error("name the number: send whatsappNumberId, or the x-whatsapp-number-id header")]
     NumberRequired,
-    /// The body names another number than the key.
-    #[error("whatsappNumberId is not the number of this key")]
+    /// Another number is named than that of the key.
+    #[error("the number that is named is not the number of this key")]
     NumberMismatch,
     /// The `Idempotency-Key` header is malformed.
     #[error("an Idempotency-Key has 1 to 255 characters and no control characters")]

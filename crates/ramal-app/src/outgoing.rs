@@ -317,6 +317,9 @@ fn check_words(words: &str) -> Result<(), AppError> {
     if length == 0 || length > WEB_TEXT_MAX {
         return Err(AppError::invalid(format!("text has 1 to {WEB_TEXT_MAX} characters")));
     }
+    if words.trim().is_empty() {
+        return Err(AppError::invalid("text is nothing but spaces"));
+    }
     Ok(())
 }
 
@@ -405,6 +408,10 @@ fn read_media(
     let (mime, base64) = data.split_once(";base64,").ok_or_else(wrong)?;
     if !is_media_type(mime) {
         let sentence = format!("{field}: a data URI begins with a media type, such as image/png");
+        return Err(AppError::invalid(sentence));
+    }
+    if !kind.may_be(mime) {
+        let sentence = format!("{field}: {mime} is no {}: see mediaType", kind.name());
         return Err(AppError::invalid(sentence));
     }
     let bytes = BASE64.decode(base64).map_err(|_malformed| wrong())?;

@@ -93,6 +93,24 @@ impl MediaKind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
+    /// Whether media that call themselves `mime` can be shown as this. Containers go by several names, and
+    /// some servers call everything an octet stream.
+    pub fn may_be(self, mime: &str) -> bool {
+        let essence = mime.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let unnamed = ["application/octet-stream", "binary/octet-stream"].contains(&&*essence);
+        let top = essence.split('/').next().unwrap_or_default();
+        let container =
+            ["application/ogg", "application/mp4", "video/ogg", "video/mp4", "video/webm"]
+                .contains(&&*essence);
+        unnamed
+            || match self {
+                Self::Document => true,
+                Self::Image | Self::Sticker => top == "image",
+                Self::Video => top == "video" || container,
+                Self::Audio | Self::Voice => top == "audio" || container,
+            }
+    }
+
     /// The `type` of events: a voice message is `audio` there.
     pub const fn event_type(self) -> &'static str {
         match self {
@@ -254,6 +272,33 @@ pub struct MenuRow {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn media_are_what_they_call_themselves_or_nothing_in_particular() {
+        use MediaKind::{Audio, Document, Image, Sticker, Video, Voice};
+        for (kind, mime) in [
+            (Image, "image/png"),
+            (Sticker, "Image/WebP"),
+            (Video, "video/quicktime"),
+            (Audio, "video/mp4"),
+            (Voice, "audio/ogg; codecs=opus"),
+            (Voice, "application/ogg"),
+            (Image, "application/octet-stream"),
+            (Document, "text/html"),
+        ] {
+            assert!(kind.may_be(mime), "{kind:?} {mime}");
+        }
+        for (kind, mime) in [
+            (Image, "text/html; charset=utf-8"),
+            (Image, "application/pdf"),
+            (Video, "image/png"),
+            (Sticker, "text/plain"),
+            (Audio, "image/png"),
+            (Voice, "application/json"),
+        ] {
+            assert!(!kind.may_be(mime), "{kind:?} {mime}");
+        }
+    }
 
     #[test]
     fn what_is_kept_is_read_again() {

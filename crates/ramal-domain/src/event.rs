@@ -469,13 +469,15 @@ struct MessageData<'a> {
 impl MessageEvent {
     /// Builds the event of `kind` that happened at `at`.
     pub fn build(&self, kind: EventKind, at: Timestamp) -> Event {
-        // Each name belongs to one event of the contract, and to no other.
-        let named = |wanted: EventKind| {
-            let named = self.place.named().filter(|_| kind == wanted);
+        // Each name belongs to one event of the contract, and to our own of the same message.
+        let again = matches!(kind, EventKind::MessageEdited | EventKind::MessageDeleted);
+        let is_group = matches!(self.place, Place::Group { .. });
+        let named = |wanted: EventKind, here: bool| {
+            let named = self.place.named().filter(|_| kind == wanted || (again && here));
             named.map_or((None, None), |(id, name)| (Some(id), name))
         };
-        let (group_id, group_name) = named(EventKind::MessageGroup);
-        let (newsletter_id, newsletter_name) = named(EventKind::MessageNewsletter);
+        let (group_id, group_name) = named(EventKind::MessageGroup, is_group);
+        let (newsletter_id, newsletter_name) = named(EventKind::MessageNewsletter, !is_group);
         let quoted = self
             .quoted
             .as_ref()

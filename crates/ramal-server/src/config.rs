@@ -133,6 +133,13 @@ impl Config {
         Ok(config)
     }
 
+    /// The file of the embedded database, where that is used.
+    pub(crate) fn database_file(&self) -> Option<PathBuf> {
+        let rest = self.database.url.expose_secret().strip_prefix("sqlite:")?;
+        let path = rest.strip_prefix("//").unwrap_or(rest).split('?').next()?;
+        (!path.is_empty() && !path.starts_with(':')).then(|| PathBuf::from(path))
+    }
+
     fn fill_in(&mut self) {
         if self.database.url.expose_secret().is_empty() {
             let path = self.data_dir.join("ramal.db");

@@ -4,6 +4,17 @@ use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 use anyhow::Context as _;
 
+/// Makes a file that only its owner may read, unless it is there. SQLite gives the files beside its database
+/// the rights of the database.
+///
+/// # Errors
+///
+/// The file cannot be made.
+pub(crate) fn touch(path: &Path) -> anyhow::Result<()> {
+    let made = fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+    made.map(drop).with_context(|| path.display().to_string())
+}
+
 /// Writes a line to a file that only its owner may read, and sees it onto the disk.
 ///
 /// # Errors

@@ -19,7 +19,7 @@ use ramal_whatsapp::WhatsApp;
 use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Config, listener, master_key, proxies::Proxies};
+use crate::{Config, listener, master_key, private_file, proxies::Proxies};
 
 /// How often metrics are compacted.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -277,6 +277,9 @@ pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Store> {
         .create(dir)
         .with_context(|| dir.display().to_string())?;
     let loaded = master_key::load(&config.secrets)?;
+    if let Some(file) = config.database_file() {
+        private_file::touch(&file)?;
+    }
     let store =
         Store::open(&config.database, Vault::new(loaded.key)).await.context("the database")?;
     let tenants = store.read().await?.tenants().list().await?;

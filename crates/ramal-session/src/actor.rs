@@ -698,6 +698,9 @@ impl Actor {
             Err(error @ SendError::Offline(_)) => {
                 return self.put_off(message, error, Tried::InVain).await;
             }
+            Err(error @ SendError::NoMedia(_)) => {
+                return self.put_off(message, error, Tried::NoMedia).await;
+            }
             Err(error @ SendError::Unconfirmed(_)) => {
                 return self.put_off(message, error, Tried::InDoubt).await;
             }

@@ -293,6 +293,9 @@ pub enum SendError {
     /// It did not get as far as WhatsApp, or WhatsApp cannot take it now: try again later.
     #[error("WhatsApp did not take the message")]
     Offline(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Its media cannot be had at the moment: their address does not answer.
+    #[error("the address of its media does not answer")]
+    NoMedia(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// It left, and no answer came: WhatsApp may have it. Try again with the same wire id.
     #[error("WhatsApp did not say whether it has the message")]
     Unconfirmed(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -538,7 +538,8 @@ impl Messages<'_> {
             to,
             place: message.place.clone(),
             content: message.content.clone(),
-            correlation: from_me.then_some(message.correlation),
+            // What was written on the phone was not asked for, so there is nothing to correlate.
+            correlation: message.origin.is_some().then_some(message.correlation),
             participant_name: message.peer_name.clone(),
             failure: message.failure.clone().map(|failure| (failure.message, failure.code)),
             message_type: KINDS.into_iter().find(|known| *known == message.kind),

@@ -55,6 +55,8 @@ pub enum Tried {
     NotAtAll,
     /// WhatsApp does not have the message.
     InVain,
+    /// Nor does it, since the address of the message's media does not answer.
+    NoMedia,
     /// WhatsApp may have the message, now or since an earlier try: nobody says any more that it was not
     /// sent.
     InDoubt,
@@ -354,6 +356,10 @@ fn worn_out(outcome: Tried) -> Failure {
         Tried::InDoubt => (
             NOT_CONFIRMED,
             "WhatsApp did not say whether it has the message, however often it was tried",
+        ),
+        Tried::NoMedia => (
+            "MEDIA_UNAVAILABLE",
+            "the address of its media did not answer, however often it was asked",
         ),
         Tried::InVain | Tried::NotAtAll => (
             "EXPIRED_AFTER_ATTEMPTS",

@@ -3,6 +3,7 @@
 use axum::extract::FromRequestParts;
 use http::{HeaderMap, request::Parts};
 use ramal_app::{Caller, Refusal, Scoped};
+use ramal_domain::KeyScope;
 
 use serde::de::DeserializeOwned;
 
@@ -17,6 +18,9 @@ const API_KEY: &str = "x-api-key";
 const API_KEY_ID: &str = "x-api-key-id";
 /// The number that a tenant's key acts on.
 const NUMBER_ID: &str = "x-whatsapp-number-id";
+/// Asks for an error where [`NUMBER_ID`] names another number than that of the key, which the contract
+/// has us ignore (C): for callers who did not choose the key themselves.
+const NUMBER_STRICT: &str = "x-whatsapp-number-strict";
 
 /// An authenticated caller.
 #[derive(Debug)]
@@ -26,11 +30,24 @@ impl FromRequestParts<Web> for Authenticated {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, ApiError> {
-        if let Some(raw) = header(&parts.headers, API_KEY) {
-            return Ok(Self(web.app.authenticate(raw).await?));
+        let caller = if let Some(raw) = header(&parts.headers, API_KEY) {
+            web.app.authenticate(raw).await?
+        } else {
+            let id = header(&parts.headers, API_KEY_ID).filter(|_| web.auth.accept_key_id);
+            web.app.authenticate_by_id(id.ok_or(Refusal::Unauthenticated)?).await?
+        };
+        if header(&parts.headers, NUMBER_STRICT).is_some() && names_another(&caller, &parts.headers)
+        {
+            return Err(Refusal::NumberMismatch.into());
         }
-        let id = header(&parts.headers, API_KEY_ID).filter(|_| web.auth.accept_key_id);
-        Ok(Self(web.app.authenticate_by_id(id.ok_or(Refusal::Unauthenticated)?).await?))
+        Ok(Self(caller))
+    }
+}
+
+fn names_another(caller: &Caller, headers: &HeaderMap) -> bool {
+    match (caller.scope(), number_header(headers)) {
+        (KeyScope::Number(own), Some(named)) => named != own.to_string(),
+        (KeyScope::Number(_), None) | (KeyScope::Tenant, _) => false,
     }
 }
 

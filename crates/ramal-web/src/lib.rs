@@ -9,6 +9,7 @@ mod assets;
 mod body;
 mod connect;
 mod dashboard;
+mod download;
 mod error;
 mod extract;
 mod guard;

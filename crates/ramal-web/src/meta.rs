@@ -12,13 +12,17 @@ use axum::{
 };
 use http::{
     HeaderMap, HeaderValue,
-    header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
+    header::{
+        CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+        X_CONTENT_TYPE_OPTIONS,
+    },
 };
 use serde::Deserialize;
 
 use crate::{
     Web,
     body::Raw,
+    download::{POLICY, disposition, harmless},
     error::ApiError,
     extract::{Path, Query, header},
 };
@@ -100,11 +104,9 @@ async fn deliver_app(
 async fn media(State(web): State<Web>, Path(token): Path<String>) -> Result<Response, ApiError> {
     let media = web.app.open_media(&token).await?;
     let mut headers = HeaderMap::new();
-    let kind = media.mime.as_deref().and_then(|mime| HeaderValue::from_str(mime).ok());
-    let fallback = HeaderValue::from_static("application/octet-stream");
-    headers.insert(CONTENT_TYPE, kind.unwrap_or(fallback));
-    // Strangers sent it: nothing of it runs under our name.
-    headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+    headers.insert(CONTENT_TYPE, harmless(media.mime.as_deref()));
+    headers.insert(CONTENT_DISPOSITION, disposition(false, media.file_name.as_deref()));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     Ok((headers, AxumBody::from_stream(media.bytes)).into_response())

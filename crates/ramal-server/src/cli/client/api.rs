@@ -124,6 +124,8 @@ impl Api {
         let mut request = self.client.request(method, url).header("x-api-key", self.key.clone());
         if let Some(number) = ask.number {
             request = request.header("x-whatsapp-number-id", number);
+            // A key of another number would act on its own, and nobody would see it.
+            request = request.header("x-whatsapp-number-strict", "1");
         }
         for (name, value) in &ask.headers {
             request = request.header(*name, *value);

@@ -1,7 +1,5 @@
 //! Media that came in, for whoever is signed in: no key, and no link that others could use.
 
-use std::fmt::Write as _;
-
 use axum::{
     body::Body,
     extract::State,
@@ -18,6 +16,7 @@ use super::rows::is_hidden;
 use crate::{
     Web,
     dashboard::{answer::PageError, session::SignedIn},
+    download::{POLICY, disposition},
     extract::{Path, Query},
 };
 
@@ -37,10 +36,6 @@ const SHOWN: [&str; 13] = [
     "audio/wav",
     "audio/opus",
 ];
-/// Strangers sent it: nothing of it runs under our name.
-const POLICY: &str = "default-src 'none'; img-src 'self'; media-src 'self'; \
-     style-src 'unsafe-inline'; sandbox";
-
 /// The media type under which something is shown; `None`: it is only downloaded.
 pub(super) fn is_shown(mime: &str) -> Option<&'static str> {
     let essence = mime.split(';').next().unwrap_or_default().trim();
@@ -81,24 +76,6 @@ pub(super) async fn media(
     Ok((headers, Body::from_stream(media.bytes)).into_response())
 }
 
-/// Whether it is shown or saved, and under which name (RFC 6266).
-fn disposition(shown: bool, name: Option<&str>) -> HeaderValue {
-    let way = if shown { "inline" } else { "attachment" };
-    let Some(name) = name.filter(|name| !name.is_empty()) else {
-        return HeaderValue::from_static(way);
-    };
-    let mut value = format!("{way}; filename*=UTF-8''");
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._".contains(&byte) {
-            value.push(char::from(byte));
-        } else {
-            // Writing to a string does not fail.
-            let _ = write!(value, "%{byte:02X}");
-        }
-    }
-    HeaderValue::try_from(value).unwrap_or_else(|_never| HeaderValue::from_static(way))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,12 +87,5 @@ mod tests {
         for mime in ["image/svg+xml", "text/html", "application/pdf", "image/pngx", ""] {
             assert_eq!(is_shown(mime), None, "{mime}");
         }
-    }
-
-    #[test]
-    fn a_file_keeps_its_name_and_adds_nothing() {
-        assert_eq!(disposition(true, None), "inline");
-        let named = disposition(false, Some("conta \"é\".pdf\r\nx: y"));
-        assert_eq!(named, "attachment; filename*=UTF-8''conta%20%22%C3%A9%22.pdf%0D%0Ax%3A%20y");
     }
 }
