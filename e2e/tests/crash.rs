@@ -86,6 +86,31 @@ async fn killed_at_the_moment_a_text_comes_in_it_has_it_once() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_the_moment_a_receipt_comes_in_it_hears_of_it() {
+    let (mut world, receiver) = (World::start().await, Receiver::start().await);
+    let number = world.open_number(NUMBER).await;
+    world.api().webhook(&number.id, &receiver.url("number"), &["message.read"]).await;
+
+    for round in 0..8_u64 {
+        let text = format!("round {round}");
+        world.api().on_number(&number.id).send_text(FRIEND, &text).await;
+        let message = world.phones().wait_for_text(FRIEND, &text).await;
+        if round == 0 {
+            // It comes while nobody is there.
+            world.product.kill_9();
+            world.phones().read(FRIEND, &message).await;
+        } else {
+            world.phones().read(FRIEND, &message).await;
+            // A different moment each time, from at once to a little later.
+            tokio::time::sleep(Duration::from_millis(round)).await;
+            world.product.kill_9();
+        }
+        world.product.start_again().await;
+        receiver.wait_for("number", "message.read", |data| data["content"] == text).await;
+    }
+}
+
 /// Dying over the keys of a conversation makes texts unreadable that are on their way; they are asked
 /// for again, and it dies over that as well.
 #[tokio::test(flavor = "multi_thread")]
