@@ -557,12 +557,8 @@ impl App {
         tx.templates().purge(now.before(audit::KEPT)).await?;
         tx.official().purge_seen(now.before(META_REPEATS)).await?;
         tx.signup_links().purge(now.before(REVOKED_MEMORY)).await?;
-        let given_up = tx.messages().expire_queued(now).await?;
         tx.commit().await?;
-        if given_up > 0 {
-            self.wake.notify_one();
-        }
-        Ok(())
+        Ok(self.store.optimize().await?)
     }
 }
 

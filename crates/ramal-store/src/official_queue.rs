@@ -57,6 +57,27 @@ pub struct BegunMessage {
     pub number: NumberId,
 }
 
+/// Tries of official numbers that began before `$1`, `$2` of them at most. Number by number, as the
+/// index has them.
+pub(crate) const BEGUN_BEFORE: &str =
+    "select m.id, m.number_id from numbers n cross join messages m
+    where n.provider = 'META' and m.number_id = n.id and m.status = 'QUEUED'
+      and m.began_at_ms is not null and m.began_at_ms < $1 limit $2";
+
+/// A message from number `$1` by Meta's id, which has the first word, or by ours. A branch for each, so
+/// that each follows its index.
+pub(crate) const MESSAGE_OF: &str = "select id, 0 as word from messages
+      where number_id = $1 and wire_id = $2 and direction = 'out'
+    union all select id, 1 as word from messages
+      where number_id = $1 and id = $3 and direction = 'out'
+    order by word limit 1";
+
+/// The last message to number `$1` of tenant `$2` from a peer, `$3` or `$4`. Zero is added so that the
+/// index by peer is followed, not the one by time through all that others wrote.
+pub(crate) const LAST_INBOUND: &str = "select id, wire_id, read_at_ms from messages
+    where number_id = $1 and peer in ($3, $4) and tenant_id = $2 and direction = 'in' and place = ''
+    order by created_at_ms + 0 desc, id desc limit 1";
+
 impl Messages<'_> {
     /// Begins a try of the first message of each official number that is connected and sends nothing
     /// at this moment. One at a time, so order is kept.
@@ -206,16 +227,11 @@ impl Messages<'_> {
         before: Timestamp,
         limit: u32,
     ) -> Result<Vec<BegunMessage>, StoreError> {
-        let rows = sqlx::query(
-            "select m.id, m.number_id from messages m join numbers n on n.id = m.number_id
-             where m.status = 'QUEUED' and m.began_at_ms is not null and m.began_at_ms < $1
-               and n.provider = 'META'
-             order by m.id limit $2",
-        )
-        .bind(before.as_millis())
-        .bind(i64::from(limit))
-        .fetch_all(&mut *self.0.inner)
-        .await?;
+        let rows = sqlx::query(BEGUN_BEFORE)
+            .bind(before.as_millis())
+            .bind(i64::from(limit))
+            .fetch_all(&mut *self.0.inner)
+            .await?;
         rows.iter()
             .map(|row| {
                 Ok(BegunMessage {
@@ -269,17 +285,12 @@ impl Messages<'_> {
         wire_id: &WireId,
         tag: Option<MessageId>,
     ) -> Result<Option<MessageId>, StoreError> {
-        let row = sqlx::query(
-            // Meta's own id has the first word.
-            "select id from messages where number_id = $1 and direction = 'out'
-               and (wire_id = $2 or id = $3)
-             order by case when wire_id = $2 then 0 else 1 end limit 1",
-        )
-        .bind(number.to_string())
-        .bind(wire_id.as_str())
-        .bind(tag.map(|tag| tag.to_string()))
-        .fetch_optional(&mut *self.0.inner)
-        .await?;
+        let row = sqlx::query(MESSAGE_OF)
+            .bind(number.to_string())
+            .bind(wire_id.as_str())
+            .bind(tag.map(|tag| tag.to_string()))
+            .fetch_optional(&mut *self.0.inner)
+            .await?;
         row.as_ref().map(|row| row::parsed(row, "messages.id")).transpose()
     }
 
@@ -324,17 +335,13 @@ impl Messages<'_> {
         };
         let first = crate::messages::peer_text(spellings.first().unwrap_or(peer));
         let last = crate::messages::peer_text(spellings.last().unwrap_or(peer));
-        let row = sqlx::query(
-            "select id, wire_id, read_at_ms from messages
-             where number_id = $1 and tenant_id = $2 and peer in ($3, $4) and direction = 'in'
-               and place = '' order by created_at_ms desc, id desc limit 1",
-        )
-        .bind(number.to_string())
-        .bind(tenant.to_string())
-        .bind(first)
-        .bind(last)
-        .fetch_optional(&mut *self.0.inner)
-        .await?;
+        let row = sqlx::query(LAST_INBOUND)
+            .bind(number.to_string())
+            .bind(tenant.to_string())
+            .bind(first)
+            .bind(last)
+            .fetch_optional(&mut *self.0.inner)
+            .await?;
         let Some(row) = row else { return Ok(None) };
         let wire_id = WireId::from_text(row.try_get::<String, _>("wire_id")?);
         let read = row::time_opt(&row, "messages.read_at_ms")?.is_some();

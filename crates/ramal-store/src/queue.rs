@@ -28,6 +28,18 @@ const QUEUE_MAX_AGE: Duration = Duration::from_hours(7 * 24);
 /// some minutes.
 const TRIES_MAX: i64 = 20;
 
+/// What should have been sent by `$1`, `$2` messages at most. One that a try is under way of may have
+/// been sent: how it ended is told soon.
+pub(crate) const PAST_UNTIL: &str = "select id from messages
+    where status = 'QUEUED' and until_ms is not null and until_ms <= $1 and began_at_ms is null
+    order by until_ms limit $2";
+
+/// What has waited since `$1`, `$2` messages at most. Number by number, as the index has them; the same
+/// holds of a try that is under way, unless it is as old.
+pub(crate) const PAST_AGE: &str = "select m.id from numbers n cross join messages m
+    where m.number_id = n.id and m.status = 'QUEUED' and m.created_at_ms < $1
+      and m.not_before_ms < $1 and (m.began_at_ms is null or m.began_at_ms < $1) limit $2";
+
 /// A message at the head of its number's queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueuedMessage {
@@ -254,34 +266,27 @@ impl Messages<'_> {
     }
 
     /// Gives up messages that waited too long without one try being possible, or past the time that
-    /// their sender has set. Returns how many.
+    /// their sender has set, `limit` of each kind at most. Returns how many.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn expire_queued(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+    pub async fn expire_queued(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
         let late = Failure {
             code: "MESSAGE_EXPIRED".to_owned(),
             message: "the message could not be sent before its deliverUntil".to_owned(),
         };
-        // One that a try is under way of may have been sent: how it ended is told soon.
-        let ids: Vec<String> = sqlx::query_scalar(
-            "select id from messages
-             where status = 'QUEUED' and until_ms <= $1 and began_at_ms is null
-             order by id limit 500",
-        )
-        .bind(now.as_millis())
-        .fetch_all(&mut *self.0.inner)
-        .await?;
+        let ids: Vec<String> = sqlx::query_scalar(PAST_UNTIL)
+            .bind(now.as_millis())
+            .bind(i64::from(limit))
+            .fetch_all(&mut *self.0.inner)
+            .await?;
         let expired = self.give_up(ids, &late, now).await?;
-        let ids: Vec<String> = sqlx::query_scalar(
-            "select id from messages where status = 'QUEUED' and created_at_ms < $1
-               and not_before_ms < $1
-             order by id limit 500",
-        )
-        .bind(now.before(QUEUE_MAX_AGE).as_millis())
-        .fetch_all(&mut *self.0.inner)
-        .await?;
+        let ids: Vec<String> = sqlx::query_scalar(PAST_AGE)
+            .bind(now.before(QUEUE_MAX_AGE).as_millis())
+            .bind(i64::from(limit))
+            .fetch_all(&mut *self.0.inner)
+            .await?;
         let failure = Failure {
             code: "NEVER_ATTEMPTED_MAX_AGE_EXCEEDED".to_owned(),
             message: "the number was not connected for seven days".to_owned(),

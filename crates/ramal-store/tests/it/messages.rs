@@ -29,6 +29,8 @@ on_both_databases! {
     what_whatsapp_delivers_again_is_ignored,
     an_unknown_kind_and_an_unknown_sender_are_kept,
     what_waited_too_long_is_given_up,
+    what_waited_too_long_is_given_up_bit_by_bit,
+    a_try_under_way_is_not_too_old,
     in_any_order_a_status_only_moves_forward,
 }
 
@@ -436,14 +438,38 @@ async fn what_waited_too_long_is_given_up(Db { store, .. }: Db) {
     let (sent, _) = sender.accept(&store, "sent", NOW).await;
     committed!(store, |tx| tx.messages().sent(sent, at(1)));
 
-    assert_eq!(committed!(store, |tx| tx.messages().expire_queued(at(DAYS_7))), 0);
-    assert_eq!(committed!(store, |tx| tx.messages().expire_queued(at(DAYS_7 + 1))), 1);
+    assert_eq!(committed!(store, |tx| tx.messages().expire_queued(at(DAYS_7), 500)), 0);
+    assert_eq!(committed!(store, |tx| tx.messages().expire_queued(at(DAYS_7 + 1), 500)), 1);
 
     let given_up = sender.find(&store, &old.to_string()).await.unwrap();
     assert_eq!(given_up.status, MessageStatus::Failed);
     assert_eq!(given_up.failure.unwrap().code, "NEVER_ATTEMPTED_MAX_AGE_EXCEEDED");
     assert_eq!(sender.status(&store, young).await, MessageStatus::Queued);
     assert_eq!(sender.status(&store, sent).await, MessageStatus::Sent);
+}
+
+async fn what_waited_too_long_is_given_up_bit_by_bit(Db { store, .. }: Db) {
+    const DAYS_8: i64 = 8 * 24 * 60 * 60;
+    let senders = [sender(&store, 1).await, sender(&store, 2).await];
+    for sender in &senders {
+        sender.accept(&store, "old", NOW).await;
+        sender.accept(&store, "old", at(1)).await;
+    }
+
+    for expected in [3, 1, 0] {
+        let given_up = committed!(store, |tx| tx.messages().expire_queued(at(DAYS_8), 3));
+        assert_eq!(given_up, expected);
+    }
+}
+
+async fn a_try_under_way_is_not_too_old(Db { store, .. }: Db) {
+    const DAYS_8: i64 = 8 * 24 * 60 * 60;
+    let sender = sender(&store, 1).await;
+    let (id, _) = sender.accept(&store, "old", NOW).await;
+    assert!(committed!(store, |tx| tx.messages().begin(id, at(DAYS_8))));
+
+    assert_eq!(committed!(store, |tx| tx.messages().expire_queued(at(DAYS_8 + 1), 500)), 0);
+    assert_eq!(committed!(store, |tx| tx.messages().expire_queued(at(2 * DAYS_8), 500)), 1);
 }
 
 /// Something that may happen to an outbound message.
