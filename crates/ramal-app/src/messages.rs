@@ -78,7 +78,7 @@ impl App {
         };
         let mut tx = self.store.begin().await?;
         // Again, inside: a number that was removed meanwhile accepts nothing.
-        let number = tx.numbers().find(draft.tenant, draft.number).await?;
+        let number = tx.numbers().find_to_use(draft.tenant, draft.number).await?;
         let number = number.ok_or(Refusal::NumberNotFound)?;
         let accepted = tx.messages().accept(&draft, now).await?;
         let sent = Sent { accepted, origin: number.name, source: number.phone };

@@ -188,7 +188,8 @@ impl App {
         Ok(replayed)
     }
 
-    /// Gives up messages that waited too long and what waits for inactive webhooks, forgets old secrets,
+    /// Gives up messages that waited too long or whose number was removed, and what waits for inactive
+    /// webhooks, forgets old secrets,
     /// deleted webhooks, events and logs, and what was said to numbers that are gone, each in batches.
     pub(crate) async fn sweep_in_batches(&self, now: Timestamp) -> Result<(), AppError> {
         let mut tx = self.store.begin().await?;
@@ -212,6 +213,7 @@ impl App {
         let mut tx = self.store.begin().await?;
         let swept = match step {
             Sweep::Expired => tx.messages().expire_queued(now, PURGE_BATCH).await?,
+            Sweep::Removed => tx.messages().fail_removed(PURGE_BATCH, now).await?,
             Sweep::Inactive => {
                 let since = now.before(self.webhooks.give_up_after);
                 tx.deliveries().give_up_inactive(since, PURGE_BATCH).await?
@@ -234,6 +236,8 @@ impl App {
 enum Sweep {
     /// Messages that waited too long.
     Expired,
+    /// What removed numbers had to send.
+    Removed,
     /// What waits for inactive webhooks.
     Inactive,
     /// Deliveries to deleted webhooks.
@@ -247,12 +251,19 @@ enum Sweep {
 }
 
 impl Sweep {
-    const ALL: [Self; 6] =
-        [Self::Expired, Self::Inactive, Self::Deleted, Self::Old, Self::Gone, Self::Forgotten];
+    const ALL: [Self; 7] = [
+        Self::Expired,
+        Self::Removed,
+        Self::Inactive,
+        Self::Deleted,
+        Self::Old,
+        Self::Gone,
+        Self::Forgotten,
+    ];
 
     /// Whether webhooks are told of it.
     const fn tells(self) -> bool {
-        matches!(self, Self::Expired)
+        matches!(self, Self::Expired | Self::Removed)
     }
 }
 

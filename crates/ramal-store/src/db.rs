@@ -282,4 +282,12 @@ impl Tx {
             Dialect::Postgres => " for update",
         }
     }
+
+    /// Ends a `select` of a row that others may read and hold as well, but not change.
+    pub(crate) const fn for_share(&self) -> &'static str {
+        match self.dialect {
+            Dialect::Sqlite => "",
+            Dialect::Postgres => " for share",
+        }
+    }
 }

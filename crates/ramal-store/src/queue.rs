@@ -15,7 +15,7 @@ use ramal_domain::{
 use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::{
-    Failure, Messages, StoreError,
+    Failure, Messages, NumberStage, StoreError,
     leases::placeholders,
     messages::{content_of, peer_of, peer_text},
     row,
@@ -39,6 +39,15 @@ pub(crate) const PAST_UNTIL: &str = "select id from messages
 pub(crate) const PAST_AGE: &str = "select m.id from numbers n cross join messages m
     where m.number_id = n.id and m.status = 'QUEUED' and m.created_at_ms < $1
       and m.not_before_ms < $1 and (m.began_at_ms is null or m.began_at_ms < $1) limit $2";
+
+/// What number `$1` has not sent yet, `$2` messages at most.
+const QUEUE: &str = "select id, began_at_ms from messages
+    where number_id = $1 and status = 'QUEUED' order by created_at_ms, id limit $2";
+
+/// A removed number that has something left to send.
+pub(crate) const REMOVED: &str = "select n.id from numbers n where n.stage = 'removed' and exists
+    (select 1 from messages m
+     where m.number_id = n.id and m.status = 'QUEUED' and m.created_at_ms > -1) limit 1";
 
 /// A message at the head of its number's queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +106,7 @@ impl Messages<'_> {
                and not_before_ms <= $2
                and (until_ms is null or until_ms > $2 or began_at_ms is not null)
                and exists (select 1 from numbers n
-                 where n.id = m.number_id and n.provider = 'PILOT_STATUS')
+                 where n.id = m.number_id and n.provider = 'PILOT_STATUS' and n.stage = 'live')
                and not exists (select 1 from messages e where e.number_id = $1
                  and e.status = 'QUEUED' and e.peer = m.peer and e.due_at_ms > $2
                  and e.not_before_ms <= $2
@@ -245,7 +254,8 @@ impl Messages<'_> {
         })
     }
 
-    /// Gives up what a removed number has not sent yet. Returns how many.
+    /// Gives up what a removed number has not sent yet, `limit` messages at most; of a number that is
+    /// not removed, nothing. Returns how many: fewer than `limit` are the last.
     ///
     /// # Errors
     ///
@@ -253,16 +263,38 @@ impl Messages<'_> {
     pub async fn fail_queued(
         &mut self,
         number: NumberId,
-        failure: &Failure,
+        limit: u32,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let ids: Vec<String> = sqlx::query_scalar(
-            "select id from messages where number_id = $1 and status = 'QUEUED' order by id",
-        )
-        .bind(number.to_string())
-        .fetch_all(&mut *self.0.inner)
-        .await?;
-        self.give_up(ids, failure, now).await
+        // Whoever restores the number, or accepts a message, waits.
+        let suffix = self.0.for_update();
+        let found = self.0.numbers().select(number, suffix).await?;
+        if found.is_none_or(|found| found.stage != NumberStage::Removed) {
+            return Ok(0);
+        }
+        let rows = sqlx::query(QUEUE)
+            .bind(number.to_string())
+            .bind(i64::from(limit))
+            .fetch_all(&mut *self.0.inner)
+            .await?;
+        for row in &rows {
+            let begun = row::time_opt(row, "messages.began_at_ms")?.is_some();
+            let failure = if begun { removed_while_sending() } else { removed() };
+            self.failed(row::parsed(row, "messages.id")?, &failure, now).await?;
+        }
+        Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
+    }
+
+    /// The same for a removed number that has something left to send: whoever removed it did not get to
+    /// the end.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn fail_removed(&mut self, limit: u32, now: Timestamp) -> Result<u64, StoreError> {
+        let row = sqlx::query(REMOVED).fetch_optional(&mut *self.0.inner).await?;
+        let Some(row) = row else { return Ok(0) };
+        self.fail_queued(row::parsed(&row, "numbers.id")?, limit, now).await
     }
 
     /// Gives up messages that waited too long without one try being possible, or past the time that
@@ -308,5 +340,22 @@ impl Messages<'_> {
             given_up += u64::from(self.failed(id, failure, now).await?);
         }
         Ok(given_up)
+    }
+}
+
+fn removed() -> Failure {
+    Failure {
+        code: "NUMBER_NOT_FOUND_REMOVED".to_owned(),
+        message: "the number was removed before the message was sent".to_owned(),
+    }
+}
+
+/// It may have left: nobody waits for the answer any more.
+fn removed_while_sending() -> Failure {
+    Failure {
+        code: "DELIVERED_NOT_CONFIRMED".to_owned(),
+        message:
+            "the number was removed while the message was being sent: whether it was is not known"
+                .to_owned(),
     }
 }

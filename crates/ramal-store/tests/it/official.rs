@@ -507,7 +507,8 @@ async fn bytes_go_with_their_message(Db { store, .. }: Db) {
     let refused = queue_with(&store, owner, id, 7, 4, Some(&[3])).await;
     committed!(store, |tx| tx.messages().failed(refused, &failure, at(5)));
     let dropped = queue_with(&store, owner, id, 7, 6, Some(&[4])).await;
-    committed!(store, |tx| tx.messages().fail_queued(id, &failure, at(7)));
+    committed!(store, |tx| tx.numbers().remove(owner, id, at(99), at(7)));
+    committed!(store, |tx| tx.messages().fail_queued(id, 9, at(7)));
     for message in [refused, dropped] {
         assert_eq!(read!(store, |tx| tx.messages().outbound_media(message)), None);
     }
