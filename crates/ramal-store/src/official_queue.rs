@@ -7,10 +7,11 @@
 use ramal_domain::{
     Content, MessageId, MessageStatus, NumberId, Peer, TenantId, Timestamp, WireId,
 };
-use sqlx::{Row as _, any::AnyRow};
+use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
 
 use crate::{
     Failure, Messages, StoreError,
+    leases::placeholders,
     messages::{content_of, peer_of},
     row,
 };
@@ -57,6 +58,35 @@ pub struct BegunMessage {
     pub number: NumberId,
 }
 
+/// The next message of each official number that is connected, at `$1`, `$2` of them at most, but for
+/// those of so many numbers that send already: the oldest that is due, of which no older one to the
+/// same recipient waits, and none is under way.
+pub(crate) fn heads(busy: usize) -> String {
+    let others = if busy == 0 {
+        String::new()
+    } else {
+        format!("and n.id not in ({})", placeholders(3, busy))
+    };
+    format!(
+        "select m.id, m.number_id, m.peer, m.content, m.payload, m.mark_read, m.tries
+         from numbers n join official_numbers o on o.number_id = n.id
+           join messages m on m.id = (select h.id from messages h
+             where h.number_id = n.id and h.status = 'QUEUED' and h.began_at_ms is null
+               and h.due_at_ms <= $1 and h.not_before_ms <= $1
+               and (h.until_ms is null or h.until_ms > $1)
+               and not exists (select 1 from messages f where f.number_id = n.id
+                 and f.status = 'QUEUED' and f.began_at_ms is not null and f.peer = h.peer)
+               and not exists (select 1 from messages e where e.number_id = n.id
+                 and e.status = 'QUEUED' and e.peer = h.peer and e.not_before_ms <= $1
+                 and (e.until_ms is null or e.until_ms > $1)
+                 and (e.created_at_ms, e.id) < (h.created_at_ms, h.id))
+             order by h.created_at_ms, h.id limit 1)
+         where n.provider = 'META' and n.stage = 'live' and n.link = 'open'
+           and o.paused_until_ms <= $1 {others}
+         order by m.created_at_ms, m.id limit $2"
+    )
+}
+
 /// Tries of official numbers that began before `$1`, `$2` of them at most. Number by number, as the
 /// index has them.
 pub(crate) const BEGUN_BEFORE: &str =
@@ -79,35 +109,20 @@ pub(crate) const LAST_INBOUND: &str = "select id, wire_id, read_at_ms from messa
     order by created_at_ms + 0 desc, id desc limit 1";
 
 impl Messages<'_> {
-    /// Begins a try of the first message of each official number that is connected and sends nothing
-    /// at this moment. One at a time, so order is kept.
+    /// Begins a try of the next message of each official number that is connected and not among `busy`,
+    /// which send something at this moment. One at a time, so order is kept; behind a try whose end is
+    /// not known, those to the same recipient wait, and only those.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
     pub async fn begin_official(
         &mut self,
+        busy: &[NumberId],
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<OfficialMessage>, StoreError> {
-        let rows = sqlx::query(
-            "select m.id, m.number_id, m.peer, m.content, m.payload, m.mark_read, m.tries
-             from messages m join numbers n on n.id = m.number_id
-             where m.status = 'QUEUED' and n.provider = 'META' and n.stage = 'live'
-               and n.link = 'open' and m.due_at_ms <= $1 and m.began_at_ms is null
-               and m.not_before_ms <= $1 and (m.until_ms is null or m.until_ms > $1)
-               and not exists (select 1 from messages f where f.number_id = m.number_id
-                 and f.status = 'QUEUED' and f.began_at_ms is not null)
-               and not exists (select 1 from messages e where e.number_id = m.number_id
-                 and e.status = 'QUEUED' and (e.due_at_ms <= $1 or e.peer = m.peer)
-                 and e.not_before_ms <= $1 and (e.until_ms is null or e.until_ms > $1)
-                 and (e.created_at_ms, e.id) < (m.created_at_ms, m.id))
-             order by m.created_at_ms, m.id limit $2",
-        )
-        .bind(now.as_millis())
-        .bind(i64::from(limit))
-        .fetch_all(&mut *self.0.inner)
-        .await?;
+        let rows = self.heads(busy, now, limit).await?;
         let mut begun = Vec::with_capacity(rows.len());
         for row in &rows {
             let message = match official_message(row) {
@@ -133,22 +148,52 @@ impl Messages<'_> {
         Ok(begun)
     }
 
-    /// Whether an official number that is connected has a message that is due.
+    /// Whether [`Messages::begin_official`] has something to begin.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn has_official_due(&mut self, now: Timestamp) -> Result<bool, StoreError> {
-        let row = sqlx::query(
-            "select m.id from messages m join numbers n on n.id = m.number_id
-             where m.status = 'QUEUED' and n.provider = 'META' and n.stage = 'live'
-               and n.link = 'open' and m.due_at_ms <= $1 and m.began_at_ms is null
-               and m.not_before_ms <= $1 and (m.until_ms is null or m.until_ms > $1) limit 1",
+    pub async fn has_official_due(
+        &mut self,
+        busy: &[NumberId],
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Ok(!self.heads(busy, now, 1).await?.is_empty())
+    }
+
+    async fn heads(
+        &mut self,
+        busy: &[NumberId],
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<AnyRow>, StoreError> {
+        let query = sqlx::query(AssertSqlSafe(heads(busy.len())))
+            .bind(now.as_millis())
+            .bind(i64::from(limit));
+        let query = busy.iter().fold(query, |query, number| query.bind(number.to_string()));
+        Ok(query.fetch_all(&mut *self.0.inner).await?)
+    }
+
+    /// A try of which the message itself has not left goes on: from now on it may have. Returns `false` if
+    /// the message was given up meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn official_goes_on(
+        &mut self,
+        id: MessageId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let done = sqlx::query(
+            "update messages set began_at_ms = $2
+             where id = $1 and status = 'QUEUED' and began_at_ms is not null",
         )
+        .bind(id.to_string())
         .bind(now.as_millis())
-        .fetch_optional(&mut *self.0.inner)
+        .execute(&mut *self.0.inner)
         .await?;
-        Ok(row.is_some())
+        Ok(done.rows_affected() == 1)
     }
 
     /// The bytes of media that a caller handed in with a message.
@@ -176,6 +221,7 @@ impl Messages<'_> {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         self.name_official(id, wire_id).await?;
+        self.find_again(id).await?;
         self.sent(id, now).await
     }
 

@@ -42,6 +42,16 @@ async fn statements_follow_their_indexes_without_statistics() {
             &["(number_id=? AND wire_id=?)", "messages_1 (id=?)"],
         ),
         (official_queue::LAST_INBOUND.to_owned(), &["messages_once (number_id=? AND peer=?)"]),
+        (
+            official_queue::heads(2),
+            &[
+                "numbers_to_run (link=?)",
+                "h USING INDEX messages_queue (number_id=?)",
+                "f USING INDEX messages_begun (number_id=?",
+                "e USING INDEX messages_queue (number_id=?",
+                "m USING INDEX sqlite_autoindex_messages_1 (id=?)",
+            ],
+        ),
         (official_queue::BEGUN_BEFORE.to_owned(), &["messages_begun (number_id=? AND began_at_ms"]),
         (message_log::waiting_page(), &["messages_queue (number_id=? AND created_at_ms>?)"]),
         (count, &["messages_queue (number_id=? AND created_at_ms>?)"]),
