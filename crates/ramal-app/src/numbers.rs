@@ -569,6 +569,7 @@ impl App {
     /// [`AppError`] when the database fails; nothing is deleted then.
     pub async fn sweep(&self) -> Result<(), AppError> {
         self.limits.tidy();
+        self.rooms.tidy();
         let now = self.clock.now();
         self.sweep_in_batches(now).await?;
         let mut tx = self.store.begin().await?;

@@ -55,6 +55,11 @@ async fn statements_follow_their_indexes_without_statistics() {
         (official_queue::BEGUN_BEFORE.to_owned(), &["messages_begun (number_id=? AND began_at_ms"]),
         (message_log::waiting_page(), &["messages_queue (number_id=? AND created_at_ms>?)"]),
         (count, &["messages_queue (number_id=? AND created_at_ms>?)"]),
+        (queue::COUNT.to_owned(), &["messages_queue (number_id=? AND created_at_ms>?)"]),
+        (
+            queue::BYTES.to_owned(),
+            &["messages_queue (number_id=? AND created_at_ms>?)", "media_1 (message_id=?)"],
+        ),
         (queue::REMOVED.to_owned(), &["messages_queue (number_id=? AND created_at_ms>?)"]),
         (queue::PAST_UNTIL.to_owned(), &["messages_until (until_ms"]),
         (queue::PAST_AGE.to_owned(), &["messages_queue (number_id=? AND created_at_ms<?)"]),

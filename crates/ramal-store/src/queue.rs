@@ -44,6 +44,15 @@ pub(crate) const PAST_AGE: &str = "select m.id from numbers n cross join message
 const QUEUE: &str = "select id, began_at_ms from messages
     where number_id = $1 and status = 'QUEUED' order by created_at_ms, id limit $2";
 
+/// How much number `$1` has not sent yet, counted up to `$2`.
+pub(crate) const COUNT: &str = "select count(*) from (select 1 from messages
+    where number_id = $1 and status = 'QUEUED' and created_at_ms > -1 limit $2) q";
+
+/// How many bytes of media are kept for it. Their lengths are known without reading them.
+pub(crate) const BYTES: &str = "select coalesce(sum(length(o.bytes)), 0)
+    from messages m cross join outbound_media o
+    where o.message_id = m.id and m.number_id = $1 and m.status = 'QUEUED' and m.created_at_ms > -1";
+
 /// A removed number that has something left to send.
 pub(crate) const REMOVED: &str = "select n.id from numbers n where n.stage = 'removed' and exists
     (select 1 from messages m
@@ -149,6 +158,33 @@ impl Messages<'_> {
         .fetch_one(&mut *self.0.inner)
         .await?;
         Ok(due.map(Timestamp::from_millis))
+    }
+
+    /// How many messages of a number wait to be sent, counted up to `most`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn count_queued(&mut self, number: NumberId, most: u32) -> Result<u64, StoreError> {
+        let count: i64 = sqlx::query_scalar(COUNT)
+            .bind(number.to_string())
+            .bind(i64::from(most))
+            .fetch_one(&mut *self.0.inner)
+            .await?;
+        Ok(u64::try_from(count).unwrap_or_default())
+    }
+
+    /// How many bytes of media wait with them.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn queued_bytes(&mut self, number: NumberId) -> Result<u64, StoreError> {
+        let bytes: i64 = sqlx::query_scalar(BYTES)
+            .bind(number.to_string())
+            .fetch_one(&mut *self.0.inner)
+            .await?;
+        Ok(u64::try_from(bytes).unwrap_or_default())
     }
 
     /// Notes a try that did not succeed, and when the next one is due. A message that was tried

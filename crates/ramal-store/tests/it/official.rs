@@ -556,9 +556,17 @@ async fn bytes_go_with_their_message(Db { store, .. }: Db) {
     let message = queue_with(&store, owner, id, 7, 1, Some(&[0, 1, 2])).await;
     let bytes = read!(store, |tx| tx.messages().outbound_media(message));
     assert_eq!(bytes.as_deref(), Some(&[0, 1, 2][..]));
+    let waiting = async || read!(store, |tx| tx.messages().queued_bytes(id));
+    queue(&store, owner, id, 7, 1).await;
+    queue_with(&store, owner, id, 8, 1, Some(&[4, 5])).await;
+    assert_eq!(waiting().await, 5);
+    for (most, expected) in [(9, 3), (2, 2)] {
+        assert_eq!(read!(store, |tx| tx.messages().count_queued(id, most)), expected);
+    }
     let wire_id = WireId::from_text("wamid.1");
     committed!(store, |tx| tx.messages().official_sent(message, &wire_id, at(3)));
     assert_eq!(read!(store, |tx| tx.messages().outbound_media(message)), None);
+    assert_eq!(waiting().await, 2);
 
     let failure = Failure { code: "X".to_owned(), message: "no".to_owned() };
     let refused = queue_with(&store, owner, id, 7, 4, Some(&[3])).await;
