@@ -28,8 +28,9 @@ const QR_DEADLINE: Duration = Duration::from_millis(500);
 /// How long a stream may be silent when something is expected of it.
 const LISTEN_LIMIT: Duration = Duration::from_secs(20);
 
-/// Pairing attempts of one phone number before it is refused.
+/// Messages that may wait to be sent from one number.
 pub(crate) const QUEUE_MAX: u32 = 40;
+/// Pairing attempts of one phone number before it is refused.
 pub(crate) const PAIRING_BURST: u32 = 9;
 
 /// An answer.
