@@ -472,8 +472,10 @@ impl App {
             note(&mut tx, &caller, "number.remove", &number, now).await?;
             tx.commit().await?;
             app.wake.notify_one();
-            // A long one waits for the sweep: the caller does not.
-            app.give_up_queue(number.id).await?;
+            if let Err(error) = app.give_up_queue(number.id).await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(number.id = %number.id, error, "the sweep gives up its queue");
+            }
             app.end_session(number.id).await?;
             if app.options.restore_window.is_zero() {
                 app.sweep_now().await;
@@ -481,6 +483,15 @@ impl App {
             Ok(Removed { restorable_until })
         })
         .await
+    }
+
+    /// Deletes what a removed number said and heard, once nothing of it is left to be told. What does not
+    /// come so far goes with the row.
+    async fn delete_messages(&self, id: NumberId) -> Result<(), AppError> {
+        while !self.give_up_queue(id).await? {}
+        let mut tx = self.store.begin().await?;
+        tx.messages().delete_all(id).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Gives up what a removed number has not sent yet. Batch by batch, for nobody writes to SQLite
@@ -542,11 +553,9 @@ impl App {
             note(&mut tx, &caller, "number.purge", &number, now).await?;
             tx.commit().await?;
             app.wake.notify_one();
-            while !app.give_up_queue(id).await? {}
-            let mut tx = app.store.begin().await?;
-            tx.messages().delete_all(id).await?;
-            tx.commit().await?;
-            app.end_session(id).await
+            let deleted = app.delete_messages(id).await;
+            app.end_session(id).await?;
+            deleted
         })
         .await?;
         self.sweep_now().await;

@@ -120,7 +120,7 @@ async fn begin(store: &Store, now: Timestamp) -> Vec<MessageId> {
 async fn begin_beside(store: &Store, busy: &[NumberId], now: Timestamp) -> Vec<MessageId> {
     let due = read!(store, |tx| tx.messages().has_official_due(busy, now));
     let begun = committed!(store, |tx| tx.messages().begin_official(busy, now, 10));
-    assert_eq!(due, !begun.is_empty());
+    assert!(due || begun.is_empty(), "a look finds what is begun");
     begun.into_iter().map(|message| message.id).collect()
 }
 
