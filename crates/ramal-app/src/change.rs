@@ -110,6 +110,10 @@ impl App {
     /// [`Refusal::NumberAlreadyActive`].
     pub async fn restore_number(&self, caller: &Caller, id: &str) -> Result<(), AppError> {
         let (tenant, id) = (caller.tenant(), parse_number_id(id)?);
+        let found = self.store.read().await?.numbers().find_removed_too(tenant, id).await?;
+        found.ok_or(Refusal::NumberNotFound)?;
+        // What it had to send is over, also if its removal has not come so far.
+        while !self.give_up_queue(id).await? {}
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         let number = match tx.numbers().restore(tenant, id, now).await? {

@@ -142,6 +142,9 @@ pub enum Refusal {
         /// When it is worth trying again.
         retry_after_seconds: u64,
     },
+    /// A number has too much to send.
+    #[error("too much waits to be sent from this number: send more when some of it has left")]
+    QueueFull,
     /// The same key was used for another request.
     #[error("this Idempotency-Key was used for a different request")]
     IdempotencyKeyReused,
@@ -270,6 +273,7 @@ impl Refusal {
             Self::PasskeyRefused => (K::Conflict, "PASSKEY_REFUSED"),
             Self::NotConnected => (K::Conflict, "WHATSAPP_INSTANCE_NOT_CONNECTED"),
             Self::RateLimited { .. } => (K::Throttled, "RATE_LIMITED"),
+            Self::QueueFull => (K::Throttled, "QUEUE_FULL"),
             Self::IdempotencyKeyReused => (K::Conflict, "IDEMPOTENCY_KEY_REUSED"),
             Self::IdempotencyKeyInUse => (K::Conflict, "IDEMPOTENCY_KEY_IN_USE"),
             Self::NotSupportedForMeta(_) => (K::Invalid, "NOT_SUPPORTED_FOR_META"),
@@ -335,6 +339,7 @@ impl Refusal {
             Self::NotConnected,
             Self::NoAnswer,
             Self::RateLimited { retry_after_seconds: 1 },
+            Self::QueueFull,
             Self::IdempotencyKeyReused,
             Self::IdempotencyKeyInUse,
             Self::NotSupportedForMeta(""),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use ramal_domain::Timestamp;
 use ramal_store::{Claim, StoredAnswer, Tx};
 use sha2::{Digest as _, Sha256};
 
@@ -43,6 +44,8 @@ pub enum Attempt {
 pub struct Claimed {
     scope: String,
     key: String,
+    /// When: another request may have claimed the key since.
+    at: Timestamp,
 }
 
 /// Remembers the answer to a claimed request for a day, in the same transaction as the fact that it
@@ -72,7 +75,12 @@ impl<T: Sync> Memo<T> {
 
     pub(crate) async fn keep(self, tx: &mut Tx, outcome: &T) -> Result<(), AppError> {
         let answer = (self.render)(outcome)?;
-        Ok(tx.idempotency().settle(&self.claimed.scope, &self.claimed.key, &answer).await?)
+        let Claimed { scope, key, at } = &self.claimed;
+        if tx.idempotency().settle((scope, key), *at, &answer).await? {
+            return Ok(());
+        }
+        // It took so long that a repeat has the key: that one does the work, and this is undone.
+        Err(Refusal::IdempotencyKeyInUse.into())
     }
 }
 
@@ -92,11 +100,12 @@ impl App {
     ) -> Result<Attempt, AppError> {
         let scope = format!("{}/{operation}", caller.tenant());
         let fingerprint = hex::encode(Sha256::digest(body));
+        let at = self.clock.now();
         let mut tx = self.store.begin().await?;
-        let claim = tx.idempotency().claim(&scope, &key.0, &fingerprint, self.clock.now()).await?;
+        let claim = tx.idempotency().claim(&scope, &key.0, &fingerprint, at).await?;
         tx.commit().await?;
         match claim {
-            Claim::Fresh => Ok(Attempt::Do(Claimed { scope, key: key.0.clone() })),
+            Claim::Fresh => Ok(Attempt::Do(Claimed { scope, key: key.0.clone(), at })),
             Claim::InUse => Err(Refusal::IdempotencyKeyInUse.into()),
             Claim::Reused => Err(Refusal::IdempotencyKeyReused.into()),
             Claim::Replay(answer) => Ok(Attempt::Replay(answer)),
@@ -110,7 +119,7 @@ impl App {
     /// [`AppError`] when the database fails.
     pub async fn forget_attempt(&self, claimed: &Claimed) -> Result<(), AppError> {
         let mut tx = self.store.begin().await?;
-        tx.idempotency().release(&claimed.scope, &claimed.key).await?;
+        tx.idempotency().release((&claimed.scope, &claimed.key), claimed.at).await?;
         Ok(tx.commit().await?)
     }
 }

@@ -28,6 +28,7 @@ mod passwords;
 mod people;
 mod projects;
 mod remote_pairing;
+mod room;
 mod settings;
 mod templates;
 mod tenants;
@@ -96,6 +97,10 @@ pub struct Options {
     /// How long a removed number can be restored; zero removes it for good at once.
     #[serde(with = "humantime_serde")]
     pub restore_window: Duration,
+    /// How many messages of one number may wait to be sent; 0: as many as there are.
+    pub queue_max: u32,
+    /// How many bytes of media that were handed in may wait with them; 0: as many as there are.
+    pub queue_media_max: u64,
     /// How often what is due is deleted for good.
     #[serde(with = "humantime_serde")]
     pub sweep_every: Duration,
@@ -107,6 +112,8 @@ impl Default for Options {
             qr_deadline: Duration::from_secs(20),
             code_grace: Duration::from_secs(5),
             restore_window: Duration::from_hours(30 * 24),
+            queue_max: 100_000,
+            queue_media_max: 1 << 30,
             sweep_every: Duration::from_mins(1),
         }
     }
@@ -135,6 +142,8 @@ pub struct App {
     /// Wakes the webhook worker.
     wake: Arc<Notify>,
     limits: Arc<Limits>,
+    /// How much more may wait to be sent from each number.
+    rooms: Arc<room::Rooms>,
     /// Meta's Cloud API, where the server has it.
     meta: Option<Arc<official::Meta>>,
     /// What links for people begin with, such as `https://wa.acme.com`.
@@ -164,6 +173,7 @@ impl App {
             webhooks,
             wake,
             limits,
+            rooms: Arc::default(),
             meta: None,
             public_url: Arc::from(""),
             tasks: TaskTracker::new(),

@@ -36,7 +36,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Validation`], [`Refusal::NotSupported`], and for templates
+    /// [`Refusal::Validation`], [`Refusal::NotSupported`], [`Refusal::QueueFull`], and for templates
     /// [`Refusal::TemplateNotFound`], [`Refusal::MissingTemplateVariables`] and those of Meta.
     pub async fn send_message(
         &self,
@@ -53,6 +53,7 @@ impl App {
         let now = self.clock.now();
         let (schedule, labels) = (wish.schedule(now)?, wish.checked_labels()?);
         let Composed { content, bytes, template } = self.compose(scoped, &wish).await?;
+        self.take_room(scoped.number.id, bytes.as_ref().map_or(0, Bytes::len)).await?;
         let wire_id = WireId::mint();
         let mark_read = match (provider, wish.mark_read) {
             (Provider::Web, _) => false,
@@ -78,7 +79,7 @@ impl App {
         };
         let mut tx = self.store.begin().await?;
         // Again, inside: a number that was removed meanwhile accepts nothing.
-        let number = tx.numbers().find(draft.tenant, draft.number).await?;
+        let number = tx.numbers().find_to_use(draft.tenant, draft.number).await?;
         let number = number.ok_or(Refusal::NumberNotFound)?;
         let accepted = tx.messages().accept(&draft, now).await?;
         let sent = Sent { accepted, origin: number.name, source: number.phone };

@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use ramal_domain::{Action, EventKind, KeyId, Link, NumberId, PhoneNumber, Provider, Timestamp};
 use ramal_session::{CodeState, Outcome, Pairing, PairingFailure, QrCode};
-use ramal_store::{Failure, Key, NewNumber, Number, Reservation, StoreError, Tx};
+use ramal_store::{Key, NewNumber, Number, Reservation, StoreError, Tx};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
@@ -20,6 +20,10 @@ const FRESH: Duration = Duration::from_secs(5);
 const REVOKED_MEMORY: Duration = Duration::from_hours(7 * 24);
 /// How long Meta repeats what it reports (7 days), and one more.
 const META_REPEATS: Duration = Duration::from_hours(8 * 24);
+/// Messages of a removed number that one transaction gives up, and how many such transactions a caller
+/// waits for.
+const BATCH: u32 = 500;
+const BATCHES_AT_ONCE: usize = 10;
 /// How long connect waits for a login that is under way, before it starts over.
 const LOGIN_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -462,14 +466,16 @@ impl App {
             let now = app.clock.now();
             let restorable_until = now.after(app.options.restore_window);
             let mut tx = app.store.begin().await?;
-            // Before the number goes: its webhooks are told.
-            tx.messages().fail_queued(number.id, &removed_failure(), now).await?;
             let removed =
                 tx.numbers().remove(number.tenant, number.id, restorable_until, now).await?;
             removed.ok_or(Refusal::NumberNotFound)?;
             note(&mut tx, &caller, "number.remove", &number, now).await?;
             tx.commit().await?;
             app.wake.notify_one();
+            if let Err(error) = app.give_up_queue(number.id).await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(number.id = %number.id, error, "the sweep gives up its queue");
+            }
             app.end_session(number.id).await?;
             if app.options.restore_window.is_zero() {
                 app.sweep_now().await;
@@ -477,6 +483,33 @@ impl App {
             Ok(Removed { restorable_until })
         })
         .await
+    }
+
+    /// Deletes what a removed number said and heard, once nothing of it is left to be told. What does not
+    /// come so far goes with the row.
+    async fn delete_messages(&self, id: NumberId) -> Result<(), AppError> {
+        while !self.give_up_queue(id).await? {}
+        let mut tx = self.store.begin().await?;
+        tx.messages().delete_all(id).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Gives up what a removed number has not sent yet. Batch by batch, for nobody writes to SQLite
+    /// meanwhile; after some of them it is enough, and the sweep does the rest. Returns whether that
+    /// was all.
+    pub(crate) async fn give_up_queue(&self, id: NumberId) -> Result<bool, AppError> {
+        for _ in 0..BATCHES_AT_ONCE {
+            let mut tx = self.store.begin().await?;
+            let given_up = tx.messages().fail_queued(id, BATCH, self.clock.now()).await?;
+            tx.commit().await?;
+            if given_up > 0 {
+                self.wake.notify_one();
+            }
+            if given_up < u64::from(BATCH) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Unlinks the device of a removed number, or stops its session when there is no device.
@@ -515,14 +548,14 @@ impl App {
         self.detached(async move {
             let now = app.clock.now();
             let mut tx = app.store.begin().await?;
-            tx.messages().fail_queued(id, &removed_failure(), now).await?;
             tx.numbers().remove(tenant, id, now, now).await?;
             tx.numbers().forget(id, now).await?;
-            tx.messages().delete_all(id).await?;
             note(&mut tx, &caller, "number.purge", &number, now).await?;
             tx.commit().await?;
             app.wake.notify_one();
-            app.end_session(id).await
+            let deleted = app.delete_messages(id).await;
+            app.end_session(id).await?;
+            deleted
         })
         .await?;
         self.sweep_now().await;
@@ -537,14 +570,15 @@ impl App {
         }
     }
 
-    /// Deletes what is due: removed numbers after their restore window, old answers, messages that
-    /// waited too long, old events and their deliveries.
+    /// Deletes what is due: removed numbers after their restore window, what they had to send, old answers,
+    /// messages that waited too long, old events and their deliveries.
     ///
     /// # Errors
     ///
     /// [`AppError`] when the database fails; nothing is deleted then.
     pub async fn sweep(&self) -> Result<(), AppError> {
         self.limits.tidy();
+        self.rooms.tidy();
         let now = self.clock.now();
         self.sweep_in_batches(now).await?;
         let mut tx = self.store.begin().await?;
@@ -557,12 +591,8 @@ impl App {
         tx.templates().purge(now.before(audit::KEPT)).await?;
         tx.official().purge_seen(now.before(META_REPEATS)).await?;
         tx.signup_links().purge(now.before(REVOKED_MEMORY)).await?;
-        let given_up = tx.messages().expire_queued(now).await?;
         tx.commit().await?;
-        if given_up > 0 {
-            self.wake.notify_one();
-        }
-        Ok(())
+        Ok(self.store.optimize().await?)
     }
 }
 
@@ -589,13 +619,6 @@ const fn is_known(link: Link) -> bool {
     match link {
         Link::Closed(_) | Link::Pairing | Link::Resuming { reported: true } => true,
         Link::Open | Link::Resuming { reported: false } => false,
-    }
-}
-
-fn removed_failure() -> Failure {
-    Failure {
-        code: "NUMBER_NOT_FOUND_REMOVED".to_owned(),
-        message: "the number was removed before the message was sent".to_owned(),
     }
 }
 

@@ -188,27 +188,19 @@ impl App {
         Ok(replayed)
     }
 
-    /// Gives up what waits for inactive webhooks, forgets old secrets, deleted webhooks, events and
-    /// logs, and what was said to numbers that are gone, each in batches.
+    /// Gives up messages that waited too long or whose number was removed, and what waits for inactive
+    /// webhooks, forgets old secrets,
+    /// deleted webhooks, events and logs, and what was said to numbers that are gone, each in batches.
     pub(crate) async fn sweep_in_batches(&self, now: Timestamp) -> Result<(), AppError> {
         let mut tx = self.store.begin().await?;
         tx.webhooks().forget_old_secrets(now).await?;
         tx.commit().await?;
-        let inactive_since = now.before(self.webhooks.give_up_after);
-        let old = now.before(self.webhooks.retention);
-        for step in [Sweep::Inactive, Sweep::Deleted, Sweep::Old, Sweep::Gone, Sweep::Forgotten] {
+        for step in Sweep::ALL {
             for _ in 0..PURGE_BATCHES_MAX {
-                let mut tx = self.store.begin().await?;
-                let swept = match step {
-                    Sweep::Inactive => {
-                        tx.deliveries().give_up_inactive(inactive_since, PURGE_BATCH).await?
-                    }
-                    Sweep::Deleted => tx.deliveries().sweep_deleted(PURGE_BATCH).await?,
-                    Sweep::Old => tx.deliveries().purge(old, PURGE_BATCH).await?,
-                    Sweep::Gone => tx.numbers().purge_events_due(now, PURGE_BATCH).await?,
-                    Sweep::Forgotten => tx.messages().forget_due(now, PURGE_BATCH).await?,
-                };
-                tx.commit().await?;
+                let swept = self.sweep_batch(step, now).await?;
+                if swept > 0 && step.tells() {
+                    self.wake.notify_one();
+                }
                 if swept < u64::from(PURGE_BATCH) {
                     break;
                 }
@@ -216,11 +208,36 @@ impl App {
         }
         Ok(())
     }
+
+    async fn sweep_batch(&self, step: Sweep, now: Timestamp) -> Result<u64, AppError> {
+        let mut tx = self.store.begin().await?;
+        let swept = match step {
+            Sweep::Expired => tx.messages().expire_queued(now, PURGE_BATCH).await?,
+            Sweep::Removed => tx.messages().fail_removed(PURGE_BATCH, now).await?,
+            Sweep::Inactive => {
+                let since = now.before(self.webhooks.give_up_after);
+                tx.deliveries().give_up_inactive(since, PURGE_BATCH).await?
+            }
+            Sweep::Deleted => tx.deliveries().sweep_deleted(PURGE_BATCH).await?,
+            Sweep::Old => {
+                let old = now.before(self.webhooks.retention);
+                tx.deliveries().purge(old, PURGE_BATCH).await?
+            }
+            Sweep::Gone => tx.numbers().purge_events_due(now, PURGE_BATCH).await?,
+            Sweep::Forgotten => tx.messages().forget_due(now, PURGE_BATCH).await?,
+        };
+        tx.commit().await?;
+        Ok(swept)
+    }
 }
 
 /// What is swept, one after another.
 #[derive(Clone, Copy, Debug)]
 enum Sweep {
+    /// Messages that waited too long.
+    Expired,
+    /// What removed numbers had to send.
+    Removed,
     /// What waits for inactive webhooks.
     Inactive,
     /// Deliveries to deleted webhooks.
@@ -231,6 +248,23 @@ enum Sweep {
     Gone,
     /// Contents of messages that their numbers do not keep, or not any longer.
     Forgotten,
+}
+
+impl Sweep {
+    const ALL: [Self; 7] = [
+        Self::Expired,
+        Self::Removed,
+        Self::Inactive,
+        Self::Deleted,
+        Self::Old,
+        Self::Gone,
+        Self::Forgotten,
+    ];
+
+    /// Whether webhooks are told of it.
+    const fn tells(self) -> bool {
+        matches!(self, Self::Expired | Self::Removed)
+    }
 }
 
 /// `dlv_…`, or a log line's `dlv_…_3`.

@@ -10,6 +10,8 @@ use serde_json::Value;
 const TEXT_MAX: usize = 300;
 /// Words longer than this are left out of Meta's texts: they are tokens and addresses.
 const WORD_MAX: usize = 60;
+/// Of all limits, the one on what a number sends to one recipient.
+const TOO_MUCH_FOR_ONE_PERSON: i64 = 131_056;
 /// Shorter secrets, which only tests have, would tear words apart.
 const SECRET_MIN: usize = 4;
 
@@ -158,6 +160,11 @@ impl GraphError {
     /// What Meta's support knows the call by.
     pub fn trace(&self) -> Option<&str> {
         self.trace.as_deref()
+    }
+
+    /// Whether all that the number sends is too much, not only what goes to one recipient.
+    pub fn slows_whole_number(&self) -> bool {
+        self.class == ErrorClass::Throttled && self.code != Some(TOO_MUCH_FOR_ONE_PERSON)
     }
 
     /// Whether nothing was done, and doing it again later may help.

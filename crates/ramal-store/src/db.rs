@@ -75,7 +75,23 @@ impl Store {
             }
         };
         migrator(dialect).run(&writer).await.map_err(StoreError::Migrate)?;
-        Ok(Self { writer, reader, dialect, vault })
+        let store = Self { writer, reader, dialect, vault };
+        store.optimize().await?;
+        Ok(store)
+    }
+
+    /// Has SQLite look at tables that have grown, so that it knows which index serves a statement: to be
+    /// done now and then. PostgreSQL does so by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn optimize(&self) -> Result<(), StoreError> {
+        if self.dialect == Dialect::Sqlite {
+            // All tables, whether this connection has asked them or not; of each some rows only.
+            sqlx::query("pragma optimize = 0x10012").execute(&self.writer).await?;
+        }
+        Ok(())
     }
 
     /// Begins a unit of work that writes.
@@ -264,6 +280,14 @@ impl Tx {
         match self.dialect {
             Dialect::Sqlite => "",
             Dialect::Postgres => " for update",
+        }
+    }
+
+    /// Ends a `select` of a row that others may read and hold as well, but not change.
+    pub(crate) const fn for_share(&self) -> &'static str {
+        match self.dialect {
+            Dialect::Sqlite => "",
+            Dialect::Postgres => " for share",
         }
     }
 }

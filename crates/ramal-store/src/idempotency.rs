@@ -7,8 +7,8 @@ use sqlx::Row as _;
 
 use crate::{StoreError, Tx};
 
-/// A claim that nobody settled in this time was lost with its process and may be taken over. Longer
-/// than any request may take.
+/// A claim that nobody settled in this time was lost with its process and may be taken over. A request
+/// that takes longer after all finds its claim gone: when it was made tells one from the next.
 const CLAIM_LEASE: Duration = Duration::from_mins(2);
 /// How long answers are remembered.
 const MEMORY: Duration = Duration::from_hours(24);
@@ -16,7 +16,7 @@ const MEMORY: Duration = Duration::from_hours(24);
 /// The outcome of claiming a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// Nobody used this key: do the work, then settle or release.
+    /// Nobody used this key: do the work, then settle or release what was claimed at this moment.
     Fresh,
     /// The same request is still being worked on.
     InUse,
@@ -94,40 +94,52 @@ impl Idempotency<'_> {
         Ok(Claim::Replay(StoredAnswer { status, body: body.unwrap_or_default() }))
     }
 
-    /// Remembers the answer to a claimed request.
+    /// Remembers the answer to a request that was claimed at `claimed_at`. Returns whether the claim
+    /// still held: if not, another request has the key, and what this one did must be undone.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
     pub async fn settle(
         &mut self,
-        scope: &str,
-        key: &str,
+        (scope, key): (&str, &str),
+        claimed_at: Timestamp,
         answer: &StoredAnswer,
-    ) -> Result<(), StoreError> {
-        sqlx::query(
-            "update idempotency set status = $3, response = $4 where scope = $1 and key = $2",
+    ) -> Result<bool, StoreError> {
+        let done = sqlx::query(
+            "update idempotency set status = $4, response = $5
+             where scope = $1 and key = $2 and created_at_ms = $3 and status is null",
         )
         .bind(scope)
         .bind(key)
+        .bind(claimed_at.as_millis())
         .bind(i64::from(answer.status))
         .bind(&answer.body)
         .execute(&mut *self.0.inner)
         .await?;
-        Ok(())
+        Ok(done.rows_affected() == 1)
     }
 
-    /// Gives a claim back: the request failed, and may be tried again under the same key.
+    /// Gives a claim of `claimed_at` back, if it still holds: the request failed, and may be tried again
+    /// under the same key.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn release(&mut self, scope: &str, key: &str) -> Result<(), StoreError> {
-        sqlx::query("delete from idempotency where scope = $1 and key = $2 and status is null")
-            .bind(scope)
-            .bind(key)
-            .execute(&mut *self.0.inner)
-            .await?;
+    pub async fn release(
+        &mut self,
+        (scope, key): (&str, &str),
+        claimed_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "delete from idempotency
+             where scope = $1 and key = $2 and created_at_ms = $3 and status is null",
+        )
+        .bind(scope)
+        .bind(key)
+        .bind(claimed_at.as_millis())
+        .execute(&mut *self.0.inner)
+        .await?;
         Ok(())
     }
 

@@ -31,6 +31,8 @@ mod official_queue;
 mod overview;
 mod pairing_attempts;
 mod pairing_links;
+#[cfg(test)]
+mod plans;
 mod projects;
 mod queue;
 mod replays;

@@ -84,6 +84,20 @@ macro_rules! bound {
     };
 }
 
+/// What number `$2` of tenant `$1` has yet to send. The status is as the partial index has it, word for
+/// word; the time is always true, and shows SQLite that this index is the one to follow.
+pub(crate) const WAITING: &str =
+    "tenant_id = $1 and number_id = $2 and status = 'QUEUED' and created_at_ms > -1";
+
+/// A page of it, the next to leave first.
+pub(crate) fn waiting_page() -> String {
+    format!(
+        "select {COLUMNS} from messages where {WAITING}
+         order by case when not_before_ms > created_at_ms then not_before_ms
+           else created_at_ms end, id limit $3 offset $4"
+    )
+}
+
 impl Messages<'_> {
     /// A page of a number's messages, newest first; `page` counts from 0.
     ///
@@ -128,19 +142,13 @@ impl Messages<'_> {
         number: NumberId,
         (page, size): (u32, u32),
     ) -> Result<MessagePage, StoreError> {
-        // The status as the partial index has it, word for word.
-        let condition = "tenant_id = $1 and number_id = $2 and status = 'QUEUED'";
-        let count = format!("select count(*) from messages where {condition}");
+        let count = format!("select count(*) from messages where {WAITING}");
         let total: i64 = sqlx::query_scalar(AssertSqlSafe(count))
             .bind(tenant.to_string())
             .bind(number.to_string())
             .fetch_one(&mut *self.0.inner)
             .await?;
-        let sql = format!(
-            "select {COLUMNS} from messages where {condition}
-             order by case when not_before_ms > created_at_ms then not_before_ms
-               else created_at_ms end, id limit $3 offset $4"
-        );
+        let sql = waiting_page();
         let rows = sqlx::query(AssertSqlSafe(sql))
             .bind(tenant.to_string())
             .bind(number.to_string())

@@ -309,11 +309,7 @@ impl Messages<'_> {
         number: NumberId,
         any_id: &str,
     ) -> Result<Option<Message>, StoreError> {
-        let sql = format!(
-            "select {COLUMNS} from messages where tenant_id = $1 and number_id = $2
-             and (id = $3 or correlation_id = $3 or wire_id = $3) order by id limit 1"
-        );
-        let row = sqlx::query(AssertSqlSafe(sql))
+        let row = sqlx::query(AssertSqlSafe(find_by_any_id()))
             .bind(tenant.to_string())
             .bind(number.to_string())
             .bind(any_id)
@@ -548,6 +544,19 @@ impl Messages<'_> {
         };
         self.0.events().record(&event.build(kind, at)).await
     }
+}
+
+/// A message of tenant `$1` and number `$2` by any of its ids, `$3`. One branch for each: SQLite would
+/// follow none of three indexes for an `or`, but walk through the table.
+pub(crate) fn find_by_any_id() -> String {
+    let by = |column| {
+        format!(
+            "select {COLUMNS} from messages
+             where tenant_id = $1 and number_id = $2 and {column} = $3"
+        )
+    };
+    let branches = ["id", "correlation_id", "wire_id"].map(by).join(" union all ");
+    format!("{branches} order by id limit 1")
 }
 
 /// What is sent, where that is more than a text.

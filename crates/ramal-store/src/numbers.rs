@@ -198,11 +198,13 @@ pub enum Stepped {
 pub struct Numbers<'a>(pub(crate) &'a mut Tx);
 
 /// Removed numbers that nothing holds back at `$1`: nobody can restore them, their device is unlinked,
-/// Meta has let them go, their webhooks have heard all.
+/// Meta has let them go, all that they had to send is given up, their webhooks have heard all.
 const DUE: &str = "select n.id from numbers n
     where n.stage = 'removed' and n.restorable_until_ms <= $1 and n.unlink_pending = 0
       and not exists (select 1 from official_numbers o where o.number_id = n.id
                       and (o.leaving in (1, 2) or (o.leaving = 3 and o.look_due_ms > $1)))
+      and not exists (select 1 from messages q where q.number_id = n.id
+                      and q.status = 'QUEUED' and q.created_at_ms > -1)
       and not exists (select 1 from deliveries d join webhooks w on w.id = d.webhook_id
                       where w.number_id = n.id and d.state = 'pending')";
 /// What was said and written, and no webhook waits for. What happened to the number itself stays as
@@ -685,6 +687,22 @@ impl Numbers<'_> {
         id: NumberId,
     ) -> Result<Option<Number>, StoreError> {
         let suffix = self.0.for_update();
+        let found = self.select(id, suffix).await?;
+        Ok(found.filter(|n| n.tenant == tenant && n.stage == NumberStage::Live))
+    }
+
+    /// A listed number of `tenant` that stays listed until the unit of work ends. Others may use it at
+    /// the same time.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn find_to_use(
+        &mut self,
+        tenant: TenantId,
+        id: NumberId,
+    ) -> Result<Option<Number>, StoreError> {
+        let suffix = self.0.for_share();
         let found = self.select(id, suffix).await?;
         Ok(found.filter(|n| n.tenant == tenant && n.stage == NumberStage::Live))
     }

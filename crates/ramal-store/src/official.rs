@@ -378,6 +378,23 @@ impl OfficialNumbers<'_> {
         Ok(())
     }
 
+    /// Meta said that a number sends too much: nothing of it is tried before `until`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn pause(&mut self, id: NumberId, until: Timestamp) -> Result<(), StoreError> {
+        sqlx::query(
+            "update official_numbers set paused_until_ms = $2
+             where number_id = $1 and paused_until_ms < $2",
+        )
+        .bind(id.to_string())
+        .bind(until.as_millis())
+        .execute(&mut *self.0.inner)
+        .await?;
+        Ok(())
+    }
+
     /// A removed number is to be unsubscribed and deregistered, at once.
     pub(crate) async fn leave(&mut self, id: NumberId) -> Result<(), StoreError> {
         sqlx::query(

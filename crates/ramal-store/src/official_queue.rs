@@ -7,10 +7,11 @@
 use ramal_domain::{
     Content, MessageId, MessageStatus, NumberId, Peer, TenantId, Timestamp, WireId,
 };
-use sqlx::{Row as _, any::AnyRow};
+use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
 
 use crate::{
     Failure, Messages, StoreError, Tried,
+    leases::placeholders,
     messages::{content_of, peer_of},
     row,
 };
@@ -57,36 +58,71 @@ pub struct BegunMessage {
     pub number: NumberId,
 }
 
+/// The next message of each official number that is connected, at `$1`, `$2` of them at most, but for
+/// those of so many numbers that send already: the oldest that is due, of which no older one to the
+/// same recipient waits, and none is under way.
+pub(crate) fn heads(busy: usize) -> String {
+    let others = if busy == 0 {
+        String::new()
+    } else {
+        format!("and n.id not in ({})", placeholders(3, busy))
+    };
+    format!(
+        "select m.id, m.number_id, m.peer, m.content, m.payload, m.mark_read, m.tries
+         from numbers n join official_numbers o on o.number_id = n.id
+           join messages m on m.id = (select h.id from messages h
+             where h.number_id = n.id and h.status = 'QUEUED' and h.began_at_ms is null
+               and h.due_at_ms <= $1 and h.not_before_ms <= $1
+               and (h.until_ms is null or h.until_ms > $1)
+               and not exists (select 1 from messages f where f.number_id = n.id
+                 and f.status = 'QUEUED' and f.began_at_ms is not null and f.peer = h.peer)
+               and not exists (select 1 from messages e where e.number_id = n.id
+                 and e.status = 'QUEUED' and e.peer = h.peer and e.not_before_ms <= $1
+                 and (e.until_ms is null or e.until_ms > $1)
+                 and (e.created_at_ms, e.id) < (h.created_at_ms, h.id))
+             order by h.created_at_ms, h.id limit 1)
+         where n.provider = 'META' and n.stage = 'live' and n.link = 'open'
+           and o.paused_until_ms <= $1 {others}
+         order by m.created_at_ms, m.id limit $2"
+    )
+}
+
+/// Tries of official numbers that began before `$1`, `$2` of them at most. Number by number, as the
+/// index has them.
+pub(crate) const BEGUN_BEFORE: &str =
+    "select m.id, m.number_id from numbers n cross join messages m
+    where n.provider = 'META' and m.number_id = n.id and m.status = 'QUEUED'
+      and m.began_at_ms is not null and m.began_at_ms < $1 limit $2";
+
+/// A message from number `$1` by Meta's id, which has the first word, or by ours. A branch for each, so
+/// that each follows its index.
+pub(crate) const MESSAGE_OF: &str = "select id, 0 as word from messages
+      where number_id = $1 and wire_id = $2 and direction = 'out'
+    union all select id, 1 as word from messages
+      where number_id = $1 and id = $3 and direction = 'out'
+    order by word limit 1";
+
+/// The last message to number `$1` of tenant `$2` from a peer, `$3` or `$4`. Zero is added so that the
+/// index by peer is followed, not the one by time through all that others wrote.
+pub(crate) const LAST_INBOUND: &str = "select id, wire_id, read_at_ms from messages
+    where number_id = $1 and peer in ($3, $4) and tenant_id = $2 and direction = 'in' and place = ''
+    order by created_at_ms + 0 desc, id desc limit 1";
+
 impl Messages<'_> {
-    /// Begins a try of the first message of each official number that is connected and sends nothing
-    /// at this moment. One at a time, so order is kept.
+    /// Begins a try of the next message of each official number that is connected and not among `busy`,
+    /// which send something at this moment. One at a time, so order is kept; behind a try whose end is
+    /// not known, those to the same recipient wait, and only those.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
     pub async fn begin_official(
         &mut self,
+        busy: &[NumberId],
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<OfficialMessage>, StoreError> {
-        let rows = sqlx::query(
-            "select m.id, m.number_id, m.peer, m.content, m.payload, m.mark_read, m.tries
-             from messages m join numbers n on n.id = m.number_id
-             where m.status = 'QUEUED' and n.provider = 'META' and n.stage = 'live'
-               and n.link = 'open' and m.due_at_ms <= $1 and m.began_at_ms is null
-               and m.not_before_ms <= $1 and (m.until_ms is null or m.until_ms > $1)
-               and not exists (select 1 from messages f where f.number_id = m.number_id
-                 and f.status = 'QUEUED' and f.began_at_ms is not null)
-               and not exists (select 1 from messages e where e.number_id = m.number_id
-                 and e.status = 'QUEUED' and (e.due_at_ms <= $1 or e.peer = m.peer)
-                 and e.not_before_ms <= $1 and (e.until_ms is null or e.until_ms > $1)
-                 and (e.created_at_ms, e.id) < (m.created_at_ms, m.id))
-             order by m.created_at_ms, m.id limit $2",
-        )
-        .bind(now.as_millis())
-        .bind(i64::from(limit))
-        .fetch_all(&mut *self.0.inner)
-        .await?;
+        let rows = self.heads(busy, now, limit).await?;
         let mut begun = Vec::with_capacity(rows.len());
         for row in &rows {
             let message = match official_message(row) {
@@ -112,22 +148,52 @@ impl Messages<'_> {
         Ok(begun)
     }
 
-    /// Whether an official number that is connected has a message that is due.
+    /// Whether [`Messages::begin_official`] has something to begin.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn has_official_due(&mut self, now: Timestamp) -> Result<bool, StoreError> {
-        let row = sqlx::query(
-            "select m.id from messages m join numbers n on n.id = m.number_id
-             where m.status = 'QUEUED' and n.provider = 'META' and n.stage = 'live'
-               and n.link = 'open' and m.due_at_ms <= $1 and m.began_at_ms is null
-               and m.not_before_ms <= $1 and (m.until_ms is null or m.until_ms > $1) limit 1",
+    pub async fn has_official_due(
+        &mut self,
+        busy: &[NumberId],
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Ok(!self.heads(busy, now, 1).await?.is_empty())
+    }
+
+    async fn heads(
+        &mut self,
+        busy: &[NumberId],
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<AnyRow>, StoreError> {
+        let query = sqlx::query(AssertSqlSafe(heads(busy.len())))
+            .bind(now.as_millis())
+            .bind(i64::from(limit));
+        let query = busy.iter().fold(query, |query, number| query.bind(number.to_string()));
+        Ok(query.fetch_all(&mut *self.0.inner).await?)
+    }
+
+    /// A try of which the message itself has not left goes on: from now on it may have. Returns `false` if
+    /// the message was given up meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn official_goes_on(
+        &mut self,
+        id: MessageId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let done = sqlx::query(
+            "update messages set began_at_ms = $2
+             where id = $1 and status = 'QUEUED' and began_at_ms is not null",
         )
+        .bind(id.to_string())
         .bind(now.as_millis())
-        .fetch_optional(&mut *self.0.inner)
+        .execute(&mut *self.0.inner)
         .await?;
-        Ok(row.is_some())
+        Ok(done.rows_affected() == 1)
     }
 
     /// The bytes of media that a caller handed in with a message.
@@ -155,6 +221,7 @@ impl Messages<'_> {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         self.name_official(id, wire_id).await?;
+        self.find_again(id).await?;
         self.sent(id, now).await
     }
 
@@ -206,16 +273,11 @@ impl Messages<'_> {
         before: Timestamp,
         limit: u32,
     ) -> Result<Vec<BegunMessage>, StoreError> {
-        let rows = sqlx::query(
-            "select m.id, m.number_id from messages m join numbers n on n.id = m.number_id
-             where m.status = 'QUEUED' and m.began_at_ms is not null and m.began_at_ms < $1
-               and n.provider = 'META'
-             order by m.id limit $2",
-        )
-        .bind(before.as_millis())
-        .bind(i64::from(limit))
-        .fetch_all(&mut *self.0.inner)
-        .await?;
+        let rows = sqlx::query(BEGUN_BEFORE)
+            .bind(before.as_millis())
+            .bind(i64::from(limit))
+            .fetch_all(&mut *self.0.inner)
+            .await?;
         rows.iter()
             .map(|row| {
                 Ok(BegunMessage {
@@ -270,17 +332,12 @@ impl Messages<'_> {
         wire_id: &WireId,
         tag: Option<MessageId>,
     ) -> Result<Option<MessageId>, StoreError> {
-        let row = sqlx::query(
-            // Meta's own id has the first word.
-            "select id from messages where number_id = $1 and direction = 'out'
-               and (wire_id = $2 or id = $3)
-             order by case when wire_id = $2 then 0 else 1 end limit 1",
-        )
-        .bind(number.to_string())
-        .bind(wire_id.as_str())
-        .bind(tag.map(|tag| tag.to_string()))
-        .fetch_optional(&mut *self.0.inner)
-        .await?;
+        let row = sqlx::query(MESSAGE_OF)
+            .bind(number.to_string())
+            .bind(wire_id.as_str())
+            .bind(tag.map(|tag| tag.to_string()))
+            .fetch_optional(&mut *self.0.inner)
+            .await?;
         row.as_ref().map(|row| row::parsed(row, "messages.id")).transpose()
     }
 
@@ -325,17 +382,13 @@ impl Messages<'_> {
         };
         let first = crate::messages::peer_text(spellings.first().unwrap_or(peer));
         let last = crate::messages::peer_text(spellings.last().unwrap_or(peer));
-        let row = sqlx::query(
-            "select id, wire_id, read_at_ms from messages
-             where number_id = $1 and tenant_id = $2 and peer in ($3, $4) and direction = 'in'
-               and place = '' order by created_at_ms desc, id desc limit 1",
-        )
-        .bind(number.to_string())
-        .bind(tenant.to_string())
-        .bind(first)
-        .bind(last)
-        .fetch_optional(&mut *self.0.inner)
-        .await?;
+        let row = sqlx::query(LAST_INBOUND)
+            .bind(number.to_string())
+            .bind(tenant.to_string())
+            .bind(first)
+            .bind(last)
+            .fetch_optional(&mut *self.0.inner)
+            .await?;
         let Some(row) = row else { return Ok(None) };
         let wire_id = WireId::from_text(row.try_get::<String, _>("wire_id")?);
         let read = row::time_opt(&row, "messages.read_at_ms")?.is_some();

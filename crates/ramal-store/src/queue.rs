@@ -15,7 +15,7 @@ use ramal_domain::{
 use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
 
 use crate::{
-    Failure, Messages, StoreError,
+    Failure, Messages, NumberStage, StoreError,
     leases::placeholders,
     messages::{content_of, peer_of, peer_text},
     official_queue::{NOT_CONFIRMED, unreadable},
@@ -28,6 +28,36 @@ const QUEUE_MAX_AGE: Duration = Duration::from_hours(7 * 24);
 /// How often a message is tried while its number is connected. With the session's backoff that is
 /// some minutes.
 const TRIES_MAX: i64 = 20;
+
+/// What should have been sent by `$1`, `$2` messages at most. One that a try is under way of may have
+/// been sent: how it ended is told soon.
+pub(crate) const PAST_UNTIL: &str = "select id from messages
+    where status = 'QUEUED' and until_ms is not null and until_ms <= $1 and began_at_ms is null
+    order by until_ms limit $2";
+
+/// What has waited since `$1`, `$2` messages at most. Number by number, as the index has them; the same
+/// holds of a try that is under way, unless it is as old.
+pub(crate) const PAST_AGE: &str = "select m.id from numbers n cross join messages m
+    where m.number_id = n.id and m.status = 'QUEUED' and m.created_at_ms < $1
+      and m.not_before_ms < $1 and (m.began_at_ms is null or m.began_at_ms < $1) limit $2";
+
+/// What number `$1` has not sent yet, `$2` messages at most.
+const QUEUE: &str = "select id, began_at_ms from messages
+    where number_id = $1 and status = 'QUEUED' order by created_at_ms, id limit $2";
+
+/// How much number `$1` has not sent yet, counted up to `$2`.
+pub(crate) const COUNT: &str = "select count(*) from (select 1 from messages
+    where number_id = $1 and status = 'QUEUED' and created_at_ms > -1 limit $2) q";
+
+/// How many bytes of media are kept for it. Their lengths are known without reading them.
+pub(crate) const BYTES: &str = "select coalesce(sum(length(o.bytes)), 0)
+    from messages m cross join outbound_media o
+    where o.message_id = m.id and m.number_id = $1 and m.status = 'QUEUED' and m.created_at_ms > -1";
+
+/// A removed number that has something left to send.
+pub(crate) const REMOVED: &str = "select n.id from numbers n where n.stage = 'removed' and exists
+    (select 1 from messages m
+     where m.number_id = n.id and m.status = 'QUEUED' and m.created_at_ms > -1) limit 1";
 
 /// A message at the head of its number's queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +124,7 @@ impl Messages<'_> {
                and not_before_ms <= $2
                and (until_ms is null or until_ms > $2 or began_at_ms is not null)
                and exists (select 1 from numbers n
-                 where n.id = m.number_id and n.provider = 'PILOT_STATUS')
+                 where n.id = m.number_id and n.provider = 'PILOT_STATUS' and n.stage = 'live')
                and not exists (select 1 from messages e where e.number_id = $1
                  and e.status = 'QUEUED' and e.peer = m.peer and e.due_at_ms > $2
                  and e.not_before_ms <= $2
@@ -176,6 +206,33 @@ impl Messages<'_> {
         .fetch_one(&mut *self.0.inner)
         .await?;
         Ok(due.map(Timestamp::from_millis))
+    }
+
+    /// How many messages of a number wait to be sent, counted up to `most`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn count_queued(&mut self, number: NumberId, most: u32) -> Result<u64, StoreError> {
+        let count: i64 = sqlx::query_scalar(COUNT)
+            .bind(number.to_string())
+            .bind(i64::from(most))
+            .fetch_one(&mut *self.0.inner)
+            .await?;
+        Ok(u64::try_from(count).unwrap_or_default())
+    }
+
+    /// How many bytes of media wait with them.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn queued_bytes(&mut self, number: NumberId) -> Result<u64, StoreError> {
+        let bytes: i64 = sqlx::query_scalar(BYTES)
+            .bind(number.to_string())
+            .fetch_one(&mut *self.0.inner)
+            .await?;
+        Ok(u64::try_from(bytes).unwrap_or_default())
     }
 
     /// Notes a try that did not succeed, and when the next one is due. A message that was tried
@@ -277,7 +334,8 @@ impl Messages<'_> {
         })
     }
 
-    /// Gives up what a removed number has not sent yet. Returns how many.
+    /// Gives up what a removed number has not sent yet, `limit` messages at most; of a number that is
+    /// not removed, nothing. Returns how many: fewer than `limit` are the last.
     ///
     /// # Errors
     ///
@@ -285,47 +343,62 @@ impl Messages<'_> {
     pub async fn fail_queued(
         &mut self,
         number: NumberId,
-        failure: &Failure,
+        limit: u32,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let ids: Vec<String> = sqlx::query_scalar(
-            "select id from messages where number_id = $1 and status = 'QUEUED' order by id",
-        )
-        .bind(number.to_string())
-        .fetch_all(&mut *self.0.inner)
-        .await?;
-        self.give_up(ids, failure, now).await
+        // Whoever restores the number, or accepts a message, waits.
+        let suffix = self.0.for_update();
+        let found = self.0.numbers().select(number, suffix).await?;
+        if found.is_none_or(|found| found.stage != NumberStage::Removed) {
+            return Ok(0);
+        }
+        let rows = sqlx::query(QUEUE)
+            .bind(number.to_string())
+            .bind(i64::from(limit))
+            .fetch_all(&mut *self.0.inner)
+            .await?;
+        for row in &rows {
+            let begun = row::time_opt(row, "messages.began_at_ms")?.is_some();
+            let failure = if begun { removed_while_sending() } else { removed() };
+            self.failed(row::parsed(row, "messages.id")?, &failure, now).await?;
+        }
+        Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
     }
 
-    /// Gives up messages that waited too long without one try being possible, or past the time that
-    /// their sender has set. Returns how many.
+    /// The same for a removed number that has something left to send: whoever removed it did not get to
+    /// the end.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn expire_queued(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+    pub async fn fail_removed(&mut self, limit: u32, now: Timestamp) -> Result<u64, StoreError> {
+        let row = sqlx::query(REMOVED).fetch_optional(&mut *self.0.inner).await?;
+        let Some(row) = row else { return Ok(0) };
+        self.fail_queued(row::parsed(&row, "numbers.id")?, limit, now).await
+    }
+
+    /// Gives up messages that waited too long without one try being possible, or past the time that
+    /// their sender has set, `limit` of each kind at most. Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn expire_queued(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
         let late = Failure {
             code: "MESSAGE_EXPIRED".to_owned(),
             message: "the message could not be sent before its deliverUntil".to_owned(),
         };
-        // One that a try is under way of may have been sent: how it ended is told soon.
-        let ids: Vec<String> = sqlx::query_scalar(
-            "select id from messages
-             where status = 'QUEUED' and until_ms <= $1 and began_at_ms is null
-             order by id limit 500",
-        )
-        .bind(now.as_millis())
-        .fetch_all(&mut *self.0.inner)
-        .await?;
+        let ids: Vec<String> = sqlx::query_scalar(PAST_UNTIL)
+            .bind(now.as_millis())
+            .bind(i64::from(limit))
+            .fetch_all(&mut *self.0.inner)
+            .await?;
         let expired = self.give_up(ids, &late, now).await?;
-        let ids: Vec<String> = sqlx::query_scalar(
-            "select id from messages where status = 'QUEUED' and created_at_ms < $1
-               and not_before_ms < $1
-             order by id limit 500",
-        )
-        .bind(now.before(QUEUE_MAX_AGE).as_millis())
-        .fetch_all(&mut *self.0.inner)
-        .await?;
+        let ids: Vec<String> = sqlx::query_scalar(PAST_AGE)
+            .bind(now.before(QUEUE_MAX_AGE).as_millis())
+            .bind(i64::from(limit))
+            .fetch_all(&mut *self.0.inner)
+            .await?;
         let failure = Failure {
             code: "NEVER_ATTEMPTED_MAX_AGE_EXCEEDED".to_owned(),
             message: "the number was not connected for seven days".to_owned(),
@@ -367,4 +440,21 @@ fn worn_out(outcome: Tried) -> Failure {
         ),
     };
     Failure { code: code.to_owned(), message: message.to_owned() }
+}
+
+fn removed() -> Failure {
+    Failure {
+        code: "NUMBER_NOT_FOUND_REMOVED".to_owned(),
+        message: "the number was removed before the message was sent".to_owned(),
+    }
+}
+
+/// It may have left: nobody waits for the answer any more.
+fn removed_while_sending() -> Failure {
+    Failure {
+        code: NOT_CONFIRMED.to_owned(),
+        message:
+            "the number was removed while the message was being sent: whether it was is not known"
+                .to_owned(),
+    }
 }

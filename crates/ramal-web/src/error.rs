@@ -11,6 +11,9 @@ use ramal_app::{AppError, DeadLink, ErrorKind, Refusal};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+/// After how long it is worth asking whether a full queue has room: no number sends many messages sooner.
+const QUEUE_RETRY_SECONDS: u64 = 60;
+
 /// What a handler answers when it fails.
 #[derive(Debug)]
 pub(crate) enum ApiError {
@@ -66,6 +69,7 @@ impl ApiError {
             Self::App(AppError::Refused(Refusal::RateLimited { retry_after_seconds })) => {
                 Some(*retry_after_seconds)
             }
+            Self::App(AppError::Refused(Refusal::QueueFull)) => Some(QUEUE_RETRY_SECONDS),
             Self::App(_) | Self::Request { .. } => None,
         }
     }

@@ -83,6 +83,21 @@ async fn an_upload_that_fails_is_tried_again_and_the_message_arrives_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_takes_too_long_is_tried_again_and_the_message_arrives_once() {
+    let world = Official::with(&[("META__TIMEOUT", "2s"), ("META__CONFIRM_WITHIN", "4s")]).await;
+    let line = world.line(NUMBER).await;
+    friend_writes(&world, &line, "hello?").await;
+    world.graph.fault(json!({"route": "media", "hang": true})).await;
+
+    // So large that it may take longer than a message is believed to be on its way.
+    let bytes = BASE64.encode(vec![0; 1024 * 1024]);
+    let media = format!("data:application/pdf;base64,{bytes}");
+    let wish = json!({"media": media, "mediaType": "document", "markRead": false});
+    delivered(&world, &line, wish).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn variables_are_filled_in_where_they_stand_and_what_is_missing_is_named() {
     let world = Official::start().await;
     let line = world.line(NUMBER).await;

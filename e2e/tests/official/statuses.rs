@@ -141,6 +141,44 @@ async fn when_meta_hangs_a_message_is_given_up_not_repeated_and_the_next_one_goe
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn when_meta_hangs_those_to_others_go_on() {
+    let settings = [("META__TIMEOUT", "500ms"), ("META__CONFIRM_WITHIN", "10s")];
+    let (world, line) = in_conversation(&settings).await;
+    world.graph.fault(json!({"route": "messages", "hang": true})).await;
+
+    let id = send(&line.api, json!({"text": "into the void", "markRead": false})).await;
+    let behind = send(&line.api, json!({"text": "behind", "markRead": false})).await;
+    let beside = json!({"destinationNumber": "+5511988880077", "templateId": "hello_world"});
+    let beside = send(&line.api, beside).await;
+
+    wait_for_status(&line.api, &beside, "DELIVERED").await;
+    wait_for_status(&line.api, &id, "QUEUED").await;
+    wait_for_status(&line.api, &behind, "QUEUED").await;
+    wait_for_status(&line.api, &behind, "DELIVERED").await;
+    assert_eq!(
+        wait_for_status(&line.api, &id, "FAILED").await["errorCode"],
+        "DELIVERED_NOT_CONFIRMED"
+    );
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rate_limit_is_waited_out_by_the_whole_number() {
+    let (world, line) = in_conversation(&[]).await;
+    world.graph.fault(json!({"route": "messages", "code": 130_429})).await;
+
+    let id = send(&line.api, json!({"text": "patience", "markRead": false})).await;
+    let beside = json!({"destinationNumber": "+5511988880077", "templateId": "hello_world"});
+    let beside = send(&line.api, beside).await;
+
+    wait_for_status(&line.api, &beside, "DELIVERED").await;
+    let calls = world.graph.calls("POST", "messages").await;
+    let tags: Vec<_> = calls.iter().map(|call| &call["body"]["biz_opaque_callback_data"]).collect();
+    assert_eq!(tags, [&json!(id), &json!(id), &json!(beside)]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_repeat_with_the_same_idempotency_key_is_one_message() {
     let (world, line) = in_conversation(&[]).await;
     let body = addressed(json!({"text": "once, please"}));

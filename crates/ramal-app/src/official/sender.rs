@@ -4,16 +4,20 @@
 //!
 //! Rows are the work; a wake is only a hint. A try is written down before it begins and when it has
 //! ended (`ramal-store/src/official_queue.rs`), for Meta recognises no repeat: what was interrupted is
-//! never sent again by itself. One message of a number is under way at a time, so order is kept.
+//! never sent again by itself. One message of a number is under way at a time, so order is kept. A try
+//! that has ended without an answer holds up its chat only, until a status tells or it is given up.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use ramal_domain::{Backoff, MediaSource, MessageId, Peer, Timestamp, WireId};
+use ramal_domain::{Backoff, MediaSource, MessageId, NumberId, Peer, Timestamp, WireId};
 use ramal_meta::{
     Access, ErrorClass, GraphError, PhoneId, compose, compose::Recipient, message_error_code,
 };
 use ramal_store::{Failure, Number, OfficialMessage, StoreError};
-use tokio::task::JoinSet;
+use tokio::{
+    task::{self, JoinSet},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{Meta, stored_ids};
@@ -39,7 +43,7 @@ impl App {
     }
 
     async fn empty_queue(&self, meta: &Arc<Meta>, shutdown: &CancellationToken) {
-        let mut under_way = JoinSet::new();
+        let mut under_way = UnderWay::default();
         while !shutdown.is_cancelled() {
             if let Err(error) = self.begin(meta, &mut under_way).await {
                 let error = &error as &dyn std::error::Error;
@@ -49,11 +53,11 @@ impl App {
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 () = meta.wake.notified() => {}
-                _ended = under_way.join_next(), if !under_way.is_empty() => {}
+                () = under_way.one_ends(), if !under_way.tasks.is_empty() => {}
                 () = tokio::time::sleep(POLL) => {}
             }
         }
-        while under_way.join_next().await.is_some() {}
+        while under_way.tasks.join_next().await.is_some() {}
     }
 
     async fn keep_up(&self, meta: &Meta, shutdown: &CancellationToken) {
@@ -79,20 +83,21 @@ impl App {
         self.look_at_due().await
     }
 
-    async fn begin(&self, meta: &Arc<Meta>, under_way: &mut JoinSet<()>) -> Result<(), StoreError> {
-        let free = UNDER_WAY_MAX.saturating_sub(under_way.len());
+    async fn begin(&self, meta: &Arc<Meta>, under_way: &mut UnderWay) -> Result<(), StoreError> {
+        let free = UNDER_WAY_MAX.saturating_sub(under_way.tasks.len());
         let free = u32::try_from(free).unwrap_or(u32::MAX);
+        let busy: Vec<NumberId> = under_way.numbers.values().copied().collect();
         let now = self.clock.now();
         // Looking costs no lock; most looks find nothing.
-        if free == 0 || !self.store.read().await?.messages().has_official_due(now).await? {
+        if free == 0 || !self.store.read().await?.messages().has_official_due(&busy, now).await? {
             return Ok(());
         }
         let mut tx = self.store.begin().await?;
-        let begun = tx.messages().begin_official(now, free).await?;
+        let begun = tx.messages().begin_official(&busy, now, free).await?;
         tx.commit().await?;
         for message in begun {
             let (app, meta) = (self.clone(), Arc::clone(meta));
-            under_way.spawn(async move {
+            under_way.add(message.number, async move {
                 let id = message.id;
                 if let Err(error) = app.deliver(&meta, message).await {
                     // What is written down says that it began: it is found again.
@@ -105,52 +110,90 @@ impl App {
     }
 
     async fn deliver(&self, meta: &Meta, message: OfficialMessage) -> Result<(), AppError> {
-        // Upload of its media included. It ends before the message counts as lost.
+        // Each half ends before the message counts as lost.
         let patience = meta.options.confirm_within * 3 / 4;
         let (access, phone) = match self.means_of(meta, &message).await {
             Ok(means) => means,
             Err(error) => return self.put_off(&message).await.and(Err(error)),
         };
-        let sending = self.try_send(meta, &access, &phone, &message);
-        let sent = tokio::time::timeout(patience, sending).await;
-        let now = self.clock.now();
-        let error = match sent {
-            Ok(Ok(wamid)) => {
-                let wire_id = WireId::from_text(wamid);
-                let mut tx = self.store.begin().await?;
-                tx.messages().official_sent(message.id, &wire_id, now).await?;
-                tx.commit().await?;
-                self.wake.notify_one();
-                return Ok(());
+        let started = Instant::now();
+        let preparing = self.prepare(meta, &access, &phone, &message);
+        let uploaded = match tokio::time::timeout(patience, preparing).await {
+            Ok(Ok(uploaded)) => uploaded,
+            Ok(Err(SendError::Meta(error))) => {
+                return self.refused(&message, &error, &access).await;
             }
-            Ok(Err(SendError::Meta(error))) => error,
             // It has not begun: whatever is wrong here may be right later.
             Ok(Err(SendError::App(error))) => return self.put_off(&message).await.and(Err(error)),
-            Err(_elapsed) => return Ok(()),
+            Err(_elapsed) => return self.put_off(&message).await,
         };
+        let patience = if uploaded.is_none() {
+            patience.saturating_sub(started.elapsed())
+        } else if self.goes_on(message.id).await? {
+            patience
+        } else {
+            return Ok(());
+        };
+        let sending = self.send_now(meta, &access, &phone, &message, uploaded.as_deref());
+        match tokio::time::timeout(patience, sending).await {
+            Ok(Ok(wamid)) => self.accepted(message.id, wamid).await,
+            Ok(Err(error)) => self.refused(&message, &error, &access).await,
+            // Meta may have it. Its status will tell, or nothing will.
+            Err(_elapsed) => Ok(()),
+        }
+    }
+
+    async fn accepted(&self, id: MessageId, wamid: String) -> Result<(), AppError> {
+        let wire_id = WireId::from_text(wamid);
+        let mut tx = self.store.begin().await?;
+        tx.messages().official_sent(id, &wire_id, self.clock.now()).await?;
+        tx.commit().await?;
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    async fn refused(
+        &self,
+        message: &OfficialMessage,
+        error: &GraphError,
+        access: &Access,
+    ) -> Result<(), AppError> {
         tracing::warn!(
             number.id = %message.number, message.id = %message.id, %error, "Meta took no message"
         );
-        if self.note_refusal(message.number, &error, &access).await? {
+        if self.note_refusal(message.number, error, access).await? {
             return self.hold(message.id).await;
         }
         if matches!(error.class, ErrorClass::TimedOut | ErrorClass::Unexpected) {
             // Meta may have it. Its status will tell, or nothing will.
             return Ok(());
         }
+        let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         if error.is_safe_to_repeat() {
             let mut pause = RETRY.jittered(message.tries);
             if error.class == ErrorClass::Throttled {
                 pause = pause.max(THROTTLED);
             }
-            tx.messages().official_put_off(message.id, now.after(pause), now).await?;
+            let due = now.after(pause);
+            if error.slows_whole_number() {
+                tx.official().pause(message.number, due).await?;
+            }
+            tx.messages().official_put_off(message.id, due, now).await?;
         } else {
-            tx.messages().failed(message.id, &failure(&error), now).await?;
+            tx.messages().failed(message.id, &failure(error), now).await?;
         }
         tx.commit().await?;
         self.wake.notify_one();
         Ok(())
+    }
+
+    /// Notes that what can be done twice is over: from now on the message may have left.
+    async fn goes_on(&self, id: MessageId) -> Result<bool, AppError> {
+        let mut tx = self.store.begin().await?;
+        let queued = tx.messages().official_goes_on(id, self.clock.now()).await?;
+        tx.commit().await?;
+        Ok(queued)
     }
 
     async fn hold(&self, id: MessageId) -> Result<(), AppError> {
@@ -180,23 +223,35 @@ impl App {
         Ok((meta.access(&official), phone))
     }
 
-    async fn try_send(
+    /// What is done before a message leaves, and harms nobody if it is done again. Returns Meta's id of its
+    /// media.
+    async fn prepare(
         &self,
         meta: &Meta,
         access: &Access,
         phone: &PhoneId,
         message: &OfficialMessage,
-    ) -> Result<String, SendError> {
+    ) -> Result<Option<String>, SendError> {
         if message.mark_read {
             self.mark_read(meta, access, phone, message).await;
         }
-        let uploaded = self.upload(meta, access, phone, message).await?;
+        self.upload(meta, access, phone, message).await
+    }
+
+    async fn send_now(
+        &self,
+        meta: &Meta,
+        access: &Access,
+        phone: &PhoneId,
+        message: &OfficialMessage,
+        uploaded: Option<&str>,
+    ) -> Result<String, GraphError> {
         let to = match &message.to {
             Peer::Phone(phone) => Recipient::Phone(phone),
             Peer::Jid(user) => Recipient::User(user),
         };
         let tag = message.id.to_string();
-        let body = compose::message(to, &message.content, uploaded.as_deref(), None, &tag);
+        let body = compose::message(to, &message.content, uploaded, None, &tag);
         Ok(meta.graph.send(access, phone, &body).await?.wamid)
     }
 
@@ -225,7 +280,7 @@ impl App {
         match meta.graph.upload(access, phone, mime, name, bytes.into()).await {
             Ok(id) => Ok(Some(id)),
             Err(mut error) => {
-                if error.class == ErrorClass::TimedOut {
+                if matches!(error.class, ErrorClass::TimedOut | ErrorClass::Unexpected) {
                     error.class = ErrorClass::Unreachable;
                 }
                 Err(error.into())
@@ -310,6 +365,32 @@ impl App {
         tx.commit().await?;
         self.wake.notify_one();
         Ok(())
+    }
+}
+
+/// What is being sent.
+#[derive(Default)]
+struct UnderWay {
+    tasks: JoinSet<()>,
+    /// The number that each task sends for. One that has ended is busy no longer, whether the end of its
+    /// message is known or not.
+    numbers: HashMap<task::Id, NumberId>,
+}
+
+impl UnderWay {
+    fn add(&mut self, number: NumberId, work: impl Future<Output = ()> + Send + 'static) {
+        let id = self.tasks.spawn(work).id();
+        self.numbers.insert(id, number);
+    }
+
+    /// Cancel-safe.
+    async fn one_ends(&mut self) {
+        let id = match self.tasks.join_next_with_id().await {
+            Some(Ok((id, ()))) => id,
+            Some(Err(panicked)) => panicked.id(),
+            None => return,
+        };
+        self.numbers.remove(&id);
     }
 }
 

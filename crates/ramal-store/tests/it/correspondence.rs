@@ -135,7 +135,7 @@ async fn what_is_scheduled_waits_for_its_time_and_holds_nobody_up(Db { store, ..
     let far = Schedule { not_before: Some(next_year), until: None };
     let far = desk.accept_at(&store, &friend(), "far", far, at(5)).await;
     committed!(store, |tx| tx.messages().sent(scheduled, at(61)));
-    assert_eq!(committed!(store, |tx| tx.messages().expire_queued(next_year)), 0);
+    assert_eq!(committed!(store, |tx| tx.messages().expire_queued(next_year, 500)), 0);
     assert_eq!(desk.next(&store, next_year).await, Some(far));
 }
 
@@ -172,8 +172,8 @@ async fn what_comes_too_late_is_given_up(Db { store, .. }: Db) {
     assert_eq!(desk.next(&store, at(9)).await, Some(late));
     assert_eq!(desk.next(&store, at(10)).await, Some(begun), "it may have been sent in time");
 
-    assert_eq!(committed!(store, |tx| tx.messages().expire_queued(at(9))), 0);
-    assert_eq!(committed!(store, |tx| tx.messages().expire_queued(at(10))), 1);
+    assert_eq!(committed!(store, |tx| tx.messages().expire_queued(at(9), 500)), 0);
+    assert_eq!(committed!(store, |tx| tx.messages().expire_queued(at(10), 500)), 1);
     let failed = desk.find(&store, late).await;
     assert_eq!(failed.status, MessageStatus::Failed);
     assert_eq!(failed.failure.unwrap().code, "MESSAGE_EXPIRED");
@@ -331,11 +331,11 @@ async fn what_was_begun_in_time_is_finished(Db { store, .. }: Db) {
     assert!(committed!(store, |tx| tx.messages().begin(id, at(2))));
 
     // The server was killed here.
-    assert_eq!(committed!(store, |tx| tx.messages().expire_queued(at(9))), 0);
+    assert_eq!(committed!(store, |tx| tx.messages().expire_queued(at(9), 500)), 0);
     assert_eq!(head(at(9)).await.unwrap().id, id);
     committed!(store, |tx| tx.messages().tried(id, Tried::InVain, at(10), at(9)));
     assert!(head(at(10)).await.is_none());
-    assert_eq!(committed!(store, |tx| tx.messages().expire_queued(at(10))), 1);
+    assert_eq!(committed!(store, |tx| tx.messages().expire_queued(at(10), 500)), 1);
 }
 
 /// Settles what is due, and returns how many there were.

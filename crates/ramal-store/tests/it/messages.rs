@@ -1,5 +1,7 @@
 //! Messages: the queue, the statuses, the inbound record.
 
+use std::time::Duration;
+
 use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
 use ramal_domain::{
     Content, CorrelationId, Direction, EventKind, MessageId, MessageStatus, NumberId, Peer, Place,
@@ -22,6 +24,8 @@ on_both_databases! {
     what_was_tried_too_often_is_given_up,
     a_try_of_what_is_no_longer_queued_changes_nothing,
     a_removed_number_s_queue_is_given_up,
+    what_is_left_of_a_removed_number_s_queue_is_given_up_before_the_number_goes,
+    nothing_is_accepted_into_a_number_that_is_being_removed,
     a_purge_deletes_every_message_of_its_number,
     a_receipt_that_overtook_tells_what_it_overtook,
     receipts_touch_only_outbound_messages_of_their_number,
@@ -29,6 +33,8 @@ on_both_databases! {
     what_whatsapp_delivers_again_is_ignored,
     an_unknown_kind_and_an_unknown_sender_are_kept,
     what_waited_too_long_is_given_up,
+    what_waited_too_long_is_given_up_bit_by_bit,
+    a_try_under_way_is_not_too_old,
     in_any_order_a_status_only_moves_forward,
 }
 
@@ -56,26 +62,37 @@ impl Sender {
         text: &str,
         now: Timestamp,
     ) -> (MessageId, WireId) {
-        let wire_id = WireId::mint();
-        let draft = Draft {
+        let (wire_id, to) = (WireId::mint(), Peer::Phone(phone(to)));
+        let content = Content::Text { body: text.to_owned() };
+        let draft = self.draft(id, &wire_id, &to, &content);
+        let accepted = committed!(store, |tx| tx.messages().accept(&draft, now));
+        assert_eq!((accepted.id, accepted.created_at), (id, now));
+        assert_eq!(accepted.correlation, draft.correlation);
+        (id, wire_id)
+    }
+
+    fn draft<'a>(
+        &self,
+        id: MessageId,
+        wire_id: &'a WireId,
+        to: &'a Peer,
+        content: &'a Content,
+    ) -> Draft<'a> {
+        Draft {
             id,
             tenant: self.tenant,
             number: self.number,
-            wire_id: &wire_id,
+            wire_id,
             correlation: CorrelationId::mint(),
-            to: &Peer::Phone(phone(to)),
-            content: &Content::Text { body: text.to_owned() },
+            to,
+            content,
             bytes: None,
             mark_read: false,
             origin: "API",
             schedule: Schedule::default(),
             template: None,
             labels: &[],
-        };
-        let accepted = committed!(store, |tx| tx.messages().accept(&draft, now));
-        assert_eq!((accepted.id, accepted.created_at), (id, now));
-        assert_eq!(accepted.correlation, draft.correlation);
-        (id, wire_id)
+        }
     }
 
     async fn find(&self, store: &Store, id: &str) -> Option<Message> {
@@ -291,17 +308,21 @@ async fn a_removed_number_s_queue_is_given_up(Db { store, .. }: Db) {
     committed!(store, |tx| tx.messages().tried(waiting, Tried::InVain, at(99), at(1)));
     committed!(store, |tx| tx.messages().receive(&sender.inbound("3EB0IN"), NOW));
     let (foreign, _) = other.accept(&store, "foreign", NOW).await;
-    let failure = Failure { code: "GONE".to_owned(), message: "the number is gone".to_owned() };
+    assert!(committed!(store, |tx| tx.messages().begin(fresh, at(1))));
+    let give_up =
+        async || committed!(store, |tx| tx.messages().fail_queued(sender.number, 2, at(2)));
 
-    let mut tx = store.begin().await.unwrap();
-    tx.numbers().remove(sender.tenant, sender.number, at(100), at(2)).await.unwrap();
-    let given_up = tx.messages().fail_queued(sender.number, &failure, at(2)).await.unwrap();
-    tx.commit().await.unwrap();
+    assert_eq!(give_up().await, 0, "it is not removed");
+    committed!(store, |tx| tx.numbers().remove(sender.tenant, sender.number, at(100), at(2)));
+    assert_eq!(sender.head(&store, at(3)).await, None, "a removed number sends nothing");
+    assert_eq!(give_up().await, 2);
 
-    assert_eq!(given_up, 2);
-    for id in [fresh, waiting] {
+    for (id, code) in [(fresh, "DELIVERED_NOT_CONFIRMED"), (waiting, "NUMBER_NOT_FOUND_REMOVED")] {
         let failed = sender.find(&store, &id.to_string()).await.unwrap();
-        assert_eq!((failed.status, failed.failure), (MessageStatus::Failed, Some(failure.clone())));
+        assert_eq!(
+            (failed.status, failed.failure.unwrap().code.as_str()),
+            (MessageStatus::Failed, code)
+        );
     }
     assert_eq!(sender.status(&store, sent).await, MessageStatus::Sent);
     assert_eq!(other.status(&store, foreign).await, MessageStatus::Queued);
@@ -310,8 +331,57 @@ async fn a_removed_number_s_queue_is_given_up(Db { store, .. }: Db) {
         [MessageSent, MessageReceived, NumberRemoved, MessageFailed, MessageFailed]
     );
     assert_eq!(read!(store, |tx| tx.deliveries().pending(hook)), 2);
-    let again = committed!(store, |tx| tx.messages().fail_queued(sender.number, &failure, at(3)));
-    assert_eq!(again, 0);
+    assert_eq!(give_up().await, 0);
+}
+
+/// Whoever removed it died, or left the rest to others.
+async fn what_is_left_of_a_removed_number_s_queue_is_given_up_before_the_number_goes(
+    Db { store, .. }: Db,
+) {
+    let (sender, other) = (sender(&store, 1).await, sender(&store, 2).await);
+    let hook = webhook(&store, sender.tenant, sender.number, &["message.failed"]).await;
+    for text in ["one", "two", "three"] {
+        sender.accept(&store, text, NOW).await;
+    }
+    let (foreign, _) = other.accept(&store, "foreign", NOW).await;
+    committed!(store, |tx| tx.numbers().remove(sender.tenant, sender.number, at(1), at(1)));
+
+    for (expected, pending) in [(2, 2), (1, 3), (0, 3)] {
+        assert_eq!(committed!(store, |tx| tx.numbers().purge_due(at(9))), 0, "not told yet");
+        assert_eq!(committed!(store, |tx| tx.messages().fail_removed(2, at(9))), expected);
+        assert_eq!(read!(store, |tx| tx.deliveries().pending(hook)), pending);
+    }
+    assert_eq!(other.status(&store, foreign).await, MessageStatus::Queued);
+}
+
+/// However removal and acceptance meet: what is accepted is sent or given up.
+async fn nothing_is_accepted_into_a_number_that_is_being_removed(db: Db) {
+    let store = &db.store;
+    let sender = sender(store, 1).await;
+    let mut accepting = store.begin().await.unwrap();
+    let usable = accepting.numbers().find_to_use(sender.tenant, sender.number).await.unwrap();
+    assert!(usable.is_some());
+
+    let removal = async {
+        let mut tx = store.begin().await.unwrap();
+        tx.numbers().remove(sender.tenant, sender.number, at(9), at(2)).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    let acceptance = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let (wire_id, to) = (WireId::mint(), Peer::Phone(phone(9_999)));
+        let content = Content::Text { body: "late".to_owned() };
+        let draft = sender.draft(MessageId::mint(), &wire_id, &to, &content);
+        accepting.messages().accept(&draft, at(1)).await.unwrap();
+        accepting.commit().await.unwrap();
+    };
+    tokio::join!(removal, acceptance);
+
+    let mut tx = store.begin().await.unwrap();
+    let usable = tx.numbers().find_to_use(sender.tenant, sender.number).await.unwrap();
+    assert_eq!(usable, None);
+    assert_eq!(tx.messages().fail_queued(sender.number, 9, at(3)).await.unwrap(), 1);
+    tx.commit().await.unwrap();
 }
 
 async fn a_purge_deletes_every_message_of_its_number(Db { store, .. }: Db) {
@@ -441,14 +511,38 @@ async fn what_waited_too_long_is_given_up(Db { store, .. }: Db) {
     let (sent, _) = sender.accept(&store, "sent", NOW).await;
     committed!(store, |tx| tx.messages().sent(sent, at(1)));
 
-    assert_eq!(committed!(store, |tx| tx.messages().expire_queued(at(DAYS_7))), 0);
-    assert_eq!(committed!(store, |tx| tx.messages().expire_queued(at(DAYS_7 + 1))), 1);
+    assert_eq!(committed!(store, |tx| tx.messages().expire_queued(at(DAYS_7), 500)), 0);
+    assert_eq!(committed!(store, |tx| tx.messages().expire_queued(at(DAYS_7 + 1), 500)), 1);
 
     let given_up = sender.find(&store, &old.to_string()).await.unwrap();
     assert_eq!(given_up.status, MessageStatus::Failed);
     assert_eq!(given_up.failure.unwrap().code, "NEVER_ATTEMPTED_MAX_AGE_EXCEEDED");
     assert_eq!(sender.status(&store, young).await, MessageStatus::Queued);
     assert_eq!(sender.status(&store, sent).await, MessageStatus::Sent);
+}
+
+async fn what_waited_too_long_is_given_up_bit_by_bit(Db { store, .. }: Db) {
+    const DAYS_8: i64 = 8 * 24 * 60 * 60;
+    let senders = [sender(&store, 1).await, sender(&store, 2).await];
+    for sender in &senders {
+        sender.accept(&store, "old", NOW).await;
+        sender.accept(&store, "old", at(1)).await;
+    }
+
+    for expected in [3, 1, 0] {
+        let given_up = committed!(store, |tx| tx.messages().expire_queued(at(DAYS_8), 3));
+        assert_eq!(given_up, expected);
+    }
+}
+
+async fn a_try_under_way_is_not_too_old(Db { store, .. }: Db) {
+    const DAYS_8: i64 = 8 * 24 * 60 * 60;
+    let sender = sender(&store, 1).await;
+    let (id, _) = sender.accept(&store, "old", NOW).await;
+    assert!(committed!(store, |tx| tx.messages().begin(id, at(DAYS_8))));
+
+    assert_eq!(committed!(store, |tx| tx.messages().expire_queued(at(DAYS_8 + 1), 500)), 0);
+    assert_eq!(committed!(store, |tx| tx.messages().expire_queued(at(2 * DAYS_8), 500)), 1);
 }
 
 /// Something that may happen to an outbound message.

@@ -31,6 +31,9 @@ on_both_databases! {
     looks_are_due_for_numbers_that_are_open_or_on_their_way,
     one_message_of_a_number_is_under_way_at_a_time_and_in_order,
     a_try_without_an_end_is_not_made_again,
+    a_try_without_an_end_holds_up_its_chat_only,
+    a_number_that_meta_slows_down_waits_as_a_whole,
+    a_try_goes_on_while_its_message_waits,
     a_status_finds_its_message_by_our_id_when_the_answer_was_lost,
     meta_may_refuse_what_it_has_accepted_but_not_what_has_arrived,
     what_was_given_up_for_lost_goes_on_when_meta_has_it_after_all,
@@ -111,7 +114,13 @@ fn stored_image() -> Media {
 }
 
 async fn begin(store: &Store, now: Timestamp) -> Vec<MessageId> {
-    let begun = committed!(store, |tx| tx.messages().begin_official(now, 10));
+    begin_beside(store, &[], now).await
+}
+
+async fn begin_beside(store: &Store, busy: &[NumberId], now: Timestamp) -> Vec<MessageId> {
+    let due = read!(store, |tx| tx.messages().has_official_due(busy, now));
+    let begun = committed!(store, |tx| tx.messages().begin_official(busy, now, 10));
+    assert!(due || begun.is_empty(), "a look finds what is begun");
     begun.into_iter().map(|message| message.id).collect()
 }
 
@@ -332,9 +341,9 @@ async fn one_message_of_a_number_is_under_way_at_a_time_and_in_order(Db { store,
     let third = queue(&store, owner, id, 7, 3).await;
     let elsewhere = queue(&store, owner, other, 7, 4).await;
 
-    assert!(read!(store, |tx| tx.messages().has_official_due(at(5))));
-    assert_eq!(begin(&store, at(5)).await, [first, elsewhere]);
-    assert_eq!(begin(&store, at(5)).await, [], "one is under way");
+    assert_eq!(begin_beside(&store, &[other], at(5)).await, [first]);
+    assert_eq!(begin_beside(&store, &[id], at(5)).await, [elsewhere]);
+    assert_eq!(begin_beside(&store, &[id, other], at(5)).await, [], "one is under way");
     committed!(store, |tx| tx.messages().official_put_off(first, at(60), at(6)));
     assert_eq!(begin(&store, at(7)).await, [second], "another chat need not wait");
     let wire_id = WireId::from_text("wamid.2");
@@ -367,6 +376,54 @@ async fn a_try_without_an_end_is_not_made_again(Db { store, .. }: Db) {
     let failed = find(&store, owner, id, message).await;
     assert_eq!((failed.status, failed.failure), (MessageStatus::Failed, Some(failure)));
     assert_eq!(read!(store, |tx| tx.messages().begun_before(at(9), 10)), []);
+}
+
+async fn a_try_without_an_end_holds_up_its_chat_only(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let id = official(&store, owner, 1).await;
+    let lost = queue(&store, owner, id, 7, 1).await;
+    let behind = queue(&store, owner, id, 7, 2).await;
+    let beside = queue(&store, owner, id, 8, 3).await;
+    assert_eq!(begin(&store, at(4)).await, [lost]);
+
+    assert_eq!(begin(&store, at(5)).await, [beside]);
+    assert_eq!(begin(&store, at(6)).await, []);
+    // What waits behind a try that failed holds up no other chat either.
+    committed!(store, |tx| tx.messages().official_put_off(lost, at(60), at(7)));
+    let later = queue(&store, owner, id, 9, 8).await;
+    assert_eq!(begin(&store, at(9)).await, [later]);
+    let failure = Failure { code: "X".to_owned(), message: "lost".to_owned() };
+    committed!(store, |tx| tx.messages().failed(lost, &failure, at(10)));
+    assert_eq!(begin(&store, at(11)).await, [behind]);
+}
+
+async fn a_number_that_meta_slows_down_waits_as_a_whole(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let (id, other) = (official(&store, owner, 1).await, official(&store, owner, 2).await);
+    let first = queue(&store, owner, id, 7, 1).await;
+    let elsewhere = queue(&store, owner, other, 7, 2).await;
+    committed!(store, |tx| tx.official().pause(id, at(30)));
+    committed!(store, |tx| tx.official().pause(id, at(20)));
+    queue(&store, owner, id, 8, 3).await;
+
+    assert_eq!(begin(&store, at(4)).await, [elsewhere]);
+    assert_eq!(begin(&store, at(29)).await, []);
+    assert_eq!(begin(&store, at(30)).await, [first]);
+}
+
+async fn a_try_goes_on_while_its_message_waits(Db { store, .. }: Db) {
+    let owner = tenant(&store).await;
+    let id = official(&store, owner, 1).await;
+    let message = queue(&store, owner, id, 7, 1).await;
+    let goes_on = async |now| committed!(store, |tx| tx.messages().official_goes_on(message, now));
+    assert!(!goes_on(at(1)).await, "nothing has begun");
+    assert_eq!(begin(&store, at(2)).await, [message]);
+
+    assert!(goes_on(at(9)).await);
+    assert_eq!(read!(store, |tx| tx.messages().begun_before(at(9), 10)), [], "it begins anew");
+    let failure = Failure { code: "X".to_owned(), message: "lost".to_owned() };
+    committed!(store, |tx| tx.messages().failed(message, &failure, at(10)));
+    assert!(!goes_on(at(11)).await);
 }
 
 fn reported(wire: &str, tag: Option<MessageId>, status: MessageStatus) -> OfficialStatus {
@@ -499,15 +556,24 @@ async fn bytes_go_with_their_message(Db { store, .. }: Db) {
     let message = queue_with(&store, owner, id, 7, 1, Some(&[0, 1, 2])).await;
     let bytes = read!(store, |tx| tx.messages().outbound_media(message));
     assert_eq!(bytes.as_deref(), Some(&[0, 1, 2][..]));
+    let waiting = async || read!(store, |tx| tx.messages().queued_bytes(id));
+    queue(&store, owner, id, 7, 1).await;
+    queue_with(&store, owner, id, 8, 1, Some(&[4, 5])).await;
+    assert_eq!(waiting().await, 5);
+    for (most, expected) in [(9, 3), (2, 2)] {
+        assert_eq!(read!(store, |tx| tx.messages().count_queued(id, most)), expected);
+    }
     let wire_id = WireId::from_text("wamid.1");
     committed!(store, |tx| tx.messages().official_sent(message, &wire_id, at(3)));
     assert_eq!(read!(store, |tx| tx.messages().outbound_media(message)), None);
+    assert_eq!(waiting().await, 2);
 
     let failure = Failure { code: "X".to_owned(), message: "no".to_owned() };
     let refused = queue_with(&store, owner, id, 7, 4, Some(&[3])).await;
     committed!(store, |tx| tx.messages().failed(refused, &failure, at(5)));
     let dropped = queue_with(&store, owner, id, 7, 6, Some(&[4])).await;
-    committed!(store, |tx| tx.messages().fail_queued(id, &failure, at(7)));
+    committed!(store, |tx| tx.numbers().remove(owner, id, at(99), at(7)));
+    committed!(store, |tx| tx.messages().fail_queued(id, 9, at(7)));
     for message in [refused, dropped] {
         assert_eq!(read!(store, |tx| tx.messages().outbound_media(message)), None);
     }

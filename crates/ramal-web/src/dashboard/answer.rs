@@ -119,6 +119,7 @@ pub(super) fn sentence(error: &AppError, language: Language) -> String {
                 texts.whatsapp_silent
             }
             Refusal::NotConnected => texts.not_connected,
+            Refusal::QueueFull => texts.queue_full,
             Refusal::Reconnecting => texts.reconnecting,
             Refusal::WrongPhoneNotAsked => texts.wrong_phone_not_asked,
             Refusal::TemplateNotFound => texts.template_not_found,

@@ -84,6 +84,7 @@ texts! {
             "WhatsApp did not answer. Nothing was changed; try again shortly.",
             "WhatsApp no respondió. Nada cambió; inténtelo de nuevo en un momento.";
         not_connected: "O número não está conectado ao WhatsApp.", "The number is not connected to WhatsApp.", "El número no está conectado a WhatsApp.";
+        queue_full: "Este número já tem mensagens demais na fila: envie mais quando algumas tiverem saído.", "This number has too many messages waiting: send more when some have left.", "Este número ya tiene demasiados mensajes en espera: envíe más cuando hayan salido algunos.";
         rate_limited: "Muitas tentativas: tente de novo em {s} s.", "Too many tries: try again in {s} s.", "Demasiados intentos: inténtelo de nuevo en {s} s.";
         reconnecting: "O número está pareado e espera o WhatsApp responder; ele conecta sozinho.",
             "The number is paired and waits for WhatsApp to answer; it connects by itself.",

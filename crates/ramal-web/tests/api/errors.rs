@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     graph::{self, DEAF, GOOD, REFUSED, REVOKED, TEMPLATE, UNSCOPED, UNVERIFIED, WRONG_PIN},
-    scene::{Account, Answer, Ask, PAIRING_BURST, Scene},
+    scene::{Account, Answer, Ask, PAIRING_BURST, QUEUE_MAX, Scene},
     whatsapp::{BAD, CHALLENGE, SILENT, UNREACHABLE},
 };
 
@@ -44,6 +44,7 @@ async fn every_code_is_produced() {
     missing_things(&scene, &ours, &mut seen).await;
     deliveries(&scene, &ours, &mut seen).await;
     limits(&scene, &ours, &mut seen).await;
+    full_queue(&scene, &mut seen).await;
     idempotency(&scene, &ours, &mut seen).await;
     broken_rows(&scene, &ours, &mut seen).await;
     passkeys(&scene, &ours, &mut seen).await;
@@ -140,6 +141,16 @@ async fn limits(scene: &Scene, ours: &Account, seen: &mut Seen) {
     note(seen, &answer, 429, "RATE_LIMITED");
     let seconds = answer.json()["retryAfterSeconds"].as_u64().unwrap();
     assert!(answer.head.contains(&format!("retry-after: {seconds}")), "{}", answer.head);
+}
+
+async fn full_queue(scene: &Scene, seen: &mut Seen) {
+    let closed = scene.account(7).await;
+    for _ in 0..QUEUE_MAX {
+        assert_eq!(scene.ask(&send(&closed, "wait")).await.status, 202);
+    }
+    let answer = scene.ask(&send(&closed, "too many")).await;
+    note(seen, &answer, 429, "QUEUE_FULL");
+    assert!(answer.head.contains("retry-after: 60"), "{}", answer.head);
 }
 
 async fn missing_things(scene: &Scene, ours: &Account, seen: &mut Seen) {

@@ -28,6 +28,8 @@ const QR_DEADLINE: Duration = Duration::from_millis(500);
 /// How long a stream may be silent when something is expected of it.
 const LISTEN_LIMIT: Duration = Duration::from_secs(20);
 
+/// Messages that may wait to be sent from one number.
+pub(crate) const QUEUE_MAX: u32 = 40;
 /// Pairing attempts of one phone number before it is refused.
 pub(crate) const PAIRING_BURST: u32 = 9;
 
@@ -119,8 +121,11 @@ impl Scene {
             ramal_session::Options::default(),
             Arc::clone(&wake),
         );
-        let numbers =
-            ramal_app::Options { qr_deadline: QR_DEADLINE, ..ramal_app::Options::default() };
+        let numbers = ramal_app::Options {
+            qr_deadline: QR_DEADLINE,
+            queue_max: QUEUE_MAX,
+            ..ramal_app::Options::default()
+        };
         let webhooks = ramal_webhooks::Options::default();
         let limits = LimitOptions { pairing_burst: PAIRING_BURST, ..LimitOptions::default() };
         let app = App::new(store, sessions, clock, numbers, webhooks, wake).with_limits(&limits);
