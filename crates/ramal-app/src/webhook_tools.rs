@@ -189,14 +189,14 @@ impl App {
     }
 
     /// Gives up what waits for inactive webhooks, forgets old secrets, deleted webhooks, events and
-    /// logs, and what was said to numbers that are gone, each in batches.
+    /// logs, what was said to numbers that are gone, contents, and session state, each in batches.
     pub(crate) async fn sweep_in_batches(&self, now: Timestamp) -> Result<(), AppError> {
         let mut tx = self.store.begin().await?;
         tx.webhooks().forget_old_secrets(now).await?;
         tx.commit().await?;
         let inactive_since = now.before(self.webhooks.give_up_after);
         let old = now.before(self.webhooks.retention);
-        for step in [Sweep::Inactive, Sweep::Deleted, Sweep::Old, Sweep::Gone, Sweep::Forgotten] {
+        for step in Sweep::ALL {
             for _ in 0..PURGE_BATCHES_MAX {
                 let mut tx = self.store.begin().await?;
                 let swept = match step {
@@ -207,6 +207,7 @@ impl App {
                     Sweep::Old => tx.deliveries().purge(old, PURGE_BATCH).await?,
                     Sweep::Gone => tx.numbers().purge_events_due(now, PURGE_BATCH).await?,
                     Sweep::Forgotten => tx.messages().forget_due(now, PURGE_BATCH).await?,
+                    Sweep::Expired => tx.numbers().expire_state(now, PURGE_BATCH).await?,
                 };
                 tx.commit().await?;
                 if swept < u64::from(PURGE_BATCH) {
@@ -231,6 +232,13 @@ enum Sweep {
     Gone,
     /// Contents of messages that their numbers do not keep, or not any longer.
     Forgotten,
+    /// Session state that its client would have removed, did it run.
+    Expired,
+}
+
+impl Sweep {
+    const ALL: [Self; 6] =
+        [Self::Inactive, Self::Deleted, Self::Old, Self::Gone, Self::Forgotten, Self::Expired];
 }
 
 /// `dlv_…`, or a log line's `dlv_…_3`.
