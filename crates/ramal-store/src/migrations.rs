@@ -24,7 +24,8 @@ macro_rules! files {
             "0010_overview",
             "0011_official_numbers",
             "0012_templates",
-            "0013_messages"
+            "0013_messages",
+            "0015_forgetting"
         )
     };
     ($directory:literal, $($name:literal),+) => {
