@@ -557,6 +557,7 @@ impl App {
         tx.templates().purge(now.before(audit::KEPT)).await?;
         tx.official().purge_seen(now.before(META_REPEATS)).await?;
         tx.signup_links().purge(now.before(REVOKED_MEMORY)).await?;
+        tx.messages().purge_early(now).await?;
         let given_up = tx.messages().expire_queued(now).await?;
         tx.commit().await?;
         if given_up > 0 {
