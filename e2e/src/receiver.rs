@@ -5,7 +5,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicU16, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -91,6 +91,8 @@ pub(crate) fn hmac(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
 struct Shared {
     deliveries: Mutex<Vec<Delivery>>,
     status: AtomicU16,
+    /// Whether an answer repeats what came.
+    repeats: AtomicBool,
     /// How long an address takes to answer, where it is not at once.
     delays: Mutex<HashMap<String, Duration>>,
     /// The events that are being answered, by address and id.
@@ -133,6 +135,11 @@ impl Receiver {
     /// What to answer from now on.
     pub fn answer_with(&self, status: u16) {
         self.shared.status.store(status, Ordering::SeqCst);
+    }
+
+    /// Repeats what comes in its answers from now on, as some receivers do.
+    pub fn repeat(&self) {
+        self.shared.repeats.store(true, Ordering::SeqCst);
     }
 
     /// How long `/path` takes to answer from now on.
@@ -193,14 +200,16 @@ async fn receive(
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
-) -> StatusCode {
+) -> (StatusCode, Bytes) {
     let answered = shared.status.load(Ordering::SeqCst);
     let delivery = Delivery { path: uri.path().to_owned(), headers, body, answered };
     let _in_hand = InHand::take(&shared, (delivery.path.clone(), delivery.id().to_owned()));
     let delay = shared.delays.lock().expect("nobody panicked").get(&delivery.path).copied();
+    let repeats = shared.repeats.load(Ordering::SeqCst);
+    let answer = if repeats { delivery.body.clone() } else { Bytes::new() };
     shared.deliveries().push(delivery);
     tokio::time::sleep(delay.unwrap_or_default()).await;
-    StatusCode::from_u16(answered).expect("a status")
+    (StatusCode::from_u16(answered).expect("a status"), answer)
 }
 
 /// An event that is being answered, until the sender has the answer or hangs up.

@@ -44,13 +44,18 @@ impl App {
         self.fetch(found.ok_or(Refusal::MediaNotFound)?).await
     }
 
-    /// Begins to fetch the media in a message of the scoped number, by any of its ids.
+    /// Begins to fetch the media in a message of the scoped number, by any of its ids. Of a message whose
+    /// contents are not kept, only the link leads to them.
     ///
     /// # Errors
     ///
     /// As [`App::open_media`], and [`Refusal::MessageNotFound`].
     pub async fn message_media(&self, scoped: &Scoped, id: &str) -> Result<OpenMedia, AppError> {
-        self.fetch(self.get_message(scoped, id).await?).await
+        let message = self.get_message(scoped, id).await?;
+        if message.redacted {
+            return Err(Refusal::MediaNotFound.into());
+        }
+        self.fetch(message).await
     }
 
     async fn fetch(&self, mut message: Message) -> Result<OpenMedia, AppError> {

@@ -591,6 +591,7 @@ impl App {
         tx.templates().purge(now.before(audit::KEPT)).await?;
         tx.official().purge_seen(now.before(META_REPEATS)).await?;
         tx.signup_links().purge(now.before(REVOKED_MEMORY)).await?;
+        tx.messages().purge_early(now).await?;
         tx.commit().await?;
         Ok(self.store.optimize().await?)
     }

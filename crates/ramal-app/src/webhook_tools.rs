@@ -189,8 +189,8 @@ impl App {
     }
 
     /// Gives up messages that waited too long or whose number was removed, and what waits for inactive
-    /// webhooks, forgets old secrets,
-    /// deleted webhooks, events and logs, and what was said to numbers that are gone, each in batches.
+    /// webhooks; forgets old secrets, deleted webhooks, events and logs, what was said to numbers that are
+    /// gone, contents, and session state; each in batches.
     pub(crate) async fn sweep_in_batches(&self, now: Timestamp) -> Result<(), AppError> {
         let mut tx = self.store.begin().await?;
         tx.webhooks().forget_old_secrets(now).await?;
@@ -225,6 +225,7 @@ impl App {
             }
             Sweep::Gone => tx.numbers().purge_events_due(now, PURGE_BATCH).await?,
             Sweep::Forgotten => tx.messages().forget_due(now, PURGE_BATCH).await?,
+            Sweep::State => tx.numbers().expire_state(now, PURGE_BATCH).await?,
         };
         tx.commit().await?;
         Ok(swept)
@@ -248,10 +249,12 @@ enum Sweep {
     Gone,
     /// Contents of messages that their numbers do not keep, or not any longer.
     Forgotten,
+    /// Session state that its client would have removed, did it run.
+    State,
 }
 
 impl Sweep {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Expired,
         Self::Removed,
         Self::Inactive,
@@ -259,6 +262,7 @@ impl Sweep {
         Self::Old,
         Self::Gone,
         Self::Forgotten,
+        Self::State,
     ];
 
     /// Whether webhooks are told of it.

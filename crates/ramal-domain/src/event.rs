@@ -135,6 +135,8 @@ pub struct Event {
     pub tenant: TenantId,
     /// The number.
     pub number: NumberId,
+    /// The message that it tells of.
+    pub message: Option<MessageId>,
     /// Its name.
     pub kind: EventKind,
     /// The JSON body, `{"event": …, "data": …}`.
@@ -160,7 +162,7 @@ impl Event {
         // Only maps with non-string keys or failing serializers can fail here; ours have neither.
         let body =
             serde_json::to_string(&Envelope { event: kind.name(), data }).unwrap_or_default();
-        Self { id: EventId::mint(), tenant, number, kind, body, at }
+        Self { id: EventId::mint(), tenant, number, message: None, kind, body, at }
     }
 }
 
@@ -508,7 +510,8 @@ impl MessageEvent {
             error_code: self.failure.as_ref().map(|(_, code)| code.as_str()),
             created_at: at.to_string(),
         };
-        Event::new(self.tenant, self.number, kind, &data, at)
+        let event = Event::new(self.tenant, self.number, kind, &data, at);
+        Event { message: Some(self.message), ..event }
     }
 }
 

@@ -56,17 +56,19 @@ impl Events<'_> {
     async fn write(&mut self, event: &Event) -> Result<i64, StoreError> {
         let sql = match self.0.dialect {
             Dialect::Sqlite => {
-                "insert into events (id, tenant_id, number_id, kind, body, created_at_ms)
-                 values ($1, $2, $3, $4, $5, $6) returning seq"
+                "insert into events
+                   (id, tenant_id, number_id, kind, body, created_at_ms, message_id)
+                 values ($1, $2, $3, $4, $5, $6, $7) returning seq"
             }
             // The transaction's id first, and its place in the order then: see event_feed.rs. A CASE
             // is what PostgreSQL promises to evaluate in order.
             Dialect::Postgres => {
-                "insert into events (seq, id, tenant_id, number_id, kind, body, created_at_ms)
+                "insert into events
+                   (seq, id, tenant_id, number_id, kind, body, created_at_ms, message_id)
                  overriding system value
                  values (case when pg_current_xact_id() is not null
                               then nextval(pg_get_serial_sequence('events', 'seq')) end,
-                         $1, $2, $3, $4, $5, $6) returning seq"
+                         $1, $2, $3, $4, $5, $6, $7) returning seq"
             }
         };
         Ok(sqlx::query_scalar(sql)
@@ -76,6 +78,7 @@ impl Events<'_> {
             .bind(event.kind.name())
             .bind(&event.body)
             .bind(event.at.as_millis())
+            .bind(event.message.map(|message| message.to_string()))
             .fetch_one(&mut *self.0.inner)
             .await?)
     }

@@ -9,11 +9,13 @@
 //! messages are stored one after the other, so that no two of them learn past each other.
 
 use ramal_domain::{
-    CorrelationId, Direction, EventKind, MessageId, MessageStatus, NumberId, Peer, PhoneNumber,
-    Place, TenantId, Timestamp, WireId,
+    CorrelationId, EventKind, MessageId, MessageStatus, NumberId, Peer, PhoneNumber, Place,
+    TenantId, Timestamp, WireId,
 };
 
-use crate::{Message, Messages, StoreError, StoredMedia, messages::peer_text};
+use crate::{
+    Change, Message, Messages, StoreError, StoredMedia, messages::peer_text, retention::relays,
+};
 
 /// A message that WhatsApp delivered to us.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +68,32 @@ pub struct PastMessage {
     pub told: bool,
 }
 
+/// A message that may be new here.
+pub(crate) struct Fresh<'a> {
+    pub(crate) message: &'a InboundMessage,
+    /// The one name of the other side.
+    pub(crate) peer: &'a Peer,
+    /// How far it has come, if the number sent it.
+    pub(crate) sent: Option<MessageStatus>,
+    /// Whether there will be an event of it.
+    told: bool,
+}
+
+impl Fresh<'_> {
+    const fn direction(&self) -> &'static str {
+        if self.sent.is_some() { "out" } else { "in" }
+    }
+}
+
+/// What a message says by now.
+#[derive(Default)]
+struct Said<'a> {
+    content: Option<String>,
+    media: Option<&'a InboundMedia>,
+    edited_at: Option<Timestamp>,
+    revoked_at: Option<Timestamp>,
+}
+
 impl Messages<'_> {
     /// Stores a message that WhatsApp delivered, with its event. Returns `false` when it was stored
     /// before, under whichever name of its sender: WhatsApp delivers again what was not acknowledged.
@@ -79,36 +107,44 @@ impl Messages<'_> {
         inbound: &InboundMessage,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let Some(id) = self.keep(inbound, None, now).await? else { return Ok(false) };
-        if let Some(kind) = told_as(inbound) {
-            self.tell_of(id, kind, inbound.at).await?;
+        if !self.take_turn(inbound.number).await? {
+            return Ok(false);
         }
+        let peer = self.canonical(inbound).await?;
+        let event = told_as(inbound);
+        let fresh = Fresh { message: inbound, peer: &peer, sent: None, told: event.is_some() };
+        let Some(id) = self.keep(&fresh, now).await? else { return Ok(false) };
+        self.tell_of(id, event, inbound.at).await?;
         self.forget_if_relayed(inbound.number, id).await?;
         Ok(true)
     }
 
     /// Stores a message of the past, with its event if customers are told. Returns `false` when it is
-    /// here already: a phone shares what it has, whether we got it before or not.
+    /// here already: a phone shares what it has, whether we got it before or not. What stood for one
+    /// whose media come only now gets them, and is told now.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
     pub async fn import(&mut self, past: &PastMessage, now: Timestamp) -> Result<bool, StoreError> {
-        let message = &past.message;
-        if past.sent.is_some() && self.is_ours(message.number, &message.wire_id).await? {
-            self.fill_in(message, Direction::Outbound, &message.from).await?;
+        let PastMessage { message, sent, told } = past;
+        if !self.take_turn(message.number).await? {
             return Ok(false);
         }
-        let Some(id) = self.keep(message, past.sent, now).await? else { return Ok(false) };
-        let kind = match past.sent {
-            Some(_) => Some(EventKind::MessageSent),
-            None => told_as(message),
+        let ours = sent.is_some() && self.is_ours(message.number, &message.wire_id).await?;
+        let peer = if ours { message.from.clone() } else { self.canonical(message).await? };
+        let event = if sent.is_some() { Some(EventKind::MessageSent) } else { told_as(message) };
+        let event = event.filter(|_| *told);
+        let fresh = Fresh { message, peer: &peer, sent: *sent, told: event.is_some() };
+        let kept = if ours { None } else { self.keep(&fresh, now).await? };
+        let id = match kept {
+            Some(id) => Some(id),
+            None => self.fill_in(&fresh).await?,
         };
-        if let Some(kind) = kind.filter(|_| past.told) {
-            self.tell_of(id, kind, message.at).await?;
-        }
+        let Some(id) = id else { return Ok(false) };
+        self.tell_of(id, event, message.at).await?;
         self.forget_if_relayed(message.number, id).await?;
-        Ok(true)
+        Ok(kept.is_some() || event.is_some())
     }
 
     /// Whether we sent this message ourselves: its recipient may be written differently then.
@@ -124,90 +160,114 @@ impl Messages<'_> {
         Ok(ours > 0)
     }
 
+    /// Stores a message as its author has left it. Returns `None` when it is here already.
     async fn keep(
         &mut self,
-        message: &InboundMessage,
-        sent: Option<MessageStatus>,
+        fresh: &Fresh<'_>,
         now: Timestamp,
     ) -> Result<Option<MessageId>, StoreError> {
-        if !self.take_turn(message.number).await? {
-            return Ok(None);
-        }
-        let peer = self.canonical(message).await?;
-        let id = MessageId::mint();
-        let (direction, status) = match sent {
-            Some(status) => (Direction::Outbound, status),
-            None => (Direction::Inbound, MessageStatus::Delivered),
+        let message = fresh.message;
+        // Without its link, nobody could ask for them.
+        let unreachable = !fresh.told && relays(self.0, message.number).await?;
+        let mut said = Said {
+            content: message.content.clone(),
+            media: message.media.as_ref().filter(|_| !unreachable),
+            ..Said::default()
         };
-        let (sent_at, got_at) = match direction {
-            Direction::Outbound => (Some(message.at.as_millis()), None),
-            Direction::Inbound => (None, Some(now.as_millis())),
+        match self.take_early(fresh).await? {
+            Some((Change::Edited(text), at)) => {
+                said.content = text;
+                said.edited_at = Some(at);
+            }
+            Some((Change::Deleted, at)) => {
+                said = Said { revoked_at: Some(at), ..Said::default() };
+            }
+            None => {}
+        }
+        self.insert(fresh, said, now).await
+    }
+
+    async fn insert(
+        &mut self,
+        fresh: &Fresh<'_>,
+        said: Said<'_>,
+        now: Timestamp,
+    ) -> Result<Option<MessageId>, StoreError> {
+        let (id, message) = (MessageId::mint(), fresh.message);
+        let at = message.at.as_millis();
+        let (status, sent_at, got_at) = match fresh.sent {
+            Some(status) => (status, Some(at), None),
+            None => (MessageStatus::Delivered, None, Some(now.as_millis())),
         };
         let place_name = message.place.named().and_then(|(_, name)| name).map(str::to_owned);
         let done = sqlx::query(
             "insert into messages (id, tenant_id, number_id, direction, status, peer, wire_id,
                correlation_id, kind, content, peer_name, created_at_ms, sent_at_ms,
-               delivered_at_ms, place, place_name, quoted_id, media, media_hash, media_until_ms)
+               delivered_at_ms, place, place_name, quoted_id, media, media_hash, media_until_ms,
+               edited_at_ms, revoked_at_ms)
              values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
-               $18, $19, $20)
+               $18, $19, $20, $21, $22)
              on conflict do nothing",
         )
         .bind(id.to_string())
         .bind(message.tenant.to_string())
         .bind(message.number.to_string())
-        .bind(if direction == Direction::Outbound { "out" } else { "in" })
+        .bind(fresh.direction())
         .bind(status.name())
-        .bind(peer_text(&peer))
+        .bind(peer_text(fresh.peer))
         .bind(message.wire_id.as_str())
         .bind(CorrelationId::mint().to_string())
         .bind(message.kind)
-        .bind(message.content.clone())
+        .bind(said.content)
         .bind(message.sender_name.clone())
-        .bind(message.at.as_millis())
+        .bind(at)
         .bind(sent_at)
         .bind(got_at)
         .bind(message.place.id())
         .bind(place_name)
         .bind(message.quoted.as_ref().map(|quoted| quoted.as_str().to_owned()))
-        .bind(message.media.as_ref().map(|media| media.media.written()))
-        .bind(message.media.as_ref().map(|media| media.link_hash.clone()))
-        .bind(message.media.as_ref().map(|media| media.link_until.as_millis()))
+        .bind(said.media.map(|media| media.media.written()))
+        .bind(said.media.map(|media| media.link_hash.clone()))
+        .bind(said.media.map(|media| media.link_until.as_millis()))
+        .bind(said.edited_at.map(Timestamp::as_millis))
+        .bind(said.revoked_at.map(Timestamp::as_millis))
         .execute(&mut *self.0.inner)
         .await?;
-        if done.rows_affected() == 0 {
-            self.fill_in(message, direction, &peer).await?;
-            return Ok(None);
-        }
-        Ok(Some(id))
+        Ok((done.rows_affected() > 0).then_some(id))
     }
 
-    /// What stood for a message whose content was still to come gets it. Meta shares media of the past so.
-    async fn fill_in(
-        &mut self,
-        message: &InboundMessage,
-        direction: Direction,
-        peer: &Peer,
-    ) -> Result<(), StoreError> {
-        let Some(media) = &message.media else { return Ok(()) };
-        sqlx::query(
+    /// What stood for a message whose content was still to come gets it, unless that is forgotten or
+    /// deleted: returns which. Meta shares media of the past so. Of a number that only relays, what
+    /// stands is forgotten as a matter of course, and gets what is told.
+    async fn fill_in(&mut self, fresh: &Fresh<'_>) -> Result<Option<MessageId>, StoreError> {
+        let message = fresh.message;
+        let Some(media) = &message.media else { return Ok(None) };
+        let relays = relays(self.0, message.number).await?;
+        if relays && !fresh.told {
+            return Ok(None);
+        }
+        let id: Option<String> = sqlx::query_scalar(
             "update messages set kind = $6, content = $7, media = $8, media_hash = $9,
                media_until_ms = $10
              where number_id = $1 and wire_id = $3 and direction = $4 and place = $5
-               and (peer = $2 or direction = 'out') and kind = 'unsupported' and media is null",
+               and (peer = $2 or direction = 'out') and kind = 'unsupported' and media is null
+               and revoked_at_ms is null and (redacted = 0 or $11 = 1)
+             returning id",
         )
         .bind(message.number.to_string())
-        .bind(peer_text(peer))
+        .bind(peer_text(fresh.peer))
         .bind(message.wire_id.as_str())
-        .bind(if direction == Direction::Outbound { "out" } else { "in" })
+        .bind(fresh.direction())
         .bind(message.place.id())
         .bind(message.kind)
         .bind(message.content.clone())
         .bind(media.media.written())
         .bind(media.link_hash.clone())
         .bind(media.link_until.as_millis())
-        .execute(&mut *self.0.inner)
+        .bind(i64::from(relays))
+        .fetch_optional(&mut *self.0.inner)
         .await?;
-        Ok(())
+        id.map(|id| crate::row::parse(&id, "messages.id")).transpose()
     }
 
     /// The message whose media a link leads to, while it is good and its number is listed.
@@ -232,21 +292,24 @@ impl Messages<'_> {
         self.get(crate::row::parse(&id, "messages.id")?).await
     }
 
+    /// Tells of a stored message, if there is an event for it. Of one that was deleted before it came,
+    /// nobody hears.
     async fn tell_of(
         &mut self,
         id: MessageId,
-        kind: EventKind,
+        kind: Option<EventKind>,
         at: Timestamp,
     ) -> Result<(), StoreError> {
+        let Some(kind) = kind else { return Ok(()) };
         match self.lock(id).await? {
-            Some(message) => self.tell(&message, kind, at).await,
-            None => Ok(()),
+            Some(message) if message.revoked_at.is_none() => self.tell(&message, kind, at).await,
+            Some(_) | None => Ok(()),
         }
     }
 
     /// Waits until no other unit of work stores messages of this number. Returns whether it still
     /// receives any: what comes in for a removed one, until its device is unlinked, is nobody's.
-    async fn take_turn(&mut self, number: NumberId) -> Result<bool, StoreError> {
+    pub(crate) async fn take_turn(&mut self, number: NumberId) -> Result<bool, StoreError> {
         let sql = format!("select stage from numbers where id = $1{}", self.0.for_update());
         let stage: Option<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
             .bind(number.to_string())

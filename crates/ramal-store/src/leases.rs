@@ -518,7 +518,8 @@ mod tests {
             tx.webhooks().create(&webhook, now).await.unwrap();
         }
         let (kind, body) = (EventKind::MessageSent, "{}".to_owned());
-        let event = Event { id: EventId::mint(), tenant, number, kind, body, at: now };
+        let (id, message) = (EventId::mint(), None);
+        let event = Event { id, tenant, number, message, kind, body, at: now };
         tx.events().record(&event).await.unwrap();
         ids
     }

@@ -318,16 +318,19 @@ impl Messages<'_> {
         row.as_ref().map(message).transpose()
     }
 
-    /// Deletes every message of a number, and who its contacts are: what a purge promises.
+    /// Deletes every message of a number, what was done to those that have not come, and who its
+    /// contacts are: what a purge promises.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
     pub async fn delete_all(&mut self, number: NumberId) -> Result<u64, StoreError> {
-        sqlx::query("delete from contacts where number_id = $1")
-            .bind(number.to_string())
-            .execute(&mut *self.0.inner)
-            .await?;
+        for sql in [
+            "delete from contacts where number_id = $1",
+            "delete from early_amendments where number_id = $1",
+        ] {
+            sqlx::query(sql).bind(number.to_string()).execute(&mut *self.0.inner).await?;
+        }
         let done = sqlx::query("delete from messages where number_id = $1")
             .bind(number.to_string())
             .execute(&mut *self.0.inner)
@@ -440,7 +443,7 @@ impl Messages<'_> {
         let before = [message.sent_at, message.delivered_at].into_iter().flatten();
         let at = before.fold(at.max(message.created_at), Timestamp::max);
         let leaves_queue = message.status == MessageStatus::Queued;
-        if leaves_queue && message.media.is_some() {
+        if leaves_queue && (message.media.is_some() || message.revoked_at.is_some()) {
             self.drop_bytes(message.id).await?;
         }
         for (status, kind) in way(message.status, target) {
@@ -458,9 +461,19 @@ impl Messages<'_> {
         }
         self.write_status(&message).await?;
         if leaves_queue {
-            self.forget_if_relayed(message.number, message.id).await?;
+            self.left_queue(message.number, message.id).await?;
         }
         Ok(true)
+    }
+
+    /// What was kept of a message for the sake of sending it is not kept any longer.
+    pub(crate) async fn left_queue(
+        &mut self,
+        number: NumberId,
+        id: MessageId,
+    ) -> Result<(), StoreError> {
+        self.erase_deleted(id).await?;
+        self.forget_if_relayed(number, id).await
     }
 
     /// The bytes of a message's media are kept until it has left the queue, however it left.
@@ -628,6 +641,9 @@ pub(crate) fn message(row: &AnyRow) -> Result<Message, StoreError> {
     let code: Option<String> = row.try_get("error_code")?;
     let sentence: Option<String> = row.try_get("error_message")?;
     let place: String = row.try_get("place")?;
+    let revoked_at = row::time_opt(row, "messages.revoked_at_ms")?;
+    // A deleted message that has yet to leave the queue keeps what it says for the queue only.
+    let said = revoked_at.is_none();
     Ok(Message {
         id: row::parsed(row, "messages.id")?,
         tenant: row::parsed(row, "messages.tenant_id")?,
@@ -640,7 +656,7 @@ pub(crate) fn message(row: &AnyRow) -> Result<Message, StoreError> {
         wire_id: WireId::from_text(row.try_get::<String, _>("wire_id")?),
         correlation: row::parsed(row, "messages.correlation_id")?,
         kind: row.try_get("kind")?,
-        content: row.try_get("content")?,
+        content: row.try_get::<Option<String>, _>("content")?.filter(|_| said),
         peer_name: row.try_get("peer_name")?,
         origin: row.try_get("origin")?,
         failure: code.map(|code| Failure { code, message: sentence.unwrap_or_default() }),
@@ -650,14 +666,14 @@ pub(crate) fn message(row: &AnyRow) -> Result<Message, StoreError> {
         read_at: row::time_opt(row, "messages.read_at_ms")?,
         pricing: row.try_get("pricing")?,
         quoted: row.try_get::<Option<String>, _>("quoted_id")?.map(WireId::from_text),
-        media: media(row)?,
+        media: media(row)?.filter(|_| said),
         not_before: row::time_opt(row, "messages.not_before_ms")?.filter(|at| at.as_millis() > 0),
         until: row::time_opt(row, "messages.until_ms")?,
         template: row.try_get("template")?,
         labels: serde_json::from_str(row.try_get("labels")?)
             .map_err(|_unreadable| StoreError::Inconsistent { column: "messages.labels" })?,
         edited_at: row::time_opt(row, "messages.edited_at_ms")?,
-        revoked_at: row::time_opt(row, "messages.revoked_at_ms")?,
+        revoked_at,
         redacted: row::flag(row, "messages.redacted")?,
     })
 }

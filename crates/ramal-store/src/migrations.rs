@@ -25,7 +25,8 @@ macro_rules! files {
             "0011_official_numbers",
             "0012_templates",
             "0013_messages",
-            "0014_queues"
+            "0014_queues",
+            "0015_forgetting"
         )
     };
     ($directory:literal, $($name:literal),+) => {

@@ -324,7 +324,7 @@ impl Messages<'_> {
         .await?;
         if done.rows_affected() == 1 {
             self.drop_bytes(found.id).await?;
-            self.forget_if_relayed(number, found.id).await?;
+            self.left_queue(number, found.id).await?;
             return Ok(Canceled::Done);
         }
         Ok(match self.get(found.id).await?.map(|message| message.status) {

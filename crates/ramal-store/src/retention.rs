@@ -1,24 +1,30 @@
-//! What is forgotten: contents of messages, as the number's owner wishes (contract C.5, `piiMode`).
+//! What is forgotten: contents of messages, as the number's owner wishes (contract C.5, `piiMode`), and
+//! what an author deletes for everybody.
 //!
 //! Of a forgotten message its row stays, without what it said and who the people are called; its sender
 //! or recipient stays, too, since repeats and receipts are recognised by it, and answers leave it out.
 //! `RELAY_ONLY` forgets a message in the transaction that stores it, or that takes it out of the
-//! queue, and its event once no delivery of it is on its way any more.
+//! queue. Its events go with it, each once no delivery of it is on its way any more: until then it is
+//! marked, and whoever settles the last one, or else the sweep, forgets it.
 
 use ramal_domain::{MessageId, NumberId, PhoneNumber, Timestamp};
 use serde_json::Value;
-use sqlx::Row as _;
+use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
 
 use crate::{Messages, StoreError, Tx};
 
 const RELAY_ONLY: &str = "RELAY_ONLY";
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+pub(crate) const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// What an event says of the contents of a message.
 const CONTENTS: [&str; 6] =
     ["content", "contentReplied", "mediaLink", "mediaCaption", "mediaFilename", "participantName"];
 /// What it says of people.
 const PEOPLE: [&str; 2] = ["from", "to"];
+
+/// The condition on an event `e` that nobody waits for it.
+const SETTLED: &str = "not exists (select 1 from deliveries o
+    where o.event_id = e.id and o.state = 'pending')";
 
 impl Messages<'_> {
     /// Forgets a message at once if its number only relays.
@@ -33,8 +39,9 @@ impl Messages<'_> {
         Ok(())
     }
 
-    /// The link to its media stays until it runs out: they are not kept here.
-    async fn forget(&mut self, id: &str) -> Result<(), StoreError> {
+    /// Forgets a message, and of its events what nobody waits for: returns how many of those. The link
+    /// to its media stays until it runs out: they are not kept here.
+    async fn forget(&mut self, id: &str) -> Result<u64, StoreError> {
         let media: Option<Option<String>> =
             sqlx::query_scalar("select media from messages where id = $1")
                 .bind(id)
@@ -49,20 +56,55 @@ impl Messages<'_> {
         .bind(media)
         .execute(&mut *self.0.inner)
         .await?;
+        self.forget_events_of(id).await
+    }
+
+    /// Forgets what was told of a message so far, or marks it where somebody still waits for it. Returns
+    /// how many events are forgotten.
+    pub(crate) async fn forget_events_of(&mut self, id: &str) -> Result<u64, StoreError> {
+        sqlx::query("update events set to_forget = 1 where message_id = $1 and redacted = 0")
+            .bind(id)
+            .execute(&mut *self.0.inner)
+            .await?;
+        let sql = format!(
+            "select e.seq, e.body from events e
+             where e.message_id = $1 and e.redacted = 0 and {SETTLED}"
+        );
+        let found = sqlx::query(AssertSqlSafe(sql)).bind(id).fetch_all(&mut *self.0.inner).await?;
+        forget_events(self.0, &found).await
+    }
+
+    /// What was deleted for everybody says nothing any more, once it need not be sent either.
+    pub(crate) async fn erase_deleted(&mut self, id: MessageId) -> Result<(), StoreError> {
+        sqlx::query(
+            "update messages set content = null, payload = null, media = null, media_hash = null
+             where id = $1 and revoked_at_ms is not null and status <> 'QUEUED'",
+        )
+        .bind(id.to_string())
+        .execute(&mut *self.0.inner)
+        .await?;
         Ok(())
     }
 
-    /// Forgets what is older than its number's owner wishes: `limit` messages and as many events at most.
-    /// Returns how many rows changed.
+    /// Forgets what is older than its number's owner wishes, what is marked, and links that have run
+    /// out: `limit` rows of each at most. Returns how many rows changed.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
     pub async fn forget_due(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        Ok(self.forget_old_messages(now, limit).await?
+            + self.forget_marked_events(limit).await?
+            + self.forget_old_events(now, limit).await?
+            + self.forget_links(now, limit).await?)
+    }
+
+    async fn forget_old_messages(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
         let messages: Vec<String> = sqlx::query_scalar(
             "select m.id from numbers n join messages m on m.number_id = n.id
              where n.pii_mode <> 'STORE_INDEFINITE' and m.redacted = 0 and m.status <> 'QUEUED'
-               and m.created_at_ms < $1 - coalesce(n.pii_retention_days, 0) * $2
+               and coalesce(m.sent_at_ms, m.created_at_ms)
+                 < $1 - coalesce(n.pii_retention_days, 0) * $2
              order by m.id limit $3",
         )
         .bind(now.as_millis())
@@ -70,28 +112,57 @@ impl Messages<'_> {
         .bind(i64::from(limit))
         .fetch_all(&mut *self.0.inner)
         .await?;
+        let mut forgotten = u64::try_from(messages.len()).unwrap_or(u64::MAX);
         for id in &messages {
-            self.forget(id).await?;
+            forgotten += self.forget(id).await?;
         }
-        let events = sqlx::query(
+        Ok(forgotten)
+    }
+
+    /// What was marked when somebody still waited for it.
+    async fn forget_marked_events(&mut self, limit: u32) -> Result<u64, StoreError> {
+        let sql = format!(
+            "select e.seq, e.body from events e
+             where e.to_forget = 1 and e.redacted = 0 and {SETTLED} order by e.seq limit $1"
+        );
+        let found = sqlx::query(AssertSqlSafe(sql))
+            .bind(i64::from(limit))
+            .fetch_all(&mut *self.0.inner)
+            .await?;
+        forget_events(self.0, &found).await
+    }
+
+    /// Events of messages that are not here any more, or were forgotten before they happened.
+    async fn forget_old_events(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let sql = format!(
             "select e.seq, e.body from numbers n join events e on e.number_id = n.id
              where n.pii_mode <> 'STORE_INDEFINITE' and e.redacted = 0
                and substr(e.kind, 1, 8) = 'message.'
                and e.created_at_ms < $1 - coalesce(n.pii_retention_days, 0) * $2
-               and not exists (select 1 from deliveries d
-                 where d.event_id = e.id and d.state = 'pending')
-             order by e.seq limit $3",
+               and {SETTLED}
+             order by e.seq limit $3"
+        );
+        let found = sqlx::query(AssertSqlSafe(sql))
+            .bind(now.as_millis())
+            .bind(DAY_MS)
+            .bind(i64::from(limit))
+            .fetch_all(&mut *self.0.inner)
+            .await?;
+        forget_events(self.0, &found).await
+    }
+
+    /// The keys to media that were relayed, once the link to them is no good any more.
+    async fn forget_links(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let done = sqlx::query(
+            "update messages set media = null, media_hash = null where id in
+               (select id from messages
+                where redacted = 1 and media is not null and media_until_ms <= $1 limit $2)",
         )
         .bind(now.as_millis())
-        .bind(DAY_MS)
         .bind(i64::from(limit))
-        .fetch_all(&mut *self.0.inner)
+        .execute(&mut *self.0.inner)
         .await?;
-        for row in &events {
-            let (seq, body): (i64, String) = (row.try_get("seq")?, row.try_get("body")?);
-            forget_event(self.0, seq, &body).await?;
-        }
-        Ok(u64::try_from(messages.len() + events.len()).unwrap_or(u64::MAX))
+        Ok(done.rows_affected())
     }
 }
 
@@ -104,32 +175,45 @@ pub(crate) async fn relays(tx: &mut Tx, number: NumberId) -> Result<bool, StoreE
     Ok(mode.as_deref() == Some(RELAY_ONLY))
 }
 
-/// Forgets what events say whose number only relays and that nobody waits for any more: those of the
-/// settled `deliveries`.
+/// Forgets what the event of a settled delivery says if nobody waits for it any more, and its number
+/// only relays or it is marked.
 pub(crate) async fn forget_delivered(tx: &mut Tx, delivery: &str) -> Result<(), StoreError> {
-    let row = sqlx::query(
+    // Events outlive their numbers.
+    let sql = format!(
         "select e.seq, e.body from deliveries d join events e on e.id = d.event_id
-           join numbers n on n.id = e.number_id
-         where d.id = $1 and n.pii_mode = 'RELAY_ONLY' and e.redacted = 0
-           and substr(e.kind, 1, 8) = 'message.'
-           and not exists (select 1 from deliveries o
-             where o.event_id = e.id and o.state = 'pending')",
-    )
-    .bind(delivery)
-    .fetch_optional(&mut *tx.inner)
-    .await?;
-    let Some(row) = row else { return Ok(()) };
-    let (seq, body): (i64, String) = (row.try_get("seq")?, row.try_get("body")?);
-    forget_event(tx, seq, &body).await
+           left join numbers n on n.id = e.number_id
+         where d.id = $1 and (n.pii_mode = 'RELAY_ONLY' or e.to_forget = 1) and e.redacted = 0
+           and substr(e.kind, 1, 8) = 'message.' and {SETTLED}"
+    );
+    let found = sqlx::query(AssertSqlSafe(sql)).bind(delivery).fetch_all(&mut *tx.inner).await?;
+    forget_events(tx, &found).await?;
+    Ok(())
 }
 
-/// Forgets what one event says.
+async fn forget_events(tx: &mut Tx, found: &[AnyRow]) -> Result<u64, StoreError> {
+    for row in found {
+        let (seq, body): (i64, String) = (row.try_get("seq")?, row.try_get("body")?);
+        forget_event(tx, seq, &body).await?;
+    }
+    Ok(u64::try_from(found.len()).unwrap_or(u64::MAX))
+}
+
+/// Forgets what one event says, and what its receivers answered: they may have repeated it. Why there
+/// was no answer is in our own words, and stays.
 pub(crate) async fn forget_event(tx: &mut Tx, seq: i64, body: &str) -> Result<(), StoreError> {
     sqlx::query("update events set body = $2, redacted = 1 where seq = $1")
         .bind(seq)
         .bind(without_contents(body))
         .execute(&mut *tx.inner)
         .await?;
+    sqlx::query(
+        "update delivery_attempts set response = ''
+         where status_code is not null and delivery_id in
+           (select d.id from events e join deliveries d on d.event_id = e.id where e.seq = $1)",
+    )
+    .bind(seq)
+    .execute(&mut *tx.inner)
+    .await?;
     Ok(())
 }
 

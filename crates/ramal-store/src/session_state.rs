@@ -7,7 +7,7 @@
 use ramal_domain::{NumberId, Timestamp};
 use sqlx::{AssertSqlSafe, Row as _};
 
-use crate::{Dialect, Identity, Store, StoreError, Tx, VaultError};
+use crate::{Dialect, Identity, Numbers, Store, StoreError, Tx, VaultError};
 
 /// Rows per multi-row insert. PostgreSQL allows 65,535 parameters, SQLite 32,766; a row has five.
 const ROWS_PER_INSERT: usize = 500;
@@ -392,6 +392,27 @@ impl SessionState {
     /// Which database this session is kept in.
     pub const fn dialect(&self) -> Dialect {
         self.store.dialect
+    }
+}
+
+impl Numbers<'_> {
+    /// Removes session state that has expired, up to `limit` records, also of numbers that no client
+    /// runs for: among it are messages, kept to be sent again. Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn expire_state(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let done = sqlx::query(
+            "delete from session_state where (number_id, space, key) in
+               (select number_id, space, key from session_state
+                where expires_at_ms < $1 limit $2)",
+        )
+        .bind(now.as_millis())
+        .bind(i64::from(limit))
+        .execute(&mut *self.0.inner)
+        .await?;
+        Ok(done.rows_affected())
     }
 }
 

@@ -249,6 +249,7 @@ impl Inbox {
                     author,
                     change,
                     at,
+                    told: true,
                 });
             }
         };

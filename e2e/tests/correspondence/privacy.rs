@@ -7,7 +7,9 @@ use crate::text;
 
 const SECRETS: [&str; 4] = ["purple elephant", "green giraffe", "blue caption", "my-secret.pdf"];
 
+/// Keeps messages as `mode` says; whoever hears of them repeats what they say.
 async fn keep(chat: &Chat, mode: Value) {
+    chat.receiver.repeat();
     let path = format!("/v1/numbers/{}", chat.id);
     chat.world.api().patch(&path, mode).await.expect(200);
 }
@@ -99,15 +101,61 @@ async fn a_relay_keeps_no_contents_once_they_are_delivered() {
     let logs = chat.own.get(&format!("/v1/webhooks/{hook}/logs")).await.expect(200).to_string();
     assert!(logs.contains("message.received"), "{logs}");
     assert!(SECRETS.iter().all(|secret| !logs.contains(secret)), "{logs}");
-    // Nothing was kept, but the link is as good as it was.
-    let (_, bytes) = chat.own.anonymous().bytes(&Chat::path_of(&media["mediaLink"])).await;
+    // Nothing was kept, but the link is as good as it was; nothing else leads to the file.
+    let link = Chat::path_of(&media["mediaLink"]);
+    let (_, bytes) = chat.own.anonymous().bytes(&link).await;
     assert_eq!(bytes.len(), 700);
+    for name in ["id", "messageId"] {
+        let path = format!("/v1/media/{}", media[name].as_str().expect("an id"));
+        chat.own.get(&path).await.refused(404, "MEDIA_NOT_FOUND");
+    }
     // Later steps are told, without contents.
     let arrived = chat.arrives(&id, Chat::FRIEND).await;
     chat.world.phones().read(Chat::FRIEND, &arrived).await;
     let read =
         chat.receiver.wait_for(Chat::PATH, "message.read", |data| data["id"] == id).await.data();
     assert!(read.get("content").is_none() || read["content"] == "", "{read}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_to_relayed_media_goes_with_their_link() {
+    let chat = Chat::with(&[("NUMBERS__SWEEP_EVERY", "300ms")]).await;
+    keep(&chat, json!({"piiMode": "RELAY_ONLY"})).await;
+    let (_, media) = whisper(&chat).await;
+    until_forgotten(&chat).await;
+    let database = chat.world.product.database();
+    let keys = "messages where media like '%\"key\"%'";
+    assert_eq!(database.count(keys).await, 1, "what the link needs");
+
+    database.change("update messages set media_until_ms = 1 where media_until_ms > 0").await;
+
+    eventually("it is gone", async || (database.count(keys).await == 0).then_some(())).await;
+    let link = Chat::path_of(&media["mediaLink"]);
+    chat.own.anonymous().get(&link).await.refused(404, "MEDIA_NOT_FOUND");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_deleted_for_everybody_is_deleted_here() {
+    let chat = Chat::start().await;
+    chat.receiver.repeat();
+    let told = chat.hear(json!({"text": SECRETS[0]})).await;
+    chat.told("message.received", &told).await;
+    chat.hear(json!({"edit": {"of": told["id"], "text": SECRETS[1]}})).await;
+    chat.told("message.edited", &told).await;
+    let file = json!({"size": 700, "caption": SECRETS[2], "fileName": SECRETS[3]});
+    let file = chat.hear(json!({"document": file})).await;
+    chat.told("message.received", &file).await;
+    assert!(found(&chat).await.len() >= SECRETS.len(), "kept for now");
+
+    for gone in [&told, &file] {
+        chat.hear(json!({"delete": gone["id"]})).await;
+        chat.told("message.deleted", gone).await;
+    }
+
+    until_forgotten(&chat).await;
+    let history = chat.history().await;
+    assert!(history.iter().all(|row| row["deletedAt"].is_string()), "{history:?}");
+    assert!(history.iter().all(|row| row["participantPhone"] == Chat::FRIEND), "{history:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -133,7 +181,9 @@ async fn days_run_out() {
     assert!(found(&chat).await.len() >= SECRETS.len(), "kept for now");
     let day = 86_400_000_i64;
     let database = chat.world.product.database();
-    for (table, column) in [("messages", "created_at_ms"), ("events", "created_at_ms")] {
+    let times =
+        [("messages", "created_at_ms"), ("messages", "sent_at_ms"), ("events", "created_at_ms")];
+    for (table, column) in times {
         database
             .change(&format!("update {table} set {column} = {column} - {}", 2 * day - 60_000))
             .await;
@@ -142,9 +192,9 @@ async fn days_run_out() {
     let fresh = chat.hear(json!({"text": "fresh"})).await;
     chat.told("message.received", &fresh).await;
     assert!(found(&chat).await.len() >= SECRETS.len(), "kept for now");
-    for table in ["messages", "events"] {
+    for (table, column) in times {
         let passed = format!(
-            "update {table} set created_at_ms = created_at_ms - 60001 where created_at_ms < (unixepoch() - 86400) * 1000"
+            "update {table} set {column} = {column} - 60001 where {column} < (unixepoch() - 86400) * 1000"
         );
         database.change(&passed).await;
     }

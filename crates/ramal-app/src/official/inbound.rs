@@ -28,6 +28,9 @@ use crate::{App, AppError, NumberSettings, Refusal, auth::parse_number_id};
 /// longest that it imposes.
 const RESTRICTION_MAX: Duration = Duration::from_hours(30 * 24);
 
+/// The type of what stands in the history for media that follow under the same id.
+const MEDIA_PLACE: &str = "media_placeholder";
+
 /// Whose news a webhook may bring.
 #[derive(Clone, Copy, Debug)]
 enum Whose {
@@ -35,6 +38,20 @@ enum Whose {
     Tenant(TenantId),
     /// That of every number that uses the operator's app.
     Operator,
+}
+
+/// How a message comes.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// Somebody has just written it.
+    Fresh,
+    /// It was written before, or somewhere else.
+    Shared {
+        /// How far it has come, if the owner wrote it.
+        sent: Option<MessageStatus>,
+        /// Whether customers are told.
+        told: bool,
+    },
 }
 
 /// A number, with what its settings say of what comes in.
@@ -163,13 +180,12 @@ impl App {
         let settings = NumberSettings::read(&number.settings)?;
         let to = Recipient { number, settings };
         match &change.news {
-            News::Message(incoming) => self.take_message(tx, &to, incoming, now).await?,
+            News::Message(incoming) => {
+                self.take_message(tx, &to, incoming, Way::Fresh, now).await?;
+            }
             News::Echo(incoming) => {
-                if let Some(message) = self.inbound(&to, incoming, now) {
-                    let sent = Some(MessageStatus::Sent);
-                    let past = PastMessage { message, sent, told: true };
-                    tx.messages().import(&past, now).await?;
-                }
+                let way = Way::Shared { sent: Some(MessageStatus::Sent), told: true };
+                self.take_message(tx, &to, incoming, way, now).await?;
             }
             News::Past(item) => self.take_history(tx, &to, item, now).await?,
             News::Status(status) => take_status(tx, id, status).await?,
@@ -194,17 +210,14 @@ impl App {
         tx: &mut Tx,
         to: &Recipient,
         incoming: &Incoming,
+        way: Way,
         now: Timestamp,
     ) -> Result<(), AppError> {
-        match &incoming.kind {
+        let amended = match &incoming.kind {
             IncomingKind::Edited { original, text } => {
-                let change = AuthorsChange::Edited(text.as_deref().map(clean));
-                return self.amend(tx, to, incoming, (original, change), now).await;
+                Some((original, AuthorsChange::Edited(text.as_deref().map(clean))))
             }
-            IncomingKind::Revoked { original } => {
-                let amended = (original.as_str(), AuthorsChange::Deleted);
-                return self.amend(tx, to, incoming, amended, now).await;
-            }
+            IncomingKind::Revoked { original } => Some((original, AuthorsChange::Deleted)),
             // WhatsApp's own words about somebody: nobody wrote.
             IncomingKind::System { .. } => return Ok(()),
             IncomingKind::Text { .. }
@@ -215,33 +228,21 @@ impl App {
             | IncomingKind::Button { .. }
             | IncomingKind::Reply { .. }
             | IncomingKind::Order
-            | IncomingKind::Unsupported { .. } => {}
-        }
-        if let Some(message) = self.inbound(to, incoming, now) {
-            tx.messages().receive(&message, now).await?;
-        }
-        Ok(())
-    }
-
-    /// Does to an earlier message what its author did.
-    async fn amend(
-        &self,
-        tx: &mut Tx,
-        to: &Recipient,
-        incoming: &Incoming,
-        (original, change): (&str, AuthorsChange),
-        now: Timestamp,
-    ) -> Result<(), AppError> {
-        let Some(message) = self.inbound(to, incoming, now) else { return Ok(()) };
-        let names = std::iter::once(message.from).chain(message.lid.map(Peer::Jid)).collect();
-        let amendment = Amendment {
-            number: to.number.id,
-            wire_id: WireId::from_text(clean(original)),
-            author: Author::Them(names),
-            change,
-            at: incoming.at,
+            | IncomingKind::Unsupported { .. } => None,
         };
-        tx.messages().amend(&amendment).await?;
+        let Some(message) = self.inbound(to, incoming, now) else { return Ok(()) };
+        match (amended, way) {
+            (Some((original, change)), _) => {
+                let amendment = amendment(&message, original, change, way);
+                tx.messages().amend(&amendment).await?;
+            }
+            (None, Way::Fresh) => {
+                tx.messages().receive(&message, now).await?;
+            }
+            (None, Way::Shared { sent, told }) => {
+                tx.messages().import(&PastMessage { message, sent, told }, now).await?;
+            }
+        }
         Ok(())
     }
 
@@ -261,12 +262,16 @@ impl App {
             Some("ERROR") => MessageStatus::Failed,
             _ => MessageStatus::Sent,
         };
-        if let Some(message) = self.inbound(to, &item.incoming, now) {
-            let sent = item.from_me.then_some(status);
-            let told = to.settings.webhook_historical_messages;
-            tx.messages().import(&PastMessage { message, sent, told }, now).await?;
-        }
-        Ok(())
+        // What only stands for media says nothing: it is told when they come.
+        let is_place = matches!(
+            &item.incoming.kind,
+            IncomingKind::Unsupported { reason } if reason == MEDIA_PLACE
+        );
+        let way = Way::Shared {
+            sent: item.from_me.then_some(status),
+            told: to.settings.webhook_historical_messages && !is_place,
+        };
+        self.take_message(tx, to, &item.incoming, way, now).await
     }
 
     /// A message of Meta's in our words; `None` when nobody is named as its sender.
@@ -328,6 +333,33 @@ impl App {
             },
         })
     }
+}
+
+/// What `message`, which is about an earlier one, does to that one.
+fn amendment(
+    message: &InboundMessage,
+    original: &str,
+    change: AuthorsChange,
+    way: Way,
+) -> Amendment {
+    let (author, told) = match way {
+        Way::Shared { sent: Some(_), told } => (Author::Us, told),
+        Way::Shared { sent: None, told } => (author_of(message), told),
+        Way::Fresh => (author_of(message), true),
+    };
+    Amendment {
+        number: message.number,
+        wire_id: WireId::from_text(clean(original)),
+        author,
+        change,
+        at: message.at,
+        told,
+    }
+}
+
+fn author_of(message: &InboundMessage) -> Author {
+    let lid = message.lid.clone().map(Peer::Jid);
+    Author::Them(std::iter::once(message.from.clone()).chain(lid).collect())
 }
 
 /// PostgreSQL takes no NUL in texts.

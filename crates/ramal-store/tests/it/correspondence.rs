@@ -31,27 +31,27 @@ on_both_databases! {
     contents_are_forgotten_after_their_days,
 }
 
-struct Desk {
-    tenant: TenantId,
-    number: NumberId,
+pub(crate) struct Desk {
+    pub(crate) tenant: TenantId,
+    pub(crate) number: NumberId,
 }
 
-async fn desk(store: &Store, last: u32) -> Desk {
+pub(crate) async fn desk(store: &Store, last: u32) -> Desk {
     let tenant = tenant(store).await;
     let (number, _) = number(store, tenant, last).await;
     Desk { tenant, number }
 }
 
-fn friend() -> Peer {
+pub(crate) fn friend() -> Peer {
     Peer::Phone(phone(9_999))
 }
 
 impl Desk {
-    async fn accept(&self, store: &Store, text: &str, now: Timestamp) -> MessageId {
+    pub(crate) async fn accept(&self, store: &Store, text: &str, now: Timestamp) -> MessageId {
         self.accept_at(store, &friend(), text, Schedule::default(), now).await
     }
 
-    async fn accept_at(
+    pub(crate) async fn accept_at(
         &self,
         store: &Store,
         to: &Peer,
@@ -79,7 +79,7 @@ impl Desk {
         committed!(store, |tx| tx.messages().accept(&draft, now)).id
     }
 
-    async fn find(&self, store: &Store, id: MessageId) -> Message {
+    pub(crate) async fn find(&self, store: &Store, id: MessageId) -> Message {
         read!(store, |tx| tx.messages().find(self.tenant, self.number, &id.to_string())).unwrap()
     }
 
@@ -87,8 +87,8 @@ impl Desk {
         read!(store, |tx| tx.messages().next_queued(self.number, &[], now)).map(|head| head.id)
     }
 
-    async fn receive(&self, store: &Store, wire: &str, text: &str, now: Timestamp) {
-        let inbound = InboundMessage {
+    pub(crate) fn inbound(&self, wire: &str, text: &str, at: Timestamp) -> InboundMessage {
+        InboundMessage {
             tenant: self.tenant,
             number: self.number,
             wire_id: WireId::from_text(wire),
@@ -98,10 +98,14 @@ impl Desk {
             kind: "text",
             content: Some(text.to_owned()),
             sender_name: Some("Ana".to_owned()),
-            at: now,
+            at,
             quoted: None,
             media: None,
-        };
+        }
+    }
+
+    pub(crate) async fn receive(&self, store: &Store, wire: &str, text: &str, now: Timestamp) {
+        let inbound = self.inbound(wire, text, now);
         assert!(committed!(store, |tx| tx.messages().receive(&inbound, now)));
     }
 
@@ -109,7 +113,7 @@ impl Desk {
         read!(store, |tx| tx.messages().page(self.tenant, self.number, filter, (0, size)))
     }
 
-    async fn keep(&self, store: &Store, pii_mode: &str, days: Option<i64>) {
+    pub(crate) async fn keep(&self, store: &Store, pii_mode: &str, days: Option<i64>) {
         let choice = Choice { settings: "{}", pii_mode, pii_retention_days: days };
         committed!(store, |tx| tx.numbers().change(self.number, &choice, NOW));
     }
@@ -244,7 +248,8 @@ async fn only_its_author_amends_a_message(Db { store, .. }: Db) {
     desk.receive(&store, "A", "Oi", at(1)).await;
     let amend = async |author: Author, change: Change, now: Timestamp| {
         let wire_id = WireId::from_text("A");
-        let amendment = Amendment { number: desk.number, wire_id, author, change, at: now };
+        let amendment =
+            Amendment { number: desk.number, wire_id, author, change, at: now, told: true };
         committed!(store, |tx| tx.messages().amend(&amendment))
     };
     let edited = |text: &str| Change::Edited(Some(text.to_owned()));
@@ -339,7 +344,7 @@ async fn what_was_begun_in_time_is_finished(Db { store, .. }: Db) {
 }
 
 /// Settles what is due, and returns how many there were.
-async fn delivered(store: &Store, verdict: Verdict) -> usize {
+pub(crate) async fn delivered(store: &Store, verdict: Verdict) -> usize {
     let lease = Duration::from_mins(1);
     let limits = LeaseLimits { lease, runs: 9, unproven: 9, per_webhook: 9, run_length: 9 };
     let due = committed!(store, |tx| tx.deliveries().lease_due(at(9), &limits)).concat();
@@ -353,7 +358,8 @@ async fn delivered(store: &Store, verdict: Verdict) -> usize {
             url: due.url.clone(),
             success: verdict == Verdict::Done,
             status: Some(200),
-            response: String::new(),
+            // Some receivers repeat what they got.
+            response: due.body.clone(),
             duration: Duration::ZERO,
             at: at(9),
         };
@@ -362,7 +368,7 @@ async fn delivered(store: &Store, verdict: Verdict) -> usize {
     settled
 }
 
-async fn bodies(store: &Store, desk: &Desk) -> String {
+pub(crate) async fn bodies(store: &Store, desk: &Desk) -> String {
     let page = desk.page(store, &MessageFilter::default(), 9).await;
     let mut all: Vec<String> = page.messages.iter().map(|it| format!("{it:?}")).collect();
     let (tenant, number) = (desk.tenant, desk.number);

@@ -33,6 +33,7 @@ mod deliveries;
 mod delivery_stats;
 mod event_feed;
 mod events;
+mod forgetting;
 mod health;
 mod idempotency;
 mod inbound;

@@ -16,6 +16,7 @@ on_both_databases! {
     an_update_sees_what_it_replaces,
     concurrent_updates_follow_one_another,
     what_expired_is_removed,
+    what_expired_goes_without_a_client,
     a_wipe_takes_one_number_only,
     the_old_owner_can_write_nothing,
     a_session_of_nobody_s_number_is_fenced,
@@ -145,6 +146,22 @@ async fn what_expired_is_removed(Db { store, .. }: Db) {
     assert_eq!(state.expire("other", at(5)).await.unwrap(), 0);
     assert_eq!(state.expire("prekey", at(5)).await.unwrap(), 1);
     assert_eq!(state.keys("prekey", "").await.unwrap(), ["ever", "young"]);
+}
+
+async fn what_expired_goes_without_a_client(Db { store, .. }: Db) {
+    let (one, two) = (state(&store, 1).await, state(&store, 2).await);
+    let kept = [expiring("young", Some(at(9))), expiring("ever", None)];
+    for state in [&one, &two] {
+        state.apply(&[expiring("gone", Some(NOW))]).await.unwrap();
+        state.apply(&kept).await.unwrap();
+    }
+    let expire = async |limit| committed!(store, |tx| tx.numbers().expire_state(at(5), limit));
+
+    assert_eq!(expire(1).await, 1, "so many at once");
+    assert_eq!(expire(9).await, 1);
+    for state in [&one, &two] {
+        assert_eq!(state.keys("prekey", "").await.unwrap(), ["ever", "young"]);
+    }
 }
 
 async fn a_wipe_takes_one_number_only(Db { store, .. }: Db) {

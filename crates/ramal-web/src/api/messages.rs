@@ -447,6 +447,7 @@ impl MessageDetail {
             (Direction::Inbound, _) => own.to_owned(),
             (Direction::Outbound, Peer::Phone(phone)) if message.redacted => phone.masked(),
             (Direction::Outbound, Peer::Phone(phone)) => phone.e164(),
+            (Direction::Outbound, Peer::Jid(_)) if message.redacted => "****".to_owned(),
             (Direction::Outbound, Peer::Jid(jid)) => jid.clone(),
         };
         let failure = message.failure.as_ref();

@@ -2,11 +2,14 @@
 
 use std::fmt::Write as _;
 
-use ramal_domain::{Clock as _, NumberId, Peer, Place, Role, SystemClock, WireId};
-use ramal_store::{Choice, InboundMessage};
+use ramal_domain::{Clock as _, MediaToken, NumberId, Peer, Place, Role, SystemClock, WireId};
+use ramal_store::{Choice, InboundMedia, InboundMessage, RemoteMedia, StoredMedia};
 use serde_json::{Value, json};
 
-use crate::scene::{Account, Answer, Ask, Person, Scene};
+use crate::{
+    scene::{Account, Answer, Ask, Person, Scene},
+    whatsapp::MEDIA,
+};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -57,7 +60,13 @@ async fn heard(
     (wire, text): (&str, &str),
     quoted: Option<&str>,
 ) {
-    let inbound = InboundMessage {
+    let quoted = quoted.map(WireId::from_text);
+    let message = inbound(account, from, (wire, text));
+    receive(scene, &InboundMessage { quoted, ..message }).await;
+}
+
+fn inbound(account: &Account, from: &str, (wire, text): (&str, &str)) -> InboundMessage {
+    InboundMessage {
         tenant: account.tenant,
         number: account.number.parse().unwrap(),
         wire_id: WireId::from_text(wire),
@@ -68,12 +77,31 @@ async fn heard(
         content: Some(text.to_owned()),
         sender_name: Some("Ana".to_owned()),
         at: SystemClock.now(),
-        quoted: quoted.map(WireId::from_text),
+        quoted: None,
         media: None,
-    };
+    }
+}
+
+async fn receive(scene: &Scene, message: &InboundMessage) {
     let mut tx = scene.store().begin().await.unwrap();
-    assert!(tx.messages().receive(&inbound, SystemClock.now()).await.unwrap());
+    assert!(tx.messages().receive(message, SystemClock.now()).await.unwrap());
     tx.commit().await.unwrap();
+}
+
+/// Somebody sends a picture to the number: returns the path of its link.
+async fn pictured(scene: &Scene, account: &Account, wire: &str) -> String {
+    let token = MediaToken::mint();
+    let remote = RemoteMedia { path: "/v/picture".to_owned(), ..RemoteMedia::default() };
+    let media = StoredMedia {
+        mime: Some("image/png".to_owned()),
+        remote: Some(remote),
+        ..StoredMedia::default()
+    };
+    let link_until = SystemClock.now().after(MediaToken::LIFE);
+    let media = Some(InboundMedia { media, link_hash: token.hash(), link_until });
+    let message = inbound(account, "+5511988887777", (wire, "look"));
+    receive(scene, &InboundMessage { kind: "image", media, ..message }).await;
+    token.link("")
 }
 
 async fn keep(scene: &Scene, account: &Account, pii_mode: &str, days: Option<i64>) {
@@ -345,6 +373,37 @@ async fn media_are_reached_without_a_key_and_not_where_they_are_hidden() {
     let scene = Scene::start().await;
     let ours = scene.account(1).await;
     let owner = scene.person(&ours, Role::Owner).await;
+    let on_page = |wire| format!("{}/{wire}/media", address(&ours));
+    let by_key = |wire| Ask::new("GET", format!("/v1/media/{wire}")).key(&ours.number_key);
+    let kept = pictured(&scene, &ours, "KEPT").await;
+    keep(&scene, &ours, "RELAY_ONLY", None).await;
+    let relayed = pictured(&scene, &ours, "RELAYED").await;
+
+    for wire in ["KEPT", "RELAYED"] {
+        let hidden = page(&scene, &owner, &on_page(wire)).await;
+        assert_eq!(hidden.status, 404, "{wire}: {}", hidden.text);
+    }
+    let refused = scene.ask(&by_key("RELAYED")).await;
+    assert_eq!((refused.status, refused.code().as_str()), (404, "MEDIA_NOT_FOUND"));
+    for link in [&kept, &relayed] {
+        let answer = scene.ask(&Ask::new("GET", link.as_str())).await;
+        assert!(answer.status == 200 && answer.text.contains(MEDIA), "its link: {answer:?}");
+    }
+
+    // What was relayed stays hidden, and what was kept does not.
+    keep(&scene, &ours, "STORE_INDEFINITE", None).await;
+    let shown = page(&scene, &owner, &on_page("KEPT")).await;
+    assert!(shown.status == 200 && shown.text.contains(MEDIA), "{shown:?}");
+    assert_eq!(scene.ask(&by_key("KEPT")).await.status, 200);
+    assert_eq!(page(&scene, &owner, &on_page("RELAYED")).await.status, 404);
+    assert_eq!(scene.ask(&by_key("RELAYED")).await.status, 404);
+}
+
+#[tokio::test]
+async fn media_that_its_sender_has_at_an_address_are_not_ours_to_give() {
+    let scene = Scene::start().await;
+    let ours = scene.account(1).await;
+    let owner = scene.person(&ours, Role::Owner).await;
     let body = json!({
         "destinationNumber": "+5511988887777", "mediaType": "document", "fileName": "bill.pdf",
         "media": "https://acme.example/bill.pdf",
@@ -355,9 +414,34 @@ async fn media_are_reached_without_a_key_and_not_where_they_are_hidden() {
     let seen = page(&scene, &owner, &address(&ours)).await.text;
     assert!(seen.contains("href=\"https://acme.example/bill.pdf\""), "{seen}");
     assert!(seen.contains("bill.pdf") && !seen.contains(&ours.number_key), "{seen}");
-    // What its sender has at an address is not ours to give.
     let media = page(&scene, &owner, &format!("{}/{id}/media", address(&ours))).await;
     assert_eq!(media.status, 404, "{}", media.text);
+}
+
+#[tokio::test]
+async fn whom_a_number_wrote_to_is_masked_once_it_is_forgotten() {
+    let scene = Scene::start().await;
+    let ours = scene.account(1).await;
+    scene.open(&ours.number).await;
+    keep(&scene, &ours, "RELAY_ONLY", None).await;
+    for (to, whom, shown) in [
+        ("destinationNumber", "+5511988887777", "+551198****7777"),
+        ("groupId", "120363000000000001@g.us", "****"),
+    ] {
+        let body = json!({to: whom, "text": "a secret"});
+        let send = Ask::new("POST", "/v1/messages/send").key(&ours.number_key).body(body);
+        let answer = scene.ask(&send).await;
+        assert_eq!(answer.status, 202, "{}", answer.text);
+        let id = answer.json()["id"].as_str().unwrap().to_owned();
+        let detail = Ask::new("GET", format!("/v1/messages/{id}")).key(&ours.number_key);
+        assert_eq!(scene.ask(&detail).await.json()["destinationNumber"], whom, "it has to go");
+
+        let mut tx = scene.store().begin().await.unwrap();
+        tx.messages().sent(id.parse().unwrap(), SystemClock.now()).await.unwrap();
+        tx.commit().await.unwrap();
+
+        assert_eq!(scene.ask(&detail).await.json()["destinationNumber"], shown);
+    }
 }
 
 #[tokio::test]

@@ -1,14 +1,18 @@
 //! A scripted WhatsApp.
 
-use std::time::Duration;
+use std::{
+    fs::File,
+    io::{Seek as _, Write as _},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use ramal_domain::{Assertion, CloseReason, PasskeyRequest, PhoneNumber};
 use ramal_session::{
-    Account, Connection, LogoutError, OpenError, OpenSpec, PasskeyError, ProbeError, Provider,
-    SendError, Signal,
+    Account, Connection, LogoutError, MediaError, OpenError, OpenSpec, PasskeyError, ProbeError,
+    Provider, SendError, Signal,
 };
-use ramal_store::QueuedMessage;
+use ramal_store::{QueuedMessage, RemoteMedia};
 use tokio::sync::mpsc;
 
 /// A phone number that WhatsApp cannot be reached for.
@@ -20,6 +24,8 @@ pub(crate) const SILENT: &str = "+5511999990555";
 pub(crate) const GATED: &str = "+5511999990444";
 /// What it asks to sign.
 pub(crate) const CHALLENGE: &str = "Y2hhbGxlbmdl";
+/// What every medium is that it is asked for.
+pub(crate) const MEDIA: &str = "a picture of somebody";
 /// The credentials that it refuses, and does not answer to.
 pub(crate) const BAD: &[u8] = b"bad";
 pub(crate) const IGNORED: &[u8] = b"ignored";
@@ -51,6 +57,13 @@ impl Provider for Scripted {
             spec.signals.send(signal).await.unwrap();
         }
         Ok(Box::new(Client { signals: spec.signals, phone: spec.phone }))
+    }
+
+    async fn open_media(&self, _remote: &RemoteMedia) -> Result<File, MediaError> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(MEDIA.as_bytes()).unwrap();
+        file.rewind().unwrap();
+        Ok(file)
     }
 }
 
