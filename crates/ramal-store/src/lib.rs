@@ -33,6 +33,7 @@ mod pairing_attempts;
 mod pairing_links;
 mod projects;
 mod queue;
+mod quotes;
 mod replays;
 mod retention;
 mod row;
