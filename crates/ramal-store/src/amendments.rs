@@ -58,6 +58,10 @@ impl Messages<'_> {
         let kind = match &amendment.change {
             Change::Edited(text) => {
                 message.content.clone_from(text);
+                // Of media, the caption is what can be changed.
+                if let Some(media) = &mut message.media {
+                    media.caption.clone_from(text);
+                }
                 message.edited_at = Some(at);
                 EventKind::MessageEdited
             }
@@ -68,21 +72,32 @@ impl Messages<'_> {
             }
         };
         self.tell(&message, kind, at).await?;
-        let content = message.content.filter(|_| !message.redacted);
-        let sql = if amendment.change == Change::Deleted {
-            "update messages set content = $2, edited_at_ms = $3, revoked_at_ms = $4, media = null,
-               media_hash = null where id = $1"
-        } else {
-            "update messages set content = $2, edited_at_ms = $3, revoked_at_ms = $4 where id = $1"
-        };
-        sqlx::query(sql)
+        self.write_amended(&message).await?;
+        Ok(true)
+    }
+
+    async fn write_amended(&mut self, message: &Message) -> Result<(), StoreError> {
+        // What is not kept is not kept again.
+        let content = message.content.clone().filter(|_| !message.redacted);
+        let mut media = message.media.clone();
+        if let Some(media) = media.as_mut().filter(|_| message.redacted) {
+            media.caption = None;
+        }
+        // A link to media that are gone leads nowhere.
+        let hash = if message.revoked_at.is_some() { ", media_hash = null" } else { "" };
+        let sql = format!(
+            "update messages set content = $2, edited_at_ms = $3, revoked_at_ms = $4, media = $5{hash}
+             where id = $1"
+        );
+        sqlx::query(AssertSqlSafe(sql))
             .bind(message.id.to_string())
             .bind(content)
             .bind(message.edited_at.map(Timestamp::as_millis))
             .bind(message.revoked_at.map(Timestamp::as_millis))
+            .bind(media.map(|media| media.written()))
             .execute(&mut *self.0.inner)
             .await?;
-        Ok(true)
+        Ok(())
     }
 
     async fn original(&mut self, amendment: &Amendment) -> Result<Option<Message>, StoreError> {
