@@ -111,7 +111,7 @@ class Inbound(Case):
     def test_places_people_and_reactions_come_in(self):
         place = {"latitude": -23.5, "longitude": -46.6, "name": "Sé"}
         kinds = {
-            "location": ({"location": place}, "Sé"),
+            "location": ({"location": place}, "Sé (-23.5, -46.6)"),
             "contacts": ({"contacts": [{"name": "Ana"}]}, "Ana"),
         }
         for kind, (what, content) in kinds.items():

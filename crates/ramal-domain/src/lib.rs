@@ -20,6 +20,7 @@ mod people;
 mod phone;
 mod provider;
 mod template;
+mod words;
 mod wrong_phone;
 
 pub use backoff::Backoff;
@@ -51,4 +52,5 @@ pub use template::{
     TemplateCategory, TemplateContent, TemplateMedia, TemplateText, TemplateTextError,
     UnknownCategory, Variables,
 };
+pub use words::{person_words, place_words};
 pub use wrong_phone::{UnknownWrongPhonePolicy, WrongPhone, WrongPhoneOutcome, WrongPhonePolicy};

@@ -7,7 +7,7 @@ mod account;
 mod message;
 mod parse;
 
-use ramal_domain::{MediaKind, MessageStatus, Timestamp};
+use ramal_domain::{MediaKind, MessageStatus, Timestamp, person_words, place_words};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use subtle::ConstantTimeEq as _;
@@ -241,14 +241,14 @@ impl IncomingKind {
         match self {
             Self::Text { body } => Some(body.clone()),
             Self::Media { caption, .. } => caption.clone(),
-            Self::Location { latitude, longitude, name, address } => Some(
-                name.clone()
-                    .or_else(|| address.clone())
-                    .unwrap_or_else(|| format!("{latitude},{longitude}")),
-            ),
+            Self::Location { latitude, longitude, name, address } => {
+                let name = name.as_deref().or(address.as_deref());
+                Some(place_words(name, *latitude, *longitude))
+            }
             Self::Contacts(cards) => {
-                let names: Vec<_> = cards.iter().map(|card| card.name.as_str()).collect();
-                Some(names.join(", ")).filter(|names| !names.is_empty())
+                let people = cards.iter().map(|card| person_words(Some(&card.name), &card.phones));
+                let people: Vec<_> = people.filter(|words| !words.is_empty()).collect();
+                Some(people.join(", ")).filter(|people| !people.is_empty())
             }
             Self::Reaction { emoji, .. } => emoji.clone(),
             Self::Button { text, .. } => Some(text.clone()),

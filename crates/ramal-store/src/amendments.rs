@@ -87,6 +87,10 @@ impl Messages<'_> {
         let kind = match &amendment.change {
             Change::Edited(text) => {
                 message.content.clone_from(text);
+                // Of media, the caption is what can be changed.
+                if let Some(media) = &mut message.media {
+                    media.caption.clone_from(text);
+                }
                 message.edited_at = Some(at);
                 EventKind::MessageEdited
             }
@@ -113,13 +117,16 @@ impl Messages<'_> {
         let kept = !message.redacted && message.revoked_at.is_none();
         sqlx::query(
             "update messages set edited_at_ms = $2, revoked_at_ms = $3,
-               content = case when $4 = 1 then $5 else content end where id = $1",
+               content = case when $4 = 1 then $5 else content end,
+               media = case when $4 = 1 then $6 else media end
+             where id = $1",
         )
         .bind(message.id.to_string())
         .bind(message.edited_at.map(Timestamp::as_millis))
         .bind(message.revoked_at.map(Timestamp::as_millis))
         .bind(i64::from(kept))
         .bind(message.content.clone())
+        .bind(message.media.clone().map(|media| media.written()))
         .execute(&mut *self.0.inner)
         .await?;
         self.erase_deleted(message.id).await

@@ -333,7 +333,7 @@ impl Messages<'_> {
         }
     }
 
-    async fn phone_of(
+    pub(crate) async fn phone_of(
         &mut self,
         number: NumberId,
         lid: &str,

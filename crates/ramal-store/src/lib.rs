@@ -35,6 +35,7 @@ mod pairing_links;
 mod plans;
 mod projects;
 mod queue;
+mod quotes;
 mod replays;
 mod retention;
 mod row;

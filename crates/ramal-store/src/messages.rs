@@ -5,8 +5,7 @@ use std::cmp::Ordering;
 
 use ramal_domain::{
     Content, CorrelationId, Direction, EventKind, MediaSource, MessageEvent, MessageId,
-    MessageStatus, NumberId, Peer, PhoneNumber, Place, Quoted, TenantId, Timestamp, ToldMedia,
-    WireId,
+    MessageStatus, NumberId, Peer, PhoneNumber, Place, TenantId, Timestamp, ToldMedia, WireId,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, Row as _, any::AnyRow};
@@ -502,19 +501,6 @@ impl Messages<'_> {
         .execute(&mut *self.0.inner)
         .await?;
         Ok(())
-    }
-
-    /// The message that this one answers, with its text if it is here.
-    async fn quoted(&mut self, message: &Message) -> Result<Option<Quoted>, StoreError> {
-        let Some(wire_id) = message.quoted.clone() else { return Ok(None) };
-        let found: Option<Option<String>> = sqlx::query_scalar(
-            "select content from messages where number_id = $1 and wire_id = $2 limit 1",
-        )
-        .bind(message.number.to_string())
-        .bind(wire_id.as_str())
-        .fetch_optional(&mut *self.0.inner)
-        .await?;
-        Ok(Some(Quoted { wire_id, content: found.flatten() }))
     }
 
     pub(crate) async fn tell(

@@ -180,17 +180,28 @@ fn read_one(chat: &Jid, scene: Scene, aliases: &[Jid], info: &wa::WebMessageInfo
         Scene::Group | Scene::Newsletter | Scene::Status => names.push(chat.clone()),
     }
     let seconds = i64::try_from(info.message_timestamp?).ok()?;
+    let (id, content) = said(key, info.message.as_option()?)?;
     Some(Past {
         scene,
         chat: chat.clone(),
         chat_name: None,
         names,
-        id: key.id.clone().filter(|id| !id.is_empty())?,
+        id,
         sent,
-        content: content::read(info.message.as_option()?)?,
+        content,
         sender_name: info.push_name.clone().filter(|name| !name.is_empty() && !ours),
         at: Timestamp::from_secs(seconds),
     })
+}
+
+/// What a message says, and its id. One that was edited is kept by the phone as its last edit, in which it is
+/// named.
+fn said(key: &wa::MessageKey, message: &wa::Message) -> Option<(String, content::Content)> {
+    let (id, content) = match content::amendment(message) {
+        Some(edit) => (Some(edit.of), edit.now?),
+        None => (key.id.clone(), content::read(message)?),
+    };
+    Some((id.filter(|id| !id.is_empty())?, content))
 }
 
 /// How far a message of ours has come; `None` if it never left.
@@ -265,6 +276,48 @@ mod tests {
         assert!(read.iter().all(|past| past.chat_name.as_deref() == Some("Family")));
         let names: Vec<_> = read.iter().map(|past| past.names.clone()).collect();
         assert_eq!(names, [[jid("900@lid")], [jid("1@g.us")]]);
+    }
+
+    #[test]
+    fn an_edited_message_says_what_it_says_now_under_its_own_id() {
+        use wa::message::protocol_message::Type;
+
+        let edit = |kind, now: Option<&str>| {
+            let now = now.map(|text| wa::Message {
+                conversation: Some(text.to_owned()),
+                ..Default::default()
+            });
+            let protocol = wa::message::ProtocolMessage {
+                key: MessageField::some(wa::MessageKey {
+                    id: Some("first".to_owned()),
+                    ..Default::default()
+                }),
+                r#type: Some(kind),
+                edited_message: now.map_or_else(MessageField::none, MessageField::some),
+                ..Default::default()
+            };
+            let inner = wa::Message {
+                protocol_message: MessageField::some(protocol),
+                ..Default::default()
+            };
+            let wrapper = wa::message::FutureProofMessage { message: MessageField::some(inner) };
+            let mut entry = info("edit", false, None);
+            if let Some(info) = entry.message.as_option_mut() {
+                info.message = MessageField::some(wa::Message {
+                    edited_message: MessageField::some(wrapper),
+                    ..Default::default()
+                });
+            }
+            entry
+        };
+        let edited = edit(Type::MESSAGE_EDIT, Some("see you at 6"));
+        let deleted = edit(Type::REVOKE, None);
+
+        let read = read(&conversation("900@lid", vec![deleted, edited]));
+
+        let told: Vec<_> =
+            read.iter().map(|past| (past.id.as_str(), past.content.text.as_deref())).collect();
+        assert_eq!(told, [("first", Some("see you at 6"))]);
     }
 
     #[test]

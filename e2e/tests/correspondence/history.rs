@@ -112,7 +112,7 @@ async fn by_label_status_peer_and_date() {
 async fn what_was_said_before_is_imported_once_with_its_media() {
     let chats = json!({"chats": [{"with": Chat::FRIEND, "name": "Bob", "messages": [
         {"text": "are you there?", "at": 1_700_000_000, "id": "OLD1"},
-        {"fromMe": true, "text": "yes", "at": 1_700_000_060, "id": "OLD2"},
+        {"fromMe": true, "text": "yes", "at": 1_700_000_060, "id": "OLD2", "edited": true},
     ]}]});
     let chat = Chat::prepared(&[], async |world| {
         let path = format!("/phones/{}/history", Chat::NUMBER);

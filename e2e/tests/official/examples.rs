@@ -17,8 +17,8 @@ fn expected(name: &str) -> Option<(&'static str, &'static str, &'static str)> {
         }
         "Reaction Message" => ("message.received", "reaction", "👍"),
         "Image Message" => ("message.received", "image", "Taj Mahal"),
-        "Location Message" => ("message.received", "location", "Philz Coffee"),
-        "Contact Sharing Message" => ("message.received", "contacts", "Lucía Gómez"),
+        "Location Message" => ("message.received", "location", "Philz Coffee ("),
+        "Contact Sharing Message" => ("message.received", "contacts", "Lucía Gómez (+"),
         "Button Message" => ("message.reply", "text", "Unsubscribe"),
         "Interactive List Reply Message" => ("message.reply", "text", "Priority Mail Express"),
         "Interactive Button Reply Message" => ("message.reply", "text", "Cancel"),
@@ -72,11 +72,10 @@ async fn every_example_of_meta_is_accepted_and_what_was_written_is_told() {
         let is_it = |data: &Value| data["messageId"] == id.as_str();
         let data = world.receiver.wait_for("line", event, is_it).await.data();
         let said = |key: &str| data[key].as_str().unwrap_or_default().to_owned();
-        assert_eq!(
-            (said("type"), said("content")),
-            (kind.to_owned(), content.to_owned()),
-            "{name}: {data}"
-        );
+        // Where a place is and a person's numbers follow the name.
+        let (is_more, said_content) = (content.ends_with(['(', '+']), said("content"));
+        let fits = if is_more { said_content.starts_with(content) } else { said_content == content };
+        assert!(said("type") == kind && fits, "{name}: {data}");
         assert_eq!(
             (&data["from"], &data["to"]),
             (&json!("+16505551234"), &json!(NUMBER)),

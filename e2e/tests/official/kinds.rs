@@ -88,7 +88,7 @@ async fn words_places_people_and_what_nobody_knows_are_told() {
             Some("location"),
             Some("1.5,-2.5"),
         ),
-        (json!({"type": "contacts", "contacts": people}), Some("contacts"), Some("Ana")),
+        (json!({"type": "contacts", "contacts": people}), Some("contacts"), Some("Ana (+551199)")),
         (json!({"type": "order", "order": order}), None, None),
         (json!({"type": "unsupported", "errors": errors}), None, None),
         (json!({"type": "brand_new_thing", "brand_new_thing": {"a": 1}}), None, None),

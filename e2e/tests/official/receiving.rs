@@ -18,9 +18,9 @@ async fn every_kind_of_message_is_told() {
         (
             json!({"type": "location", "location": {"latitude": 1.5, "longitude": 2.5, "name": "Here"}}),
             "location",
-            json!("Here"),
+            json!("Here (1.5, 2.5)"),
         ),
-        (json!({"type": "contacts", "contacts": contact}), "contacts", json!("Ana")),
+        (json!({"type": "contacts", "contacts": contact}), "contacts", json!("Ana (+1)")),
     ] {
         let mut said = message.clone();
         said["from"] = json!(FRIEND);

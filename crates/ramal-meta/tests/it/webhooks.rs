@@ -230,12 +230,12 @@ fn every_kind_of_message_is_read() {
         (
             json!({"type": "location", "location": {"latitude": 1, "longitude": 2, "address": "A St"}}),
             "location",
-            "A St",
+            "A St (1, 2)",
         ),
         (
-            json!({"type": "contacts", "contacts": [{"name": {"formatted_name": "Ana"}}, {"phones": [{"phone": "+1 2"}]}]}),
+            json!({"type": "contacts", "contacts": [{"name": {"formatted_name": "Ana"}}, {"phones": [{"phone": "+1 2"}]}, {"name": {"formatted_name": "Bia"}, "phones": [{"phone": "+1 3"}, {"wa_id": "14"}]}]}),
             "contacts",
-            "Ana, +1 2",
+            "Ana, +1 2, Bia (+1 3, 14)",
         ),
         (
             json!({"type": "reaction", "reaction": {"message_id": "wamid.x", "emoji": "👍"}}),

@@ -7,8 +7,9 @@ use ramal_domain::{
     Timestamp, WireId,
 };
 use ramal_store::{
-    Amendment, AttemptRecord, Author, Canceled, Change, Choice, Draft, InboundMessage, LeaseLimits,
-    Message, MessageFilter, MessagePage, Schedule, Store, StoreError, Tried, Verdict,
+    Amendment, AttemptRecord, Author, Canceled, Change, Choice, Draft, InboundMedia,
+    InboundMessage, LeaseLimits, Message, MessageFilter, MessagePage, Schedule, Store, StoreError,
+    StoredMedia, Tried, Verdict,
 };
 
 use crate::{
@@ -22,6 +23,8 @@ on_both_databases! {
     what_has_not_begun_can_be_taken_back,
     a_group_is_written_to_under_its_own_name,
     only_its_author_amends_a_message,
+    an_edited_caption_is_the_same_everywhere,
+    what_was_forgotten_is_not_kept_again_by_an_edit,
     what_was_said_within_one_second_is_in_the_order_in_which_it_came,
     what_was_begun_in_time_is_finished,
     pages_go_back_and_can_be_narrowed_down,
@@ -85,6 +88,31 @@ impl Desk {
 
     async fn next(&self, store: &Store, now: Timestamp) -> Option<MessageId> {
         read!(store, |tx| tx.messages().next_queued(self.number, &[], now)).map(|head| head.id)
+    }
+
+    async fn receive_picture(&self, store: &Store, wire: &str, caption: &str, now: Timestamp) {
+        let media = StoredMedia {
+            link: Some("https://wa.example.com/media/1".to_owned()),
+            caption: Some(caption.to_owned()),
+            ..StoredMedia::default()
+        };
+        let (link_hash, link_until) = (format!("hash of {wire}"), at(9_999_999));
+        let media = Some(InboundMedia { media, link_hash, link_until });
+        let heard = self.inbound(wire, caption, now);
+        let inbound = InboundMessage { kind: "image", media, ..heard };
+        assert!(committed!(store, |tx| tx.messages().receive(&inbound, now)));
+    }
+
+    async fn edit(&self, store: &Store, wire: &str, text: &str, now: Timestamp) -> bool {
+        let amendment = Amendment {
+            number: self.number,
+            wire_id: WireId::from_text(wire),
+            author: Author::Them(vec![friend()]),
+            change: Change::Edited(Some(text.to_owned())),
+            at: now,
+            told: true,
+        };
+        committed!(store, |tx| tx.messages().amend(&amendment))
     }
 
     pub(crate) fn inbound(&self, wire: &str, text: &str, at: Timestamp) -> InboundMessage {
@@ -273,6 +301,38 @@ async fn only_its_author_amends_a_message(Db { store, .. }: Db) {
     let expected =
         [EventKind::MessageReceived, EventKind::MessageEdited, EventKind::MessageDeleted];
     assert_eq!(told, expected);
+}
+
+async fn an_edited_caption_is_the_same_everywhere(Db { store, .. }: Db) {
+    let desk = desk(&store, 1).await;
+    desk.receive_picture(&store, "A", "a cat", at(1)).await;
+
+    assert!(desk.edit(&store, "A", "two cats", at(2)).await);
+
+    let found = read!(store, |tx| tx.messages().find(desk.tenant, desk.number, "A")).unwrap();
+    let media = found.media.unwrap();
+    assert_eq!(found.content.as_deref(), Some("two cats"));
+    assert_eq!(media.caption.as_deref(), Some("two cats"));
+    assert!(media.link.is_some(), "the picture stays");
+    let hash = "hash of A";
+    assert!(read!(store, |tx| tx.messages().find_media(hash, at(3))).is_some());
+    let told = bodies(&store, &desk).await;
+    assert_eq!(told.matches("\"mediaCaption\":\"a cat\"").count(), 1, "{told}");
+    assert_eq!(told.matches("\"mediaCaption\":\"two cats\"").count(), 1, "{told}");
+}
+
+async fn what_was_forgotten_is_not_kept_again_by_an_edit(Db { store, .. }: Db) {
+    let desk = desk(&store, 1).await;
+    desk.receive_picture(&store, "A", "secret", at(0)).await;
+    desk.keep(&store, "STORE_X_DAYS", Some(1)).await;
+    let two_days = at(2 * 24 * 60 * 60);
+    assert!(committed!(store, |tx| tx.messages().forget_due(two_days, 9)) > 0);
+
+    assert!(desk.edit(&store, "A", "another secret", two_days).await);
+
+    let found = read!(store, |tx| tx.messages().find(desk.tenant, desk.number, "A")).unwrap();
+    let media = found.media.unwrap();
+    assert_eq!((found.content, media.caption, found.redacted), (None, None, true));
 }
 
 async fn pages_go_back_and_can_be_narrowed_down(Db { store, .. }: Db) {

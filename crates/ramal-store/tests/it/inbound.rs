@@ -24,6 +24,7 @@ on_both_databases! {
     what_the_number_sent_in_the_past_keeps_its_status,
     what_we_sent_is_not_taken_for_the_past,
     an_answer_is_accepted_once,
+    an_answer_repeats_what_was_said_in_its_own_chat,
     a_removed_number_receives_nothing,
 }
 
@@ -62,6 +63,13 @@ impl Home {
 
     async fn receive(&self, store: &Store, inbound: &InboundMessage) -> bool {
         committed!(store, |tx| tx.messages().receive(inbound, NOW))
+    }
+
+    async fn send(&self, store: &Store, to: &Peer, wire_id: &str, text: &str) {
+        let (wire_id, content) =
+            (WireId::from_text(wire_id), Content::Text { body: text.to_owned() });
+        let draft = draft(self, &wire_id, to, &content);
+        committed!(store, |tx| tx.messages().accept(&draft, NOW));
     }
 
     async fn find(&self, store: &Store, wire_id: &str) -> Option<Message> {
@@ -293,6 +301,49 @@ async fn an_answer_is_accepted_once(Db { store, .. }: Db) {
     let again = draft(&home, &wire_id, &to, &content);
     assert!(!committed!(store, |tx| tx.messages().accept_once(&again, NOW)), "sent already");
     assert_eq!(read!(store, |tx| tx.messages().next_queued(home.number, &[], at(9))), None);
+}
+
+async fn an_answer_repeats_what_was_said_in_its_own_chat(Db { store, .. }: Db) {
+    let home = home(&store, 1).await;
+    // Our customer writes a Brazilian number with its ninth digit, WhatsApp knows it without.
+    let friend = || Peer::Phone("+551199990009".parse().unwrap());
+    let ours = Peer::Phone("+5511999990009".parse().unwrap());
+    let said = |wire: &str, text: &str, place: &Place| InboundMessage {
+        content: Some(text.to_owned()),
+        place: place.clone(),
+        ..home.inbound(wire, Some(7), None)
+    };
+    let group = Place::Group { id: "1@g.us".to_owned(), name: None };
+    let stranger = said("Q", "a stranger's", &Place::Direct);
+    let in_group = said("G", "the group's", &group);
+    for message in [&stranger, &in_group] {
+        assert!(committed!(store, |tx| tx.messages().receive(message, at(0))));
+    }
+    home.send(&store, &ours, "Q", "ours").await;
+
+    let answers = async |wire: &str, from: Peer, lid: Option<&str>, quoted: &str, place: &Place| {
+        let answer = InboundMessage {
+            from,
+            lid: lid.map(str::to_owned),
+            quoted: Some(WireId::from_text(quoted)),
+            ..said(wire, "yes", place)
+        };
+        assert!(committed!(store, |tx| tx.messages().receive(&answer, at(1))));
+        let bodies = read!(store, |tx| tx.events().bodies_of(home.tenant, home.number));
+        let body = bodies.iter().find(|body| body.contains(&format!("\"messageId\":\"{wire}\"")));
+        let body: serde_json::Value = serde_json::from_str(body.unwrap()).unwrap();
+        body["data"]["contentReplied"].as_str().map(str::to_owned)
+    };
+    let direct = &Place::Direct;
+    assert_eq!(answers("1", friend(), Some(LID), "Q", direct).await.as_deref(), Some("ours"));
+    let other = Peer::Phone(phone(7));
+    assert_eq!(answers("2", other, None, "Q", direct).await.as_deref(), Some("a stranger's"));
+    assert_eq!(answers("3", Peer::Phone(phone(8)), None, "Q", direct).await, None);
+    assert_eq!(answers("4", friend(), None, "G", direct).await, None, "said elsewhere");
+    assert_eq!(answers("5", friend(), None, "G", &group).await.as_deref(), Some("the group's"));
+    // To the same contact, by its other name.
+    home.send(&store, &Peer::Jid(LID.to_owned()), "L", "by LID").await;
+    assert_eq!(answers("6", friend(), None, "L", direct).await.as_deref(), Some("by LID"));
 }
 
 /// Until its device is unlinked, WhatsApp may deliver: what a purge deleted comes once more.

@@ -41,6 +41,9 @@ pub struct OldMessage {
     /// Its id; one is made unless given.
     #[serde(default)]
     pub id: Option<String>,
+    /// Whether it was edited: phones keep the edit, with an id of its own.
+    #[serde(default)]
+    pub edited: bool,
     /// Who wrote it in a group.
     #[serde(default)]
     pub from: Option<PhoneNumber>,
@@ -125,27 +128,41 @@ fn old_message(
     in_group: bool,
     own: &PhoneNumber,
 ) -> wa::HistorySyncMsg {
-    let id = old
-        .id
-        .clone()
-        .unwrap_or_else(|| format!("3A{}", hex::encode_upper(rand::random::<[u8; 9]>())));
+    let id = old.id.clone().unwrap_or_else(fresh_id);
+    let content = if old.edited { edited(&id, &old.text) } else { text(&old.text) };
     let writer = if old.from_me { Some(own) } else { old.from.as_ref() };
     let participant = writer.filter(|_| in_group).map(|number| number.lid_jid(0).to_string());
     let key = wa::MessageKey {
         remote_jid: Some(chat.to_owned()),
         from_me: Some(old.from_me),
-        id: Some(id),
+        id: Some(if old.edited { fresh_id() } else { id }),
         participant: participant.clone(),
     };
     let message = wa::WebMessageInfo {
         key: MessageField::some(key),
-        message: MessageField::some(text(&old.text)),
+        message: MessageField::some(content),
         message_timestamp: Some(old.at),
         status: Some(wa::web_message_info::Status::DELIVERY_ACK),
         participant,
         ..Default::default()
     };
     wa::HistorySyncMsg { message: MessageField::some(message), ..Default::default() }
+}
+
+fn fresh_id() -> String {
+    format!("3A{}", hex::encode_upper(rand::random::<[u8; 9]>()))
+}
+
+fn edited(id: &str, now: &str) -> wa::Message {
+    let key = wa::MessageKey { id: Some(id.to_owned()), ..Default::default() };
+    let edit = protocol(message::ProtocolMessage {
+        key: MessageField::some(key),
+        r#type: Some(message::protocol_message::Type::MESSAGE_EDIT),
+        edited_message: MessageField::some(text(now)),
+        ..Default::default()
+    });
+    let wrapper = message::FutureProofMessage { message: MessageField::some(edit) };
+    wa::Message { edited_message: MessageField::some(wrapper), ..Default::default() }
 }
 
 /// A zlib stream of stored blocks: a virtual phone's history is not worth a compressor.
