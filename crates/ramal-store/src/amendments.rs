@@ -1,6 +1,6 @@
 //! What authors do to their messages afterwards: change their text, or delete them for everybody.
 
-use ramal_domain::{Direction, EventKind, NumberId, Peer, Timestamp, WireId};
+use ramal_domain::{Direction, EventKind, NumberId, Peer, Place, Timestamp, WireId};
 use sqlx::AssertSqlSafe;
 
 use crate::{
@@ -13,6 +13,8 @@ use crate::{
 pub struct Amendment {
     /// The number that sent or got it.
     pub number: NumberId,
+    /// Where it was said.
+    pub place: Place,
     /// WhatsApp's id of the message.
     pub wire_id: WireId,
     /// Whose message it is; of somebody else's nothing is amended.
@@ -102,12 +104,14 @@ impl Messages<'_> {
 
     async fn original(&mut self, amendment: &Amendment) -> Result<Option<Message>, StoreError> {
         let sql = format!(
-            "select {COLUMNS} from messages where number_id = $1 and wire_id = $2{}",
+            "select {COLUMNS} from messages where number_id = $1 and wire_id = $2
+             and place = $3{}",
             self.0.for_update()
         );
         let rows = sqlx::query(AssertSqlSafe(sql))
             .bind(amendment.number.to_string())
             .bind(amendment.wire_id.as_str())
+            .bind(amendment.place.id())
             .fetch_all(&mut *self.0.inner)
             .await?;
         for row in &rows {

@@ -236,6 +236,7 @@ impl App {
         let names = std::iter::once(message.from).chain(message.lid.map(Peer::Jid)).collect();
         let amendment = Amendment {
             number: to.number.id,
+            place: message.place,
             wire_id: WireId::from_text(clean(original)),
             author: Author::Them(names),
             change,
