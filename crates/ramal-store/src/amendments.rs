@@ -3,7 +3,7 @@
 //! WhatsApp repeats what we did not take, and so may bring the deletion before the message. What was done
 //! to a message that is not here is therefore kept for a while, and done to it as it comes.
 
-use ramal_domain::{Direction, EventKind, NumberId, Peer, Timestamp, WireId};
+use ramal_domain::{Direction, EventKind, NumberId, Peer, Place, Timestamp, WireId};
 use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::{
@@ -22,6 +22,8 @@ const EARLY_DAYS: i64 = 30;
 pub struct Amendment {
     /// The number that sent or got it.
     pub number: NumberId,
+    /// Where it was said.
+    pub place: Place,
     /// WhatsApp's id of the message.
     pub wire_id: WireId,
     /// Whose message it is; of somebody else's nothing is amended.
@@ -224,12 +226,14 @@ impl Messages<'_> {
 
     async fn original(&mut self, amendment: &Amendment) -> Result<Option<Message>, StoreError> {
         let sql = format!(
-            "select {COLUMNS} from messages where number_id = $1 and wire_id = $2{}",
+            "select {COLUMNS} from messages where number_id = $1 and wire_id = $2
+             and place = $3{}",
             self.0.for_update()
         );
         let rows = sqlx::query(AssertSqlSafe(sql))
             .bind(amendment.number.to_string())
             .bind(amendment.wire_id.as_str())
+            .bind(amendment.place.id())
             .fetch_all(&mut *self.0.inner)
             .await?;
         for row in &rows {

@@ -27,7 +27,7 @@ use whatsapp_rust::{
 use crate::{
     acks::Acks,
     identity::Identity,
-    inbound::Inbox,
+    inbound::{Inbox, Unhooked},
     manners::Manners,
     outgoing::Desk,
     passkey,
@@ -414,15 +414,15 @@ async fn carry(
     inbox: Inbox,
     signals: mpsc::Sender<Signal>,
 ) {
-    let keep = |batch: wacore::types::events::MessageBatch| {
+    let keep = |messages: Unhooked| {
         let (inbox, client) = (&inbox, &client);
         async move {
-            if let Err(error) = inbox.keep_at_last(client, &batch.messages).await {
+            if let Err(error) = inbox.keep_at_last(client, &messages).await {
                 tracing::error!(
                     number.id = %inbox.number,
-                    messages.count = batch.len(),
+                    messages.count = messages.len(),
                     error = &error as &dyn Error,
-                    "recovered messages could not be stored and are lost"
+                    "messages that nobody delivers again could not be stored and are lost"
                 );
             }
         }

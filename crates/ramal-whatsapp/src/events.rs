@@ -17,7 +17,7 @@ use wacore::{
         call::{CallAction, IncomingCall},
         events::{
             ConnectFailureReason, Event, EventHandler, EventInterest, EventKind, LoggedOut,
-            MessageBatch, Receipt, ServerAck,
+            MessageBatch, Receipt, ServerAck, UndecryptableMessage,
         },
         presence::ReceiptType,
     },
@@ -27,6 +27,7 @@ use whatsapp_rust::{Client, Jid, wacore_binary::Node};
 use crate::{
     acks::{Acks, Nack},
     identity::phone_of,
+    inbound::Unhooked,
     names::Names,
     passkey::Gate,
     receipts::{Heard, Receipts},
@@ -251,7 +252,7 @@ pub(crate) struct Ears {
     pub(crate) pairing: AtomicBool,
 }
 
-const INTERESTS: [EventKind; 24] = [
+const INTERESTS: [EventKind; 25] = [
     EventKind::PairingQrCode,
     EventKind::PairingCode,
     EventKind::PairingCodeError,
@@ -273,6 +274,7 @@ const INTERESTS: [EventKind; 24] = [
     EventKind::Receipt,
     EventKind::ServerAck,
     EventKind::Messages,
+    EventKind::UndecryptableMessage,
     EventKind::IncomingCall,
     EventKind::GroupUpdate,
     EventKind::HistorySync,
@@ -361,6 +363,7 @@ impl Ears {
     fn hear(&self, event: &Arc<Event>) -> bool {
         match event.as_ref() {
             Event::Messages(batch) => self.hear_messages(batch),
+            Event::UndecryptableMessage(message) => self.hear_unreadable(message),
             Event::GroupUpdate(update) => {
                 if let GroupNotificationAction::Subject { subject, .. } = &update.action {
                     self.names.learn(&update.group_jid, subject);
@@ -387,8 +390,23 @@ impl Ears {
     /// recovered for us (placeholders) and newsletters.
     fn hear_messages(&self, batch: &MessageBatch) {
         if !batch.hook_committed {
-            self.reporter.recovered(batch.clone());
+            self.reporter.unhooked(Unhooked::Recovered(batch.clone()));
         }
+    }
+
+    /// What the phone never gives its companions, such as media that may be viewed once, is stored as
+    /// something unknown. Of anything else no row is made: its sender or the phone may send it again, and it
+    /// must find its place free then.
+    fn hear_unreadable(&self, message: &UndecryptableMessage) {
+        if message.unavailable_type.is_unrecoverable_fanout() {
+            self.reporter.unhooked(Unhooked::Withheld(Arc::clone(&message.info)));
+            return;
+        }
+        metrics::counter!("whatsapp_unreadable_total").increment(1);
+        tracing::warn!(
+            message.unavailable = message.is_unavailable,
+            "a message could not be read; it is asked for again"
+        );
     }
 }
 

@@ -20,14 +20,17 @@ use ramal_store::{
     StoredMedia,
 };
 use tokio::sync::Notify;
-use wacore::types::{events::InboundMessage as Received, message::MessageInfo};
+use wacore::types::{
+    events::{InboundMessage as Received, MessageBatch},
+    message::{EditAttribute, MessageInfo},
+};
 use whatsapp_rust::{
     Client, InboundDurabilityHook, Jid, anyhow, wacore_binary::JidExt as _, waproto::whatsapp as wa,
 };
 
 use crate::{
-    content, identity::Identity, manners::Manners, names::Names, receipts::Register,
-    runtime::ClientRuntime,
+    admins::Admins, content, identity::Identity, manners::Manners, names::Names,
+    receipts::Register, runtime::ClientRuntime,
 };
 
 /// How long a database gets to recover before a failed batch is asked for again.
@@ -171,25 +174,46 @@ impl Inbox {
 
     /// Stores a batch in one transaction. Storing a message again does nothing.
     pub(crate) async fn keep(&self, client: &Client, batch: &[Received]) -> Result<(), KeepError> {
+        let read = |Received { info, message, .. }: &Received| {
+            let scene = scene(info)?;
+            Some((Arc::clone(info), scene, Said::read(info, scene, message)?))
+        };
+        self.keep_said(client, batch.iter().filter_map(read).collect()).await
+    }
+
+    async fn keep_unhooked(&self, client: &Client, news: &Unhooked) -> Result<(), KeepError> {
+        match news {
+            Unhooked::Recovered(batch) => self.keep(client, &batch.messages).await,
+            Unhooked::Withheld(info) => {
+                let unknown = Said::Content(content::Content::UNKNOWN);
+                let said = scene(info).map(|scene| (Arc::clone(info), scene, unknown));
+                self.keep_said(client, said.into_iter().collect()).await
+            }
+        }
+    }
+
+    /// [`Inbox::keep`] for what nobody delivers again: waits until the database has time.
+    pub(crate) async fn keep_at_last(
+        &self,
+        client: &Client,
+        news: &Unhooked,
+    ) -> Result<(), KeepError> {
+        for pause in LAST_PAUSES {
+            match self.keep_unhooked(client, news).await {
+                Err(KeepError::Store(StoreError::Busy(_))) => tokio::time::sleep(pause).await,
+                done => return done,
+            }
+        }
+        self.keep_unhooked(client, news).await
+    }
+
+    async fn keep_said(&self, client: &Client, mut said: Vec<Heeded>) -> Result<(), KeepError> {
         if !self.is_ours(client).await? {
             return Err(KeepError::NotOurs);
         }
         let behaviour = self.manners.now();
-        let wanted: Vec<_> = batch
-            .iter()
-            .filter_map(|Received { info, message, .. }| {
-                let scene = scene(info).filter(|scene| scene.is_wanted(behaviour))?;
-                Some((info, scene, Said::read(message)?))
-            })
-            .collect();
-        let crowds = wanted.iter().filter(|(_, scene, _)| scene.is_named());
-        let places: HashSet<&Jid> = crowds.map(|(info, _, _)| &info.source.chat).collect();
-        self.names.ask(client, places).await;
-        let mut facts = Vec::with_capacity(wanted.len());
-        for (info, scene, said) in wanted {
-            let other = Identity::named(names(info, scene)).learned(client).await;
-            facts.push(self.translate(info, scene, other, said));
-        }
+        said.retain(|(_, scene, _)| scene.is_wanted(behaviour));
+        let facts = self.facts(client, said).await;
         if facts.is_empty() {
             return Ok(());
         }
@@ -212,56 +236,64 @@ impl Inbox {
         Ok(())
     }
 
-    /// [`Inbox::keep`] for what nobody delivers again: waits until the database has time.
-    pub(crate) async fn keep_at_last(
-        &self,
-        client: &Client,
-        batch: &[Received],
-    ) -> Result<(), KeepError> {
-        for pause in LAST_PAUSES {
-            match self.keep(client, batch).await {
-                Err(KeepError::Store(StoreError::Busy(_))) => tokio::time::sleep(pause).await,
-                done => return done,
-            }
+    /// Finds out what is to be stored, as far as WhatsApp must be asked for it.
+    async fn facts(&self, client: &Client, said: Vec<Heeded>) -> Vec<Fact> {
+        let crowds = said.iter().filter(|(_, scene, _)| scene.is_named());
+        let places: HashSet<&Jid> = crowds.map(|(info, ..)| &info.source.chat).collect();
+        self.names.ask(client, places).await;
+        let ruled = said.iter().filter(|(info, _, said)| said.is_by_admin(info));
+        let groups: HashSet<&Jid> = ruled.map(|(info, ..)| &info.source.chat).collect();
+        let admins = Admins::of(client, groups).await;
+        let mut facts = Vec::with_capacity(said.len());
+        for (info, scene, said) in said {
+            let other = Identity::named(names(&info, scene)).learned(client).await;
+            facts.extend(match said {
+                Said::Content(content) => Some(self.translate(&info, scene, other, &content)),
+                Said::Amended(amended) => {
+                    let author = author(client, &admins, &info, other, &amended).await;
+                    author.map(|author| self.amendment((&info, scene), author, amended))
+                }
+            });
         }
-        self.keep(client, batch).await
+        facts
     }
 
-    fn translate(&self, info: &MessageInfo, scene: Scene, other: Identity, said: Said) -> Fact {
-        let (source, at) =
-            (&info.source, Timestamp::from_millis(info.timestamp.timestamp_millis()));
+    fn amendment(
+        &self,
+        (info, scene): (&MessageInfo, Scene),
+        author: Author,
+        amended: content::Amendment,
+    ) -> Fact {
+        let text = |now: content::Content| written(now.text.as_deref());
+        Fact::Amended(Amendment {
+            number: self.number,
+            place: scene.place(&info.source.chat, None),
+            wire_id: WireId::from_text(storable(&amended.of)),
+            author,
+            change: amended.now.map_or(Change::Deleted, |now| Change::Edited(text(now))),
+            at: Timestamp::from_millis(info.timestamp.timestamp_millis()),
+            told: true,
+        })
+    }
+
+    fn translate(
+        &self,
+        info: &MessageInfo,
+        scene: Scene,
+        other: Identity,
+        content: &content::Content,
+    ) -> Fact {
+        let source = &info.source;
         let jid = if source.is_from_me { &source.chat } else { &source.sender };
-        let content = match said {
-            Said::Content(content) => content,
-            Said::Amended(content::Amendment { of, now }) => {
-                let author = if source.is_from_me {
-                    Author::Us
-                } else {
-                    let lid = other.lid.clone().map(Peer::Jid);
-                    Author::Them(std::iter::once(other.peer(jid)).chain(lid).collect())
-                };
-                let text = |now: content::Content| written(now.text.as_deref());
-                let change = now.map_or(Change::Deleted, |now| Change::Edited(text(now)));
-                let wire_id = WireId::from_text(storable(&of));
-                return Fact::Amended(Amendment {
-                    number: self.number,
-                    wire_id,
-                    author,
-                    change,
-                    at,
-                    told: true,
-                });
-            }
-        };
         let name = scene.is_named().then(|| self.names.get(&source.chat)).flatten();
         let message = self.row(Heard {
             id: &info.id,
             place: scene.place(&source.chat, name.as_deref()),
             other,
             jid,
-            content: &content,
+            content,
             sender_name: Some(info.push_name.as_str()).filter(|_| !source.is_from_me),
-            at,
+            at: Timestamp::from_millis(info.timestamp.timestamp_millis()),
         });
         if source.is_from_me {
             let sent = Some(MessageStatus::Sent);
@@ -320,6 +352,27 @@ pub(crate) struct Heard<'a> {
     pub(crate) at: Timestamp,
 }
 
+/// Messages that come past the durability hook: WhatsApp does not deliver them again.
+#[derive(Clone, Debug)]
+pub(crate) enum Unhooked {
+    /// Posts of channels, and what the phone recovered for us.
+    Recovered(MessageBatch),
+    /// One that the phone does not give us, such as a picture that may be viewed once.
+    Withheld(Arc<MessageInfo>),
+}
+
+impl Unhooked {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Recovered(batch) => batch.len(),
+            Self::Withheld(_) => 1,
+        }
+    }
+}
+
+/// A message that is kept: about it, where it was said, and what.
+type Heeded = (Arc<MessageInfo>, Scene, Said);
+
 /// What is in a message.
 enum Said {
     Content(content::Content),
@@ -327,10 +380,66 @@ enum Said {
 }
 
 impl Said {
-    fn read(message: &wa::Message) -> Option<Self> {
+    fn read(info: &MessageInfo, scene: Scene, message: &wa::Message) -> Option<Self> {
+        let deletes = matches!(info.edit, EditAttribute::AdminRevoke | EditAttribute::SenderRevoke);
+        if scene == Scene::Newsletter && (deletes || info.edit == EditAttribute::AdminEdit) {
+            return post_amended(info, message, deletes).map(Self::Amended);
+        }
         let amended = content::amendment(message).map(Self::Amended);
         amended.or_else(|| content::read(message).map(Self::Content))
     }
+
+    fn is_by_admin(&self, info: &MessageInfo) -> bool {
+        matches!(self, Self::Amended(amended) if is_by_admin(info, amended))
+    }
+}
+
+/// Whether a message is deleted in a group by an admin, as whoever does it claims.
+fn is_by_admin(info: &MessageInfo, amended: &content::Amendment) -> bool {
+    let deletes = amended.now.is_none() && info.edit == EditAttribute::AdminRevoke;
+    deletes && info.source.chat.is_group()
+}
+
+/// What became of a post: of a channel's, the stanza says so under the post's own id, and the message is no
+/// more than what it says now.
+fn post_amended(
+    info: &MessageInfo,
+    message: &wa::Message,
+    deletes: bool,
+) -> Option<content::Amendment> {
+    let edited = || content::amendment(message).map_or_else(|| content::read(message), |it| it.now);
+    let now = if deletes { None } else { Some(edited()?) };
+    Some(content::Amendment { of: info.id.clone(), by: None, now })
+}
+
+/// Whose message is amended; `None` if whoever does it may not. Everybody amends what is their own, and in a
+/// group its admins delete what others wrote.
+async fn author(
+    client: &Client,
+    admins: &Admins,
+    info: &MessageInfo,
+    other: Identity,
+    amended: &content::Amendment,
+) -> Option<Author> {
+    let source = &info.source;
+    if !is_by_admin(info, amended) {
+        return Some(if source.is_from_me { Author::Us } else { them(other, &source.sender) });
+    }
+    // What our own phone does is done.
+    if !source.is_from_me && !admins.has(&source.chat, names(info, Scene::Group)) {
+        return None;
+    }
+    let whose: Jid = amended.by.as_deref()?.parse().ok()?;
+    let own = [client.pn(), client.lid()].into_iter().flatten();
+    if own.into_iter().any(|own| own.is_same_chat_as(&whose)) {
+        return Some(Author::Us);
+    }
+    Some(them(Identity::named([&whose]).learned(client).await, &whose))
+}
+
+fn them(who: Identity, jid: &Jid) -> Author {
+    let peer = who.peer(jid);
+    Author::Them(std::iter::once(peer).chain(who.lid.map(Peer::Jid)).collect())
 }
 
 /// What is to be stored.
@@ -499,6 +608,47 @@ mod tests {
         }
         assert!(Scene::Group.is_read(plain) && !Scene::Status.is_read(plain));
         assert!(!Scene::Group.is_read(Behaviour { ignore_groups: true, ..plain }));
+    }
+
+    fn post(edit: EditAttribute, text: &str) -> Option<Said> {
+        let mut info = info("120363@newsletter", "120363@newsletter");
+        (info.id, info.edit) = ("POST".to_owned(), edit);
+        let message = wa::Message {
+            conversation: Some(text.to_owned()).filter(|text| !text.is_empty()),
+            ..Default::default()
+        };
+        Said::read(&info, Scene::Newsletter, &message)
+    }
+
+    #[test]
+    fn a_channel_amends_a_post_by_its_own_id() {
+        let Some(Said::Amended(edited)) = post(EditAttribute::AdminEdit, "it rained") else {
+            panic!("an edit is none");
+        };
+        assert_eq!(edited.of, "POST");
+        assert_eq!(edited.now.and_then(|now| now.text).as_deref(), Some("it rained"));
+        for edit in [EditAttribute::AdminRevoke, EditAttribute::SenderRevoke] {
+            let gone = content::Amendment { of: "POST".to_owned(), by: None, now: None };
+            assert!(matches!(post(edit, ""), Some(Said::Amended(it)) if it == gone));
+        }
+        assert!(matches!(post(EditAttribute::Empty, "new"), Some(Said::Content(_))));
+        assert!(post(EditAttribute::AdminEdit, "").is_none());
+    }
+
+    #[test]
+    fn only_deletions_in_groups_are_an_admins() {
+        let mut info = info("1@g.us", "900@lid");
+        info.edit = EditAttribute::AdminRevoke;
+        let gone = || content::Amendment { of: "A".to_owned(), by: None, now: None };
+        let now = Some(content::Content::UNKNOWN);
+        assert!(Said::Amended(gone()).is_by_admin(&info));
+        assert!(!Said::Amended(content::Amendment { now, ..gone() }).is_by_admin(&info));
+        assert!(!Said::Content(content::Content::UNKNOWN).is_by_admin(&info));
+        info.source.chat = "900@lid".parse().unwrap();
+        assert!(!Said::Amended(gone()).is_by_admin(&info));
+        info.source.chat = "1@g.us".parse().unwrap();
+        info.edit = EditAttribute::SenderRevoke;
+        assert!(!Said::Amended(gone()).is_by_admin(&info));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! we have them.
 
 mod acks;
+mod admins;
 mod backend;
 mod connection;
 mod content;

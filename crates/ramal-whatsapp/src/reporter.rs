@@ -18,7 +18,8 @@ use tokio::{
     sync::{Notify, mpsc, watch},
     time::Instant,
 };
-use wacore::types::events::MessageBatch;
+
+use crate::inbound::Unhooked;
 
 /// How many pieces of news may wait before proofs of life are dropped.
 const HINTS_UNTIL: usize = 1_024;
@@ -31,8 +32,8 @@ const ALIVE_EVERY: Duration = Duration::from_secs(5);
 pub(crate) enum News {
     /// For the session.
     Signal(Signal),
-    /// Messages that reached us past the durability hook: to be stored by whoever carries the news.
-    Recovered(MessageBatch),
+    /// For whoever carries the news to store.
+    Unhooked(Unhooked),
 }
 
 /// The queue, and the end of the client.
@@ -124,8 +125,8 @@ impl Reporter {
     }
 
     /// Has messages stored that did not pass the durability hook.
-    pub(crate) fn recovered(&self, batch: MessageBatch) {
-        self.push(News::Recovered(batch), false);
+    pub(crate) fn unhooked(&self, messages: Unhooked) {
+        self.push(News::Unhooked(messages), false);
     }
 
     /// Tells the session that WhatsApp answers, now and then. Before the login it could be anybody
@@ -175,7 +176,7 @@ impl Reporter {
     /// Tells the session nothing more: it asked the client to go.
     pub(crate) fn mute(&self) {
         self.muted.store(true, Ordering::SeqCst);
-        self.lock().retain(|news| matches!(news, News::Recovered(_)));
+        self.lock().retain(|news| matches!(news, News::Unhooked(_)));
     }
 
     /// Whether [`Reporter::mute`] was called.
@@ -204,15 +205,15 @@ impl Reporter {
         }
     }
 
-    /// Carries news to the session until the client is closed; `keep` stores recovered messages.
+    /// Carries news to the session until the client is closed; `keep` stores messages.
     pub(crate) async fn carry<F, Fut>(&self, signals: mpsc::Sender<Signal>, keep: F)
     where
-        F: Fn(MessageBatch) -> Fut + Send + Sync,
+        F: Fn(Unhooked) -> Fut + Send + Sync,
         Fut: Future<Output = ()> + Send,
     {
         while let Some(news) = self.next().await {
             match news {
-                News::Recovered(batch) => keep(batch).await,
+                News::Unhooked(messages) => keep(messages).await,
                 News::Signal(signal) => {
                     if !self.is_muted() && signals.send(signal).await.is_err() {
                         // The session is gone, and did not say so.

@@ -51,7 +51,7 @@ impl Recipient {
     }
 }
 
-/// What to send: exactly one of all but `quote`.
+/// What to send: exactly one of all but `quote` and `viewOnce`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Writing {
@@ -81,6 +81,8 @@ pub struct Writing {
     pub delete: Option<String>,
     /// The id of the message that this one answers.
     pub quote: Option<String>,
+    /// Whether it may be seen once only, and on phones only.
+    pub view_once: bool,
 }
 
 /// A reaction to a message.
@@ -123,7 +125,7 @@ impl Writing {
         recipient: &Recipient,
         store: &Arc<Store>,
     ) -> Result<Draft, ControlError> {
-        let quote = self.quote.clone();
+        let (quote, once) = (self.quote.clone(), self.view_once);
         let piece = match self.wish()? {
             Wish::Ready(piece) => piece,
             Wish::Attachment(kind, file) => {
@@ -143,7 +145,7 @@ impl Writing {
                 Piece::Media { kind, file, sealed: Box::new(sealed) }
             }
         };
-        Ok(Draft { piece, quote })
+        Ok(Draft { piece, quote, once })
     }
 
     fn wish(self) -> Result<Wish, ControlError> {

@@ -348,6 +348,7 @@ fn amendment(
         Way::Fresh => (author_of(message), true),
     };
     Amendment {
+        place: message.place.clone(),
         number: message.number,
         wire_id: WireId::from_text(clean(original)),
         author,

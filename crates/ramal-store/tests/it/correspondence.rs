@@ -93,6 +93,7 @@ impl Desk {
     async fn receive_picture(&self, store: &Store, wire: &str, caption: &str, now: Timestamp) {
         let media = StoredMedia {
             link: Some("https://wa.example.com/media/1".to_owned()),
+            mime: Some("image/jpeg".to_owned()),
             caption: Some(caption.to_owned()),
             ..StoredMedia::default()
         };
@@ -106,6 +107,7 @@ impl Desk {
     async fn edit(&self, store: &Store, wire: &str, text: &str, now: Timestamp) -> bool {
         let amendment = Amendment {
             number: self.number,
+            place: Place::Direct,
             wire_id: WireId::from_text(wire),
             author: Author::Them(vec![friend()]),
             change: Change::Edited(Some(text.to_owned())),
@@ -276,8 +278,9 @@ async fn only_its_author_amends_a_message(Db { store, .. }: Db) {
     desk.receive(&store, "A", "Oi", at(1)).await;
     let amend = async |author: Author, change: Change, now: Timestamp| {
         let wire_id = WireId::from_text("A");
+        let (place, told) = (Place::Direct, true);
         let amendment =
-            Amendment { number: desk.number, wire_id, author, change, at: now, told: true };
+            Amendment { number: desk.number, place, wire_id, author, change, at: now, told };
         committed!(store, |tx| tx.messages().amend(&amendment))
     };
     let edited = |text: &str| Change::Edited(Some(text.to_owned()));
@@ -290,6 +293,17 @@ async fn only_its_author_amends_a_message(Db { store, .. }: Db) {
     assert!(!amend(stranger, edited("forged"), at(2)).await);
     assert!(!amend(Author::Us, Change::Deleted, at(2)).await);
     assert_eq!(text().await.as_deref(), Some("Oi"));
+    let place = Place::Group { id: "1@g.us".to_owned(), name: None };
+    let elsewhere = Amendment {
+        told: true,
+        number: desk.number,
+        place,
+        wire_id: WireId::from_text("A"),
+        author: them(),
+        change: Change::Deleted,
+        at: at(2),
+    };
+    assert!(!committed!(store, |tx| tx.messages().amend(&elsewhere)), "it was not said there");
     assert!(amend(them(), edited("Olá"), at(5)).await);
     assert!(!amend(them(), edited("Olá"), at(5)).await, "again");
     assert!(!amend(them(), edited("old"), at(4)).await, "overtaken");

@@ -70,7 +70,8 @@ async fn amend(
     at: Timestamp,
 ) -> bool {
     let wire_id = WireId::from_text(wire);
-    let amendment = Amendment { number: desk.number, wire_id, author, change, at, told: true };
+    let (number, place, told) = (desk.number, Place::Direct, true);
+    let amendment = Amendment { number, place, wire_id, author, change, at, told };
     committed!(store, |tx| tx.messages().amend(&amendment))
 }
 

@@ -13,7 +13,7 @@ use super::{
     arrivals::{Arrival, sent},
     phones::PhoneError,
     state::{ConnId, StanzaError},
-    writing::{Draft, Place, edit_attribute, with_edit, with_media_type},
+    writing::{Draft, Place, deletes_anothers, edit_attribute, with_edit, with_media_type},
 };
 use crate::{
     clock,
@@ -101,9 +101,12 @@ impl State {
         }
         parts.push(sealed.clone());
         let writer = DeviceId { number: message.from.clone(), device: 0 };
-        let kind = stanza_type_from_message(&self.account(&message.from)?.written(message)?);
+        let written = self.account(&message.from)?.written(message)?;
+        let kind = stanza_type_from_message(&written);
         let stanza = self.crowd_stanza(crowd, &writer, &message.id).attr("type", kind);
-        let stanza = with_edit(stanza, edit_attribute(&message.kind));
+        let edit = edit_attribute(&message.kind);
+        let edit = if deletes_anothers(&written) { edit.and(Some("8")) } else { edit };
+        let stanza = with_edit(stanza, edit);
         self.deliver(to, stanza.children(parts).build());
         Ok(())
     }

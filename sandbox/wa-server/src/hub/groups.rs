@@ -10,7 +10,7 @@ use super::{
     iq::{Answer, Refusal},
     phones::PhoneError,
     state::{StanzaError, stanza_id},
-    writing::Draft,
+    writing::{Draft, Place},
 };
 use crate::{
     clock,
@@ -153,6 +153,12 @@ impl State {
 
     pub(crate) fn group_views(&self) -> Vec<GroupView> {
         self.crowds.groups.values().map(Group::view).collect()
+    }
+
+    /// Whether a phone is the admin of a group.
+    pub(super) fn rules(&self, number: &PhoneNumber, place: &Place) -> bool {
+        let group = self.crowds.groups.get(place.jid.user.as_str());
+        group.is_some_and(|group| group.creator == *number && place.of_many)
     }
 
     /// A member's phone writes to a group.

@@ -24,11 +24,13 @@ pub(crate) struct Draft {
     pub(crate) piece: Piece,
     /// The id of the message that it answers.
     pub(crate) quote: Option<String>,
+    /// Whether companions do not get it.
+    pub(crate) once: bool,
 }
 
 impl From<&str> for Draft {
     fn from(text: &str) -> Self {
-        Self { piece: Piece::Text(text.to_owned()), quote: None }
+        Self { piece: Piece::Text(text.to_owned()), quote: None, once: false }
     }
 }
 
@@ -51,13 +53,14 @@ impl State {
         place: &Place,
         draft: &Draft,
     ) -> Result<Content, PhoneError> {
-        let Draft { piece, quote } = draft;
+        let Draft { piece, quote, once } = draft;
+        let rules = matches!(piece, Piece::Delete { .. }) && self.rules(from, place);
         let log = &self.account(from)?.log;
         let in_place = |id: &str| log.any(id).filter(|message| message.is_in(&place.name));
         let key = match piece.target() {
             Some(id) => {
                 let target = in_place(id).ok_or(PhoneError::UnknownMessage)?;
-                if piece.wants_own_target() && target.from != *from {
+                if piece.wants_own_target() && target.from != *from && !rules {
                     return Err(PhoneError::UnknownMessage);
                 }
                 Some(key_of(target, from, place))
@@ -76,7 +79,9 @@ impl State {
             }
             None => None,
         };
-        Ok(Content::of(&compose(piece, key, quote.as_ref())))
+        let mut content = Content::of(&compose(piece, key, quote.as_ref()));
+        content.details.view_once = *once;
+        Ok(content)
     }
 
     /// The phone's user writes to a number: to the other phone, its companions, and the own ones.
@@ -143,7 +148,11 @@ impl State {
             .attr("notify", name);
         let stanza = with_edit(stanza, edit_attribute(&message.kind));
         let content = if own { device_sent(&chat, content) } else { content };
-        let enc = self.seal(&message.from, to, &content)?;
+        let enc = if message.details.view_once {
+            unavailable()
+        } else {
+            self.seal(&message.from, to, &content)?
+        };
         let stanza = if own {
             let stanza = stanza.attr("from", message.from.pn_jid(0)).attr("recipient", &chat);
             addressing.complete(&message.to, &chat, stanza)
@@ -163,6 +172,11 @@ impl Account {
             None => Ok(phone::text(&message.text)),
         }
     }
+}
+
+/// What companions get in place of what may be seen once (whatsapp-rust 0.7.0, `message/receive.rs`).
+fn unavailable() -> Node {
+    NodeBuilder::new("unavailable").attr("type", "view_once").build()
 }
 
 /// How a message is named within another that is about it, seen from `writer`.
@@ -186,6 +200,13 @@ pub(super) fn edit_attribute(kind: &str) -> Option<&'static str> {
         "revoke" => Some("7"),
         _ => None,
     }
+}
+
+/// Whether a message deletes another's: only admins do that, and their stanzas say so.
+pub(super) fn deletes_anothers(content: &wa::Message) -> bool {
+    let protocol = content.protocol_message.as_option();
+    let key = protocol.and_then(|protocol| protocol.key.as_option());
+    key.is_some_and(|key| key.from_me == Some(false))
 }
 
 pub(super) fn with_edit(stanza: NodeBuilder, edit: Option<&str>) -> NodeBuilder {

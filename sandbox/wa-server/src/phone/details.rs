@@ -34,6 +34,9 @@ pub struct Details {
     /// Whether it has been deleted for everyone.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub revoked: bool,
+    /// Whether it may be seen once only, and on phones only.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub view_once: bool,
     /// Who reacts to it now, and how.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub reactions: BTreeMap<PhoneNumber, String>,
