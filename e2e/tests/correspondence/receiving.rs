@@ -11,7 +11,8 @@ async fn everything_that_people_send_is_told() {
     let place = json!({"latitude": -23.561, "longitude": -46.656, "name": "MASP", "address": "Av. Paulista"});
     let nameless = json!({"latitude": -23.5, "longitude": -46.5});
     let ana = json!([{"name": "Ana"}]);
-    let card = "BEGIN:VCARD\nVERSION:3.0\nFN:Bia\nTEL;type=CELL;waid=5511999990004:+55 11 9\nEND:VCARD";
+    let card =
+        "BEGIN:VCARD\nVERSION:3.0\nFN:Bia\nTEL;type=CELL;waid=5511999990004:+55 11 9\nEND:VCARD";
     let bia = json!([{"name": "Bia", "vcard": card}]);
     for (body, kind, content) in [
         (json!({"text": "oi \u{1f44b}"}), "text", Some("oi \u{1f44b}")),
@@ -143,8 +144,7 @@ async fn a_channel_edits_and_deletes_its_posts() {
     let chat = Chat::start().await;
     let id = channel(&chat.world, "News", Chat::FRIEND, Chat::NUMBER).await;
     let path = format!("/channels/{id}/posts");
-    let post =
-        async |body: Value| chat.world.phones().post(&path, body).await.expect(201);
+    let post = async |body: Value| chat.world.phones().post(&path, body).await.expect(201);
     let sent = post(json!({"text": "it rains"})).await;
     let kept = chat.told("message.newsletter", &sent).await;
 

@@ -74,7 +74,8 @@ async fn every_example_of_meta_is_accepted_and_what_was_written_is_told() {
         let said = |key: &str| data[key].as_str().unwrap_or_default().to_owned();
         // Where a place is and a person's numbers follow the name.
         let (is_more, said_content) = (content.ends_with(['(', '+']), said("content"));
-        let fits = if is_more { said_content.starts_with(content) } else { said_content == content };
+        let fits =
+            if is_more { said_content.starts_with(content) } else { said_content == content };
         assert!(said("type") == kind && fits, "{name}: {data}");
         assert_eq!(
             (&data["from"], &data["to"]),

@@ -326,6 +326,8 @@ async fn an_answer_repeats_what_was_said_in_its_own_chat(Db { store, .. }: Db) {
             from,
             lid: lid.map(str::to_owned),
             quoted: Some(WireId::from_text(quoted)),
+            // In a group, only reactions are told with what they are about.
+            kind: if *place == Place::Direct { "text" } else { "reaction" },
             ..said(wire, "yes", place)
         };
         assert!(committed!(store, |tx| tx.messages().receive(&answer, at(1))));
@@ -340,6 +342,7 @@ async fn an_answer_repeats_what_was_said_in_its_own_chat(Db { store, .. }: Db) {
     assert_eq!(answers("2", other, None, "Q", direct).await.as_deref(), Some("a stranger's"));
     assert_eq!(answers("3", Peer::Phone(phone(8)), None, "Q", direct).await, None);
     assert_eq!(answers("4", friend(), None, "G", direct).await, None, "said elsewhere");
+    assert_eq!(answers("5", friend(), None, "G", &group).await.as_deref(), Some("the group's"));
     // To the same contact, by its other name.
     home.send(&store, &Peer::Jid(LID.to_owned()), "L", "by LID").await;
     assert_eq!(answers("6", friend(), None, "L", direct).await.as_deref(), Some("by LID"));
