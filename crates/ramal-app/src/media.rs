@@ -7,12 +7,16 @@ use ramal_domain::{MediaToken, NumberId};
 use ramal_meta::GraphError;
 use ramal_session::MediaError;
 use ramal_store::{Message, RemoteMedia};
+use tokio::sync::Semaphore;
 use tokio_util::io::ReaderStream;
 
 use crate::{
     App, AppError, Refusal, Scoped,
     official::{refusal_of, stored_ids},
 };
+
+/// Files that are fetched from WhatsApp at a time: each lies on the disk meanwhile.
+static FETCHES: Semaphore = Semaphore::const_new(32);
 
 /// Media on its way.
 pub struct OpenMedia {
@@ -77,6 +81,8 @@ impl App {
         remote: &RemoteMedia,
         told: OpenMedia,
     ) -> Result<OpenMedia, AppError> {
+        // It is never closed.
+        let _turn = FETCHES.acquire().await.map_err(|_closed| Refusal::NoAnswer)?;
         let file = self.sessions.open_media(remote).await.map_err(|error| {
             let sentence = &error as &dyn Error;
             tracing::info!(error = sentence, "media were not fetched");

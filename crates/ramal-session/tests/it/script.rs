@@ -289,6 +289,10 @@ impl Connection for Line {
 
     async fn logout(&self) -> Result<(), LogoutError> {
         self.script.trip(self.number, Call::Logout);
+        if self.gone.is_cancelled() {
+            // Like the real client, which knows that it was unlinked: a tick may ask again.
+            return Ok(());
+        }
         let confirmed = {
             let mut told = self.script.told();
             let confirmed = told.logouts.pop_front().unwrap_or(true);

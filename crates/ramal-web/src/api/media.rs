@@ -5,6 +5,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use futures_util::StreamExt as _;
 use ramal_app::{AppError, Refusal};
 use serde::Serialize;
+use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -16,6 +17,8 @@ use crate::{
 
 /// Most bytes that are put into an answer; the message's link has no such limit.
 const INLINE_MAX: usize = 32 * 1024 * 1024;
+/// Answers with media in them that are put together at a time: each holds its media in memory, twice.
+static INLINE: Semaphore = Semaphore::const_new(4);
 
 pub(crate) fn router() -> OpenApiRouter<Web> {
     OpenApiRouter::new().routes(routes!(download))
@@ -57,6 +60,8 @@ async fn download(
     OnNumber(scoped): OnNumber,
     Path(id): Path<String>,
 ) -> Result<Json<Downloaded>, ApiError> {
+    // It is never closed.
+    let _turn = INLINE.acquire().await.map_err(|_closed| AppError::from(Refusal::NoAnswer))?;
     let mut media = web.app.message_media(&scoped, &id).await?;
     let mut bytes = Vec::new();
     while let Some(chunk) = media.bytes.next().await {
