@@ -28,6 +28,15 @@ export async function dialogOf(page, shop, button) {
   return dialog;
 }
 
+/** Clicks in Meta's window, which may close over it: then nothing answers the click any more. */
+export async function press(dialog, selector) {
+  const closed = dialog.waitForEvent("close").catch(() => {});
+  const clicked = dialog.locator(selector).click().catch((error) => {
+    if (!/has been closed/.test(error.message)) throw error;
+  });
+  await Promise.race([clicked, closed]);
+}
+
 /** Fills in the form with what Meta knows of a business. */
 export async function fillIn(page, shop, changes = {}) {
   const values = { number: shop.number, metaPhoneId: shop.phoneId, metaWabaId: shop.wabaId,

@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 
 import { PHONE, checkAccessibility, startBrowser } from "../lib/browser.mjs";
 import { client } from "../lib/http.mjs";
-import { business, dialogOf, fillIn, ofOperator } from "../lib/meta.mjs";
+import { business, dialogOf, fillIn, ofOperator, press } from "../lib/meta.mjs";
 import { connected, postForm } from "../lib/numbers.mjs";
 import { accept, checkWidth, invite } from "../lib/people.mjs";
 import { startSandbox } from "../lib/sandbox.mjs";
@@ -154,7 +154,7 @@ test("a link for Meta's own sign-up, from the page of official numbers", async (
       await guest.goto(url);
       const button = guest.locator("button[data-login=new]:not([disabled])");
       await button.waitFor();
-      await (await dialogOf(guest, shop, button)).locator("#finish").click();
+      await press(await dialogOf(guest, shop, button), "#finish");
       await guest.getByRole("heading", { name: "Connected", exact: true }).waitFor();
     });
     await page.goto(`${sandbox.url}/links`);

@@ -8,7 +8,7 @@ import { after, before, test } from "node:test";
 import { DESKTOP, PHONE, checkAccessibility, startBrowser } from "../lib/browser.mjs";
 import { inState } from "../lib/connect.mjs";
 import { request } from "../lib/http.mjs";
-import { business, createSignup, dialogOf, fillIn, ofOperator } from "../lib/meta.mjs";
+import { business, createSignup, dialogOf, fillIn, ofOperator, press } from "../lib/meta.mjs";
 import { checkWidth } from "../lib/people.mjs";
 import { startProduct } from "../lib/product.mjs";
 import { startSandbox } from "../lib/sandbox.mjs";
@@ -61,7 +61,7 @@ for (const [locale, question, done, form] of LANGUAGES) {
         const dialog = await dialogOf(tab, shop, facebook(tab));
         await inState(tab, "dialog");
         await checkAccessibility(tab, "while Meta's window is open");
-        await dialog.locator("#finish").click();
+        await press(dialog, "#finish");
         await tab.getByRole("heading", { name: done, exact: true }).waitFor();
         await inState(tab, "open");
         await checkAccessibility(tab, "success");
@@ -100,7 +100,7 @@ test("afterwards the page goes on with number and reference, and a reload still 
   await page({ foreign, tolerate: [/ERR_FAILED/] }, async (tab) => {
     await tab.goto(link.url);
     const dialog = await dialogOf(tab, shop, facebook(tab));
-    await dialog.locator("#finish").click();
+    await press(dialog, "#finish");
     const gone = await tab.waitForEvent("requestfailed", (asked) => asked.url().startsWith("https://acme.example/"));
     foreign.push(gone.url());
   });
@@ -155,7 +155,7 @@ test("whoever keeps the app is not registered anew", async () => {
     const extras = JSON.parse(new URL(dialog.url()).searchParams.get("extras"));
     assert.deepEqual(extras,
       { setup: {}, featureType: "whatsapp_business_app_onboarding", sessionInfoVersion: "3" });
-    await dialog.locator("#coexistence").click();
+    await press(dialog, "#coexistence");
     await inState(tab, "open");
   });
   const number = await numberOf(shop);
@@ -172,7 +172,7 @@ test("code and message come in either order, or the code alone", async () => {
       await page({}, async (tab) => {
         await tab.goto(link.url);
         const dialog = await dialogOf(tab, shop, facebook(tab));
-        await dialog.locator("#finish").click();
+        await press(dialog, "#finish");
         await tab.waitForFunction(() => document.getElementById("page").dataset.state === "open", null,
           { timeout: limit });
       });
@@ -195,7 +195,7 @@ test("who gives up, closes the window or meets an error is told, and may start a
       ["#close", ""],
     ]) {
       const dialog = await dialogOf(tab, shop, facebook(tab));
-      await dialog.locator(button).click();
+      await press(dialog, button);
       await tab.getByRole("heading", { name: "The sign-up was not finished" }).waitFor();
       if (sentence) await tab.locator("#stopped").getByText(sentence).waitFor();
       else assert.equal(await tab.locator("#stopped").innerText(), "");
@@ -207,7 +207,7 @@ test("who gives up, closes the window or meets an error is told, and may start a
     await dialogOf(tab, shop, facebook(tab));
     await tab.getByRole("button", { name: "Start again" }).click();
     const dialog = await dialogOf(tab, shop, facebook(tab));
-    await dialog.locator("#finish").click();
+    await press(dialog, "#finish");
     await inState(tab, "open");
   });
 });
@@ -228,7 +228,7 @@ async function idsAfter({ shop, url, origins, tolerate }, interfere) {
       const sent = tab.waitForRequest((asked) => asked.url().endsWith("/meta/embedded"), { timeout: MESSAGE_WAIT });
       await tab.goto(url);
       const dialog = await interfere(tab, () => dialogOf(tab, shop, facebook(tab)));
-      await dialog.locator("#finish").click();
+      await press(dialog, "#finish");
       const { wabaId, phoneNumberId } = (await sent).postDataJSON();
       await inState(tab, "open", "failed");
       return { wabaId, phoneNumberId };
@@ -303,13 +303,13 @@ test("what Meta refuses after its dialog is a sentence, and the page starts afre
     await tab.goto(link.url);
     await sandbox.graph.post("/faults", { route: "access_token", times: 1, code: 190 });
     const dialog = await dialogOf(tab, shop, facebook(tab));
-    await dialog.locator("#finish").click();
+    await press(dialog, "#finish");
     await inState(tab, "failed");
     assert.match(await tab.locator("#why").innerText(), /^Meta did not accept the approval/);
     await checkAccessibility(tab, "a failure");
     await tab.getByRole("button", { name: "Try again" }).click();
     const again = await dialogOf(tab, shop, facebook(tab));
-    await again.locator("#finish").click();
+    await press(again, "#finish");
     await inState(tab, "open");
   });
 });
@@ -336,7 +336,7 @@ test("what Meta refuses is told in the page's language, and in Meta's own words"
     await page({ tolerate: REFUSED }, async (tab) => {
       await tab.goto(link.url);
       const dialog = await dialogOf(tab, shop, facebook(tab));
-      await dialog.locator("#finish").click();
+      await press(dialog, "#finish");
       await inState(tab, "failed");
       await tab.locator("#meta-said").getByText(sentence).waitFor();
     });
@@ -355,7 +355,7 @@ test("without Meta's script the page says so, and works once it is there", async
     await tab.unroute(script);
     await tab.getByRole("button", { name: "Try again" }).click();
     const dialog = await dialogOf(tab, shop, facebook(tab));
-    await dialog.locator("#finish").click();
+    await press(dialog, "#finish");
     await inState(tab, "open");
   });
   const unused = await createSignup(sandbox, "embedded", { language: "en" });
@@ -598,7 +598,7 @@ test("in another site's page: its window opens, and the page around it hears of 
         await frame.waitForSelector("#page");
         if (flow === "embedded") {
           const dialog = await dialogOf(frame, shop, facebook(frame));
-          await dialog.locator("#finish").click();
+          await press(dialog, "#finish");
         } else {
           await inState(frame, "form");
           await fillIn(frame, shop);
