@@ -143,8 +143,10 @@ pub(crate) enum Flow {
 
 enum Woken {
     Signal(Option<Signal>),
-    Sent(Result<Worked, JoinError>),
-    Prepared(Result<(task::Id, Worked), JoinError>),
+    Sent(Worked),
+    Prepared(task::Id, Worked),
+    /// The work on a message broke off outside of what catches its panics.
+    Broken(JoinError),
     Nudged,
     OutageDue,
     PairingDue,
@@ -194,8 +196,12 @@ impl Actor {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Woken::Stopped,
-            Some(sent) = self.state.sending.join_next() => Woken::Sent(sent),
-            Some(prepared) = self.state.preparing.join_next_with_id() => Woken::Prepared(prepared),
+            Some(sent) = self.state.sending.join_next() => {
+                sent.map_or_else(Woken::Broken, Woken::Sent)
+            }
+            Some(prepared) = self.state.preparing.join_next_with_id() => {
+                prepared.map_or_else(Woken::Broken, |(task, done)| Woken::Prepared(task, done))
+            }
             signal = self.signals.recv() => Woken::Signal(signal),
             alive = self.state.pulse.answer() => Woken::Probed(alive),
             () = sleep_until(probe_due) => Woken::Silent,
@@ -226,29 +232,24 @@ impl Actor {
             }
             Woken::Probed(true) => self.note(Fact::Alive, "a sign of life was not noted").await,
             Woken::Probed(false) => self.on_silence().await,
-            Woken::Sent(Ok((message, result))) => {
+            Woken::Sent((message, result)) => {
                 // Also after a failure: WhatsApp has seen something of the try, as a rule.
                 self.keep_pace();
                 self.settle(&message, result).await
             }
-            Woken::Sent(Err(panicked)) => {
+            Woken::Broken(error) => {
                 // Still queued under its wire id: the next try is the same message.
-                tracing::error!(number.id = %self.number, %panicked, "a send panicked");
+                self.state.busy.remove(&error.id());
+                tracing::error!(number.id = %self.number, %error, "the work on a message broke off");
                 self.pause();
                 Flow::Continue
             }
-            Woken::Prepared(Ok((task, (message, result)))) => {
+            Woken::Prepared(task, (message, result)) => {
                 self.state.busy.remove(&task);
                 if result.is_err() {
                     return self.settle(&message, result).await;
                 }
                 self.state.ready.push_back(message);
-                Flow::Continue
-            }
-            Woken::Prepared(Err(panicked)) => {
-                self.state.busy.remove(&panicked.id());
-                tracing::error!(number.id = %self.number, %panicked, "media were not got ready");
-                self.pause();
                 Flow::Continue
             }
             Woken::Nudged => Flow::Continue,

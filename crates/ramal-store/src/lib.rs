@@ -74,7 +74,7 @@ pub use numbers::{
     Stepped,
 };
 pub use official::{Credentials, LeavingNumber, OfficialNumber, OfficialNumbers, Sharing};
-pub use official_queue::{BegunMessage, OfficialMessage, OfficialStatus};
+pub use official_queue::{BegunMessage, NOT_CONFIRMED, OfficialMessage, OfficialStatus};
 pub use overview::PastEvent;
 pub use pairing_attempts::{
     AttemptNote, AttemptOutcome, PairingAttempt, PairingAttempts, UnknownOutcome,

@@ -412,7 +412,7 @@ impl Messages<'_> {
 
 /// What another version of this server wrote and this one cannot read.
 /// The code of a message of which nobody knows whether it was sent.
-pub(crate) const NOT_CONFIRMED: &str = "DELIVERED_NOT_CONFIRMED";
+pub const NOT_CONFIRMED: &str = "DELIVERED_NOT_CONFIRMED";
 
 /// Why a message is given up whose payload this version cannot read.
 pub(crate) fn unreadable() -> Failure {

@@ -116,14 +116,12 @@ fn refuse_another_type(kind: MediaKind, mime: Option<&str>) -> Result<(), SendEr
 }
 
 fn fetch_error(error: FetchError) -> SendError {
-    match error {
-        FetchError::Unreachable(_) => SendError::NoMedia(error.into()),
-        FetchError::Disk(_) => offline(error),
-        FetchError::Target(_)
-        | FetchError::Refused(_)
-        | FetchError::TooLarge(_)
-        | FetchError::Empty
-        | FetchError::Astray => SendError::Media(error.to_string()),
+    if matches!(error, FetchError::Unreachable(_)) {
+        SendError::NoMedia(error.into())
+    } else if error.passes() {
+        offline(error)
+    } else {
+        SendError::Media(error.to_string())
     }
 }
 

@@ -13,7 +13,7 @@ use ramal_domain::{Backoff, MediaSource, MessageId, NumberId, Peer, Timestamp, W
 use ramal_meta::{
     Access, ErrorClass, GraphError, PhoneId, compose, compose::Recipient, message_error_code,
 };
-use ramal_store::{Failure, Number, OfficialMessage, StoreError};
+use ramal_store::{Failure, NOT_CONFIRMED, Number, OfficialMessage, StoreError};
 use tokio::{
     task::{self, JoinSet},
     time::Instant,
@@ -353,7 +353,7 @@ impl App {
             return Ok(());
         }
         let failure = Failure {
-            code: "DELIVERED_NOT_CONFIRMED".to_owned(),
+            code: NOT_CONFIRMED.to_owned(),
             message: "Meta was asked to send it, but did not say whether it has; it is not sent \
                       again, since it might arrive twice"
                 .to_owned(),
